@@ -1,0 +1,49 @@
+"""StepBatch: everything one step needs, on the device."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class StepBatch:
+    """R rows with T new tokens. Rows with more than one new token (prefill) come first.
+
+    Row r owns tokens `query_starts[r]:query_starts[r + 1]`; its last token has position
+    `kv_lens[r] - 1`. Page tables and retentions are indexed by `rows`.
+
+    Args:
+        rows: int64 [R], index of each row in the page tables and in the sampler's state.
+        token_ids: int64 [T].
+        positions: int64 [T].
+        token_rows: int64 [T], `rows` spread over tokens.
+        query_starts: int32 [R + 1], on the device.
+        kv_lens: int32 [R], positions visible to each row's last token, itself included.
+        query_lens: new tokens of each row, on the host.
+        host_kv_lens: `kv_lens`, on the host.
+        num_prefill_rows: rows [0, num_prefill_rows) have more than one new token.
+        num_prefill_tokens: tokens of those rows; every later row has exactly one.
+        rows_in_band: how many leading rows run each band.
+        tokens_in_band: how many leading tokens run each band.
+    """
+
+    rows: torch.Tensor
+    token_ids: torch.Tensor
+    positions: torch.Tensor
+    token_rows: torch.Tensor
+    query_starts: torch.Tensor
+    kv_lens: torch.Tensor
+    query_lens: list[int]
+    host_kv_lens: list[int]
+    num_prefill_rows: int
+    num_prefill_tokens: int
+    rows_in_band: list[int]
+    tokens_in_band: list[int]
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.query_lens)
+
+    @property
+    def num_tokens(self) -> int:
+        return self.token_ids.shape[0]

@@ -1,0 +1,1 @@
+"""Chooses the next tokens of a step's rows."""
