@@ -1,6 +1,7 @@
-"""What an exit schedule decides: how many bands a generated token runs."""
+"""What an exit schedule decides: how many bands a generated token runs, and which."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -20,8 +21,8 @@ class Band:
 class ExitSchedule(ABC):
     """Maps a generated token's index to its depth.
 
-    `depth` never increases with `generated_index`, and the sets of executed bands are nested: a token
-    only ever attends to positions that ran the same layer. The prompt always runs every band.
+    `depth` never increases with `generated_index`, and the sets of executed layers are nested: a token
+    only ever attends to positions that ran the same layer. The prompt always runs every layer.
     """
 
     name: str
@@ -31,10 +32,21 @@ class ExitSchedule(ABC):
         """Bands run by the forward pass that consumes generated token `generated_index` (0-based)."""
 
     @abstractmethod
-    def bands(self, num_layers: int) -> tuple[Band, ...]:
-        """How this schedule cuts the layers; an engine uses the common refinement of all its variants'."""
+    def boundaries(self, num_layers: int) -> tuple[int, ...]:
+        """Layers at which this schedule's bands start, 0 included."""
+
+    @abstractmethod
+    def runs(self, layer: int, depth: int, num_layers: int) -> bool:
+        """Whether a token of `depth` runs `layer`."""
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Seed of prefix-cache keys for tokens that ran at reduced depth."""
+        """Names the schedule and its parameters; equal identities give equal depths."""
+
+
+def common_bands(schedules: Iterable[ExitSchedule], num_layers: int) -> tuple[Band, ...]:
+    """The coarsest bands that no schedule cuts through."""
+    starts = sorted({0}.union(*(schedule.boundaries(num_layers) for schedule in schedules)))
+    ends = [*starts[1:], num_layers]
+    return tuple(Band(index, start, end) for index, (start, end) in enumerate(zip(starts, ends, strict=True)))

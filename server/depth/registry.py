@@ -1,0 +1,8 @@
+"""Exit schedules by name. A new schedule is one file and one line here."""
+
+from server.depth.full import FullDepth
+from server.depth.schedule import ExitSchedule
+
+EXIT_SCHEDULES: dict[str, type[ExitSchedule]] = {
+    "full": FullDepth,
+}

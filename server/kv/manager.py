@@ -1,0 +1,175 @@
+"""KVManager: which pages each row holds, in which group, at which positions.
+
+It grows rows, shares pages between forks and with the prefix cache, copies a shared page before it is
+written, and drops what a group's retention no longer shows to anyone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from server.kv.plan import KVPlan
+from server.kv.policy import Retention
+from server.kv.pool import NULL_PAGE, PagePool
+from server.kv.prefix import PrefixCache
+from server.kv.table import PageTables
+
+
+@dataclass(slots=True)
+class RowPages:
+    """Page state of one row.
+
+    Args:
+        retentions: one per group.
+        windowed: groups that do not keep everything.
+        num_blocks: leading table entries that are in use (page or dropped), equal for all groups.
+        written: positions below this are written, or launched to be.
+        dropped: per windowed group, entries below this are dropped, sinks excepted.
+    """
+
+    retentions: list[Retention]
+    windowed: list[int]
+    num_blocks: int = 0
+    written: int = 0
+    dropped: dict[int, int] = field(default_factory=dict)
+
+
+class KVManager:
+    """Bookkeeping of pages for all rows of one engine."""
+
+    def __init__(self, plan: KVPlan, pool: PagePool, tables: PageTables, prefix: PrefixCache | None) -> None:
+        self.plan = plan
+        self.pool = pool
+        self.tables = tables
+        self.prefix = prefix
+        self._rows: dict[int, RowPages] = {}
+
+    def open(self, row: int, retentions: list[Retention], prefix_pages: Sequence[Sequence[int]] = ()) -> None:
+        """Start a row, on top of `prefix_pages` [blocks][groups] that `PrefixCache.match` returned."""
+        windowed = [group for group, retention in enumerate(retentions) if not retention.keeps_all]
+        state = RowPages(retentions, windowed)
+        self._rows[row] = state
+        self.tables.set_retention(row, retentions)
+        if prefix_pages:
+            pages = np.asarray(prefix_pages, dtype=np.int32)
+            self.pool.acquire(pages.ravel().tolist())
+            state.num_blocks = len(prefix_pages)
+            state.written = state.num_blocks * self.pool.page_size
+            self.tables.host[row, :, : state.num_blocks] = pages.T
+            self.tables.touch(row)
+            for group in windowed:
+                state.dropped[group] = retentions[group].end_droppable(state.written, self.pool.page_size)
+
+    def blocks_for(self, end: int) -> int:
+        """Blocks that hold positions below `end`."""
+        return -(-end // self.pool.page_size)
+
+    def missing_pages(self, row: int, end: int) -> int:
+        """Pages that `grow(row, end)` would allocate, copies of shared pages included."""
+        state = self._rows[row]
+        fresh = max(0, self.blocks_for(end) - state.num_blocks) * self.plan.num_groups
+        return fresh + len(self._shared_tail(row, state))
+
+    def grow(self, row: int, end: int) -> bool:
+        """Make positions from the row's first unwritten one to `end` writable.
+
+        Returns:
+            False, with nothing changed, if the pool has too few free pages.
+        """
+        state = self._rows[row]
+        shared = self._shared_tail(row, state)
+        num_fresh = max(0, self.blocks_for(end) - state.num_blocks)
+        if not num_fresh and not shared:
+            return True
+        num_groups = self.plan.num_groups
+        if num_fresh * num_groups + len(shared) > self.pool.num_free:
+            return False
+        host = self.tables.host
+        if num_fresh:
+            pages = np.asarray(self.pool.allocate(num_fresh * num_groups), dtype=np.int32)
+            host[row, :, state.num_blocks : state.num_blocks + num_fresh] = pages.reshape(num_fresh, num_groups).T
+            state.num_blocks += num_fresh
+        if shared:
+            block = state.written // self.pool.page_size
+            sources = [int(host[row, group, block]) for group in shared]
+            copies = self.pool.allocate(len(shared))
+            self.pool.copy(sources, copies)
+            self.pool.free(sources)
+            host[row, shared, block] = copies
+        self.tables.touch(row)
+        return True
+
+    def _shared_tail(self, row: int, state: RowPages) -> list[int]:
+        """Groups whose partly written last page is shared, and must be copied before it is written."""
+        if state.written % self.pool.page_size == 0:
+            return []
+        column = self.tables.host[row, :, state.written // self.pool.page_size].tolist()
+        refs = self.pool.refs
+        return [group for group, page in enumerate(column) if page != NULL_PAGE and refs(page) > 1]
+
+    def advance(self, row: int, end: int) -> None:
+        """Positions below `end` are written by steps launched so far."""
+        self._rows[row].written = end
+
+    def trim(self, row: int) -> None:
+        """Drop the pages that no later query of the row can see."""
+        state = self._rows[row]
+        page_size = self.pool.page_size
+        for group in state.windowed:
+            retention = state.retentions[group]
+            start = max(state.dropped.get(group, 0), retention.first_droppable(page_size))
+            end = min(retention.end_droppable(state.written, page_size), state.num_blocks)
+            if end <= start:
+                continue
+            entries = self.tables.host[row, group, start:end]
+            self.pool.free(entries.tolist())
+            entries[:] = NULL_PAGE
+            state.dropped[group] = end
+            self.tables.touch(row)
+
+    def fork(self, parent: int, child: int) -> None:
+        """Start `child` with the parent's pages, shared; whoever writes a shared page first copies it."""
+        source = self._rows[parent]
+        self.open(child, list(source.retentions))
+        state = self._rows[child]
+        state.num_blocks = source.num_blocks
+        state.written = source.written
+        state.dropped = dict(source.dropped)
+        pages = self.tables.host[parent, :, : source.num_blocks]
+        self.pool.acquire(pages.ravel().tolist())
+        self.tables.host[child, :, : source.num_blocks] = pages
+        self.tables.touch(child)
+
+    def release(self, row: int) -> None:
+        """Give all pages of the row back, its tail first, so that tails are reused before shared beginnings."""
+        state = self._rows.pop(row)
+        entries = self.tables.host[row, :, : state.num_blocks]
+        self.pool.free(entries[:, ::-1].T.ravel().tolist())
+        entries[:] = NULL_PAGE
+        self.tables.touch(row)
+
+    def block_pages(self, row: int, block: int) -> list[int]:
+        """The block's page in every group."""
+        return self.tables.host[row, :, block].tolist()
+
+    def num_pages(self, row: int) -> int:
+        """Pages the row holds, shared ones included."""
+        return int(np.count_nonzero(self.tables.host[row, :, : self._rows[row].num_blocks]))
+
+    def check(self) -> None:
+        """Assert that pages held, cached and free add up, and that references match the tables."""
+        held: dict[int, int] = {}
+        for row, state in self._rows.items():
+            for page in self.tables.host[row, :, : state.num_blocks].ravel().tolist():
+                if page != NULL_PAGE:
+                    held[page] = held.get(page, 0) + 1
+        for page in range(1, self.pool.num_pages):
+            if self.pool.refs(page) != held.get(page, 0):
+                raise AssertionError(
+                    f"page {page} has {self.pool.refs(page)} references but stands in {held.get(page, 0)} tables"
+                )
+        if self.pool.num_free + len(held) != self.pool.capacity:
+            raise AssertionError(
+                f"{self.pool.num_free} free + {len(held)} held pages are not the pool's {self.pool.capacity}"
+            )
