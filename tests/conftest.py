@@ -1,0 +1,115 @@
+"""Fixtures that more than one area needs: the data beside the repository, and a random Llama with its tokenizer."""
+
+import json
+import os
+from pathlib import Path
+
+# Tests share few cores between several workers; a second thread a worker only makes all of them wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM
+
+torch.set_num_threads(1)
+
+SENTENCES = [
+    "The ship left the harbour at dawn, and nobody on the quay waved.",
+    "Alice was beginning to get very tired of sitting by her sister on the bank.",
+    "What is the capital of France? The capital of France is Paris.",
+    '{"name": "get_weather", "arguments": {"city": "Monaco", "days": 3}}',
+    "Once upon a time there were 12 brothers, 7 sisters and 1 very old dog.",
+    "Ein kleines Mädchen ging über die Brücke. Ça va très bien, señor.",
+]
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of test data that lives beside the repository and is never committed."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the test data in {folder}, which is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stories260k(shared_data: Path) -> Path:
+    """A real, trained Llama of 260 thousand parameters with its tokenizer."""
+    folder = shared_data / "models" / "stories260K"
+    if not (folder / "model.safetensors").is_file():
+        pytest.skip(f"needs the checkpoint in {folder}, which is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random float32 Llama with grouped queries, a byte-level BPE tokenizer and a ChatML-like template.
+
+    Four layers, eight query heads, two KV heads, head size 16, context 512.
+    """
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    tokenizer = _train_tokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "eos_token": "<|endoftext|>",
+                "pad_token": "<|endoftext|>",
+                "clean_up_tokenization_spaces": False,
+                "model_max_length": 512,
+                "chat_template": CHAT_TEMPLATE,
+            }
+        )
+    )
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=512,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=tokenizer.token_to_id("<|endoftext|>"),
+        pad_token_id=tokenizer.token_to_id("<|endoftext|>"),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+        # The usual initialisation leaves logits so flat that a wrong layer hardly shows; spread them.
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.08)
+    model.generation_config.eos_token_id = [
+        tokenizer.token_to_id("<|endoftext|>"),
+        tokenizer.token_to_id("<|im_end|>"),
+    ]
+    model.save_pretrained(folder)
+    return folder
+
+
+def _train_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=384,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return tokenizer
