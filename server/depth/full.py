@@ -7,6 +7,7 @@ class FullDepth(ExitSchedule):
     """One band of all layers."""
 
     name = "full"
+    is_full = True
 
     def depth(self, generated_index: int) -> int:
         return 1

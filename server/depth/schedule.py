@@ -26,6 +26,8 @@ class ExitSchedule(ABC):
     """
 
     name: str
+    is_full: bool = False
+    """Whether every token runs every layer."""
 
     @abstractmethod
     def depth(self, generated_index: int) -> int:

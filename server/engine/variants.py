@@ -20,6 +20,18 @@ class Variant:
     schedule: ExitSchedule
     retentions: list[Retention]
 
+    @property
+    def caches_generated(self) -> bool:
+        """Whether a generated token's KV equals that of the same token in a dense, full-depth prompt."""
+        return self.policy.is_dense and self.schedule.is_full
+
+    def layers_run(self, generated_index: int, num_layers: int) -> int:
+        """Layers that the forward pass of generated token `generated_index` runs."""
+        if self.schedule.is_full:
+            return num_layers
+        depth = self.schedule.depth(generated_index)
+        return sum(self.schedule.runs(layer, depth, num_layers) for layer in range(num_layers))
+
 
 # name -> (KV policy, exit schedule)
 VARIANTS: dict[str, tuple[str, str]] = {

@@ -164,11 +164,11 @@ class KVManager:
             for page in self.tables.host[row, :, : state.num_blocks].ravel().tolist():
                 if page != NULL_PAGE:
                     held[page] = held.get(page, 0) + 1
-        for page in range(1, self.pool.num_pages):
-            if self.pool.refs(page) != held.get(page, 0):
-                raise AssertionError(
-                    f"page {page} has {self.pool.refs(page)} references but stands in {held.get(page, 0)} tables"
-                )
+        for page, count in held.items():
+            if self.pool.refs(page) != count:
+                raise AssertionError(f"page {page} has {self.pool.refs(page)} references but stands in {count} tables")
+        if self.pool.num_references != sum(held.values()):
+            raise AssertionError(f"{self.pool.num_references} page references, but {sum(held.values())} table entries")
         if self.pool.num_free + len(held) != self.pool.capacity:
             raise AssertionError(
                 f"{self.pool.num_free} free + {len(held)} held pages are not the pool's {self.pool.capacity}"

@@ -57,6 +57,8 @@ class KVPolicy(ABC):
     name: str
     needs_scores: bool = False
     """Whether decode must return attention probabilities summed over query heads."""
+    is_dense: bool = False
+    """Whether decode sees all that the model itself sees, so that its KV equals that of a dense prefill."""
 
     @abstractmethod
     def retention(self, group: "Group") -> Retention:

@@ -108,6 +108,11 @@ class PagePool:
     def refs(self, page: int) -> int:
         return self._refs[page]
 
+    @property
+    def num_references(self) -> int:
+        """References held on all pages."""
+        return sum(self._refs)
+
     def mark_cached(self, page: int) -> None:
         """The page carries a cached prefix: keep its content when its last reference goes."""
         self._is_cached[page] = 1

@@ -1,0 +1,438 @@
+"""EngineCore: the loop body. Schedule, launch, read, decide who has finished."""
+
+import logging
+import time
+from collections import deque
+
+import torch
+
+from server.attention.backend import AttentionSpec
+from server.attention.registry import select_backend
+from server.config import EngineConfig
+from server.depth.schedule import common_bands
+from server.engine.memory import size_pool
+from server.engine.request import (
+    EngineInfo,
+    EngineRequest,
+    EngineStats,
+    FinishReason,
+    RowInfo,
+    SampleOutput,
+    Timings,
+    TokenLogprobs,
+)
+from server.engine.runner import PendingStep, Runner
+from server.engine.sampler import Sampler
+from server.engine.scheduler import ScheduledRow, Scheduler
+from server.engine.sequence import Sequence
+from server.engine.variants import build_variants
+from server.errors import ConfigError, RhumbError
+from server.grammar import GrammarCompiler
+from server.kv.manager import KVManager
+from server.kv.plan import plan_by_layer
+from server.kv.pool import PagePool
+from server.kv.prefix import PrefixCache, prefix_seed
+from server.kv.table import PageTables
+from server.models.registry import load_model
+
+logger = logging.getLogger(__name__)
+
+
+class EngineCore:
+    """One model, one pool, one scheduler. Not thread-safe: one thread owns it.
+
+    Raises:
+        ModelLoadError: the checkpoint cannot be loaded.
+        ConfigError: the settings cannot work together.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        started = time.monotonic()
+        if config.num_threads is not None:
+            torch.set_num_threads(config.num_threads)
+        self.model, model_dir = load_model(config)
+        model_config = self.model.config
+        parameters = list(self.model.parameters())
+        self._device, dtype = parameters[0].device, parameters[0].dtype
+        self.plan = plan_by_layer(model_config.num_kv_heads, model_config.sliding_windows).to(self._device)
+        self.variants = build_variants(config.variants, self.plan)
+        bands = common_bands((variant.schedule for variant in self.variants.values()), model_config.num_layers)
+        spec = AttentionSpec(
+            num_layers=model_config.num_layers,
+            num_heads=model_config.num_heads,
+            num_kv_heads=model_config.num_kv_heads,
+            head_dim=model_config.head_dim,
+            scale=model_config.head_dim**-0.5,
+            dtype=dtype,
+            kv_dtype=dtype,
+            device=self._device,
+            page_size=config.page_size,
+            needs_scores=any(variant.policy.needs_scores for variant in self.variants.values()),
+        )
+        backend_type, refusals = select_backend(spec, config.attention_backend)
+        slots = self.plan.slots_per_group
+        size = size_pool(
+            config,
+            self.plan,
+            [variant.retentions for variant in self.variants.values()],
+            page_bytes=2 * config.page_size * slots * model_config.head_dim * dtype.itemsize,
+            model_len=min(config.max_model_len or model_config.max_model_len, model_config.max_model_len),
+            device=self._device,
+        )
+        max_pages = -(-size.max_model_len // config.page_size) + 1
+        self.tables = PageTables(config.max_rows, self.plan.num_groups, max_pages, self._device)
+        self.pool = PagePool(size.num_pages, config.page_size, slots, model_config.head_dim, dtype, self._device)
+        prefix = PrefixCache(self.pool, self.plan.num_groups) if config.prefix_caching else None
+        self.manager = KVManager(self.plan, self.pool, self.tables, prefix)
+        self.scheduler = Scheduler(config, self.manager)
+        sampler = Sampler(model_config.vocab_size, config.max_rows, self._device)
+        attention = backend_type(spec, self.plan, self.pool, self.tables)
+        self.runner = Runner(self.model, attention, self.tables, bands, sampler, config.max_rows, self._device)
+        self._config = config
+        self._grammars = GrammarCompiler(model_dir, model_config.vocab_size, model_config.eos_token_ids)
+        self._identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
+        self._overlap = config.overlap if config.overlap is not None else self._device.type == "cuda"
+        self._pending: deque[PendingStep] = deque()
+        self._rejected: list[SampleOutput] = []
+        self._num_arrivals = 0
+        self._steps = 0
+        self._step_tokens = 0
+        self._prompt_tokens = 0
+        self._generated_tokens = 0
+        self._layers_skipped = 0
+        self._iteration_tokens: list[int] = []
+        self._idle_checked = True
+        served_name = config.served_name or str(config.model).rstrip("/").rsplit("/", 1)[-1]
+        self.info = EngineInfo(
+            model=served_name,
+            model_path=str(model_dir),
+            max_model_len=size.max_model_len,
+            vocab_size=model_config.vocab_size,
+            eos_token_ids=list(model_config.eos_token_ids),
+            bos_token_id=model_config.bos_token_id,
+            variants=list(self.variants),
+            default_variant=next(iter(self.variants)),
+            page_size=config.page_size,
+            num_pages=size.num_pages,
+            num_groups=self.plan.num_groups,
+            max_rows=config.max_rows,
+            dtype=str(dtype).removeprefix("torch."),
+            device=str(self._device),
+            attention_backend=backend_type.name,
+            backend_refusals=refusals,
+            num_parameters=sum(parameter.numel() for parameter in parameters),
+            load_s=time.monotonic() - started,
+        )
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._pending or self._rejected) or self.scheduler.has_work
+
+    def add(self, request: EngineRequest) -> None:
+        """Queue a request. One that can never run ends with an error output of the next step."""
+        try:
+            sequences = self._sequences(request)
+        except RhumbError as error:
+            self._rejected += [
+                SampleOutput(request.request_id, index, [], finish_reason="error", error=str(error))
+                for index in range(request.num_samples)
+            ]
+            return
+        leader, *forks = sequences
+        leader.pending_forks = forks
+        self.scheduler.add(leader)
+
+    def _sequences(self, request: EngineRequest) -> list[Sequence]:
+        if request.variant not in self.variants:
+            raise ConfigError(f"variant {request.variant!r} is not served")
+        if not request.prompt_ids:
+            raise ConfigError("the prompt is empty")
+        longest = len(request.prompt_ids) + max(request.params.max_tokens, 1)
+        # The last generated token is never computed, so it may stand one past the limit.
+        if longest > self.info.max_model_len + 1:
+            raise ConfigError(f"prompt plus max_tokens is {longest}, above the limit of {self.info.max_model_len}")
+        variant = self.variants[request.variant]
+        priority = request.priority if self._config.scheduling == "priority" else 0
+        self._num_arrivals += 1
+        now = time.monotonic()
+        seed = prefix_seed(*self._identity, variant.policy.prefix_namespace, request.cache_salt)
+        grammar = request.params.grammar
+        sequences = []
+        for index in range(request.num_samples):
+            sequence = Sequence(
+                request=request,
+                sample_index=index,
+                variant=variant,
+                order=(priority, self._num_arrivals),
+                ids=list(request.prompt_ids),
+                arrival_s=now,
+                cache_seed=seed,
+            )
+            if grammar is not None:
+                sequence.grammar = self._grammars.start(grammar)
+            if request.params.prompt_logprobs is not None and index == 0:
+                sequence.prompt_logprobs = []
+            sequences.append(sequence)
+        return sequences
+
+    def abort(self, request_ids: list[str], sample_index: int | None = None) -> None:
+        """End these requests (or one sample of each) wherever they are, without output. Unknown ids are ignored."""
+        for request_id in request_ids:
+            self._rejected = [output for output in self._rejected if output.request_id != request_id]
+            for sequence in list(self.scheduler.by_request.get(request_id, ())):
+                if sample_index is None or sequence.sample_index == sample_index:
+                    self._finish(sequence)
+
+    def step(self) -> list[SampleOutput]:
+        """Launch one step and read the oldest one that may be read."""
+        outputs, self._rejected = self._rejected, []
+        rows = self.scheduler.schedule()
+        if rows:
+            self._launch(rows, outputs)
+        # With overlap one launched step stays unread, as long as there was another one to launch.
+        while len(self._pending) > (1 if self._overlap and rows else 0):
+            self._collect(self._pending.popleft(), outputs)
+        if not self.has_work and not self._idle_checked:
+            self.check()
+            self._idle_checked = True
+        return outputs
+
+    def _launch(self, rows: list[ScheduledRow], outputs: list[SampleOutput]) -> None:
+        self._idle_checked = False
+        now = time.monotonic()
+        try:
+            pending = self.runner.launch(rows)
+        except torch.OutOfMemoryError:
+            self._recover_from_out_of_memory(rows, outputs)
+            return
+        self._steps += 1
+        self._step_tokens += pending.num_tokens
+        self._iteration_tokens.append(pending.num_tokens)
+        for row in rows:
+            sequence = row.sequence
+            assert sequence.row is not None
+            if sequence.first_scheduled_s is None:
+                sequence.first_scheduled_s = now
+            end = row.start + row.num_tokens
+            self._count(sequence, row.start, end)
+            sequence.computed = end
+            self.manager.advance(sequence.row, end)
+            for fork in row.forks:
+                self.scheduler.fork(sequence, fork)
+                fork.first_scheduled_s = now
+            if row.samples:
+                self.scheduler.release_forks(sequence)
+                for sampler in (sequence, *row.forks):
+                    sampler.in_flight += 1
+            self.scheduler.publish(sequence)
+            for member in (sequence, *row.forks):
+                assert member.row is not None
+                member.variant.policy.after_step(self.manager, [member.row], None)
+        self._pending.append(pending)
+
+    def _count(self, sequence: Sequence, start: int, end: int) -> None:
+        """Account for positions [start, end): prompt tokens, and the layers that generated ones ran."""
+        self._prompt_tokens += max(0, min(end, sequence.prompt_len) - start)
+        num_layers = self.model.config.num_layers
+        for position in range(max(start, sequence.prompt_len), end):
+            layers = sequence.variant.layers_run(position - sequence.prompt_len, num_layers)
+            sequence.depth_tokens += 1
+            sequence.depth_layers += layers
+            self._layers_skipped += num_layers - layers
+
+    def _recover_from_out_of_memory(self, rows: list[ScheduledRow], outputs: list[SampleOutput]) -> None:
+        """Retry with fewer rows or tokens; a lone row that still does not fit fails alone."""
+        while self._pending:
+            self._collect(self._pending.popleft(), outputs)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        for row in rows:
+            self.scheduler.unfork(row)
+        scheduler, smallest_step = self.scheduler, self._config.max_rows
+        if scheduler.max_step_tokens > smallest_step:
+            scheduler.max_step_tokens = max(scheduler.max_step_tokens // 2, smallest_step)
+        elif len(rows) > 1:
+            scheduler.max_running = max(len(rows) // 2, 1)
+        else:
+            outputs.append(self._fail(rows[0].sequence, "the device ran out of memory for this request"))
+            return
+        logger.warning(
+            "out of memory in a step of %d rows; going on with %d tokens and %d rows a step",
+            len(rows),
+            scheduler.max_step_tokens,
+            scheduler.max_running,
+        )
+        for row in rows[1:]:
+            if row.sequence.row is not None:
+                scheduler.preempt(row.sequence)
+
+    def _collect(self, pending: PendingStep, outputs: list[SampleOutput]) -> None:
+        """Read a step's tokens and decide who has finished."""
+        for row in pending.rows:
+            sequence = row.sequence
+            computed_prompt = row.start + row.num_tokens >= sequence.prompt_len
+            if not row.samples and computed_prompt and not sequence.is_finished and sequence.params.max_tokens == 0:
+                outputs.append(self._finish_with(sequence, [], "length"))
+        if pending.sampled is None:
+            return
+        token_ids = pending.sampled.token_ids.tolist()
+        is_bad = pending.sampled.is_bad.tolist()
+        records = None
+        if pending.sampled.logprobs is not None:
+            records = pending.sampled.logprobs.to_records(pending.sampled.token_ids)
+        now = time.monotonic()
+        for index, sequence in enumerate(pending.samplers):
+            sequence.in_flight -= 1
+            if sequence.is_finished:
+                continue
+            if is_bad[index]:
+                outputs.append(self._fail(sequence, "the model produced no valid probabilities for this request"))
+                continue
+            if sequence.first_token_s is None:
+                sequence.first_token_s = now
+            outputs.append(self._accept(sequence, token_ids[index], records[index] if records else None))
+
+    def _accept(self, sequence: Sequence, token_id: int, record: TokenLogprobs | None) -> SampleOutput:
+        params = sequence.params
+        is_first = sequence.num_generated == 0
+        sequence.ids.append(token_id)
+        self._generated_tokens += 1
+        if sequence.grammar is not None:
+            sequence.grammar.accept(token_id)
+        finish_reason: FinishReason | None = None
+        stop_token_id = None
+        if (not params.ignore_eos and token_id in params.eos_token_ids) or token_id in params.stop_token_ids:
+            finish_reason, stop_token_id = "stop", token_id
+        elif sequence.grammar is not None and sequence.grammar.is_finished:
+            finish_reason = "stop"
+        elif sequence.num_generated >= params.max_tokens:
+            finish_reason = "length"
+        logprobs = None
+        if record is not None and params.logprobs is not None:
+            logprobs = [record.limited_to(params.logprobs)]
+        if finish_reason is not None:
+            return self._finish_with(sequence, [token_id], finish_reason, stop_token_id, logprobs, is_first)
+        return SampleOutput(
+            sequence.request.request_id,
+            sequence.sample_index,
+            [token_id],
+            logprobs=logprobs,
+            prompt_logprobs=sequence.prompt_logprobs if is_first else None,
+            cached_tokens=sequence.cached_tokens,
+        )
+
+    def _finish_with(
+        self,
+        sequence: Sequence,
+        token_ids: list[int],
+        reason: FinishReason,
+        stop_token_id: int | None = None,
+        logprobs: list[TokenLogprobs] | None = None,
+        is_first: bool = True,
+    ) -> SampleOutput:
+        timings = self._timings(sequence)
+        self._finish(sequence)
+        return SampleOutput(
+            sequence.request.request_id,
+            sequence.sample_index,
+            token_ids,
+            finish_reason=reason,
+            stop_token_id=stop_token_id,
+            logprobs=logprobs,
+            prompt_logprobs=sequence.prompt_logprobs if is_first else None,
+            cached_tokens=sequence.cached_tokens,
+            timings=timings,
+        )
+
+    def _fail(self, sequence: Sequence, message: str) -> SampleOutput:
+        # Whatever made the logits bad may stand in the pages that others could share.
+        self.scheduler.withdraw(sequence)
+        self._finish(sequence)
+        return SampleOutput(
+            sequence.request.request_id, sequence.sample_index, [], finish_reason="error", error=message
+        )
+
+    def _finish(self, sequence: Sequence) -> None:
+        row = sequence.row
+        self.scheduler.finish(sequence)
+        if row is not None:
+            self.runner.forget(sequence, row)
+
+    def _timings(self, sequence: Sequence) -> Timings:
+        now = time.monotonic()
+        scheduled = sequence.first_scheduled_s if sequence.first_scheduled_s is not None else now
+        first_token = sequence.first_token_s if sequence.first_token_s is not None else now
+        pages = self.manager.num_pages(sequence.row) if sequence.row is not None else 0
+        return Timings(
+            queue_ms=(scheduled - sequence.arrival_s) * 1e3,
+            prefill_ms=(first_token - scheduled) * 1e3,
+            decode_ms=(now - first_token) * 1e3,
+            prompt_tokens=sequence.prompt_len,
+            cached_tokens=sequence.cached_tokens,
+            generated_tokens=sequence.num_generated,
+            preemptions=sequence.num_preemptions,
+            mean_depth_layers=(
+                sequence.depth_layers / sequence.depth_tokens
+                if sequence.depth_tokens
+                else float(self.model.config.num_layers)
+            ),
+            kv_bytes=pages * self.pool.page_bytes,
+        )
+
+    def stats(self) -> EngineStats:
+        """Gauges and counters; the list of step sizes restarts with every call."""
+        iteration_tokens, self._iteration_tokens = self._iteration_tokens, []
+        return EngineStats(
+            num_running=len(self.scheduler.running),
+            num_waiting=self.scheduler.num_waiting,
+            pages_total=self.pool.capacity,
+            pages_used=self.pool.capacity - self.pool.num_free,
+            pages_cached=self.pool.num_cached,
+            prefix_queries=self.scheduler.prefix_queries,
+            prefix_hits=self.scheduler.prefix_hits,
+            num_preemptions=self.scheduler.num_preemptions,
+            steps=self._steps,
+            step_tokens=self._step_tokens,
+            prompt_tokens=self._prompt_tokens,
+            generated_tokens=self._generated_tokens,
+            layers_skipped=self._layers_skipped,
+            iteration_tokens=iteration_tokens,
+        )
+
+    def inspect(self) -> list[RowInfo]:
+        """The live request table: running rows, then waiting ones, in order."""
+        now = time.monotonic()
+        running = [
+            self._row_info(sequence, now, self.manager.num_pages(sequence.row))
+            for sequence in self.scheduler.running
+            if sequence.row is not None
+        ]
+        return running + [self._row_info(sequence, now, 0) for sequence in self.scheduler.waiting()]
+
+    def _row_info(self, sequence: Sequence, now: float, pages: int) -> RowInfo:
+        return RowInfo(
+            request_id=sequence.request.request_id,
+            sample_index=sequence.sample_index,
+            variant=sequence.variant.name,
+            state="waiting" if sequence.row is None else "running",
+            prompt_tokens=sequence.prompt_len,
+            generated_tokens=sequence.num_generated,
+            computed_tokens=sequence.computed,
+            pages=pages,
+            age_s=now - sequence.arrival_s,
+        )
+
+    def reset_prefix_cache(self) -> None:
+        """Forget cached pages; those that rows hold stay theirs."""
+        if self.manager.prefix is not None:
+            self.manager.prefix.reset()
+
+    def check(self) -> None:
+        """Assert that every page is accounted for; cheap, and run whenever the engine falls idle."""
+        self.manager.check()
+
+    def close(self) -> None:
+        """End everything; the core is of no use afterwards."""
+        for request_id in list(self.scheduler.by_request):
+            self.abort([request_id])
+        self._pending.clear()

@@ -1,0 +1,265 @@
+"""The scheduler: no phases, one rule. Every row's computed positions chase its known ones.
+
+A step hands out a token budget. Running rows go first, single-token rows before chunks, so that a long
+prompt never starves its neighbours; what is left admits waiting sequences. When pages run out, the row
+that is last in order gives its pages back and waits at its old place.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from server.config import EngineConfig
+from server.engine.sequence import Sequence
+from server.kv.manager import KVManager
+from server.kv.prefix import extend_chain
+
+
+@dataclass(slots=True)
+class ScheduledRow:
+    """`num_tokens` positions of `sequence`, from `start` on, are computed in this step.
+
+    `forks` are sequences that start from this row's pages and sample from its logits.
+    """
+
+    sequence: Sequence
+    start: int
+    num_tokens: int
+    samples: bool
+    forks: list[Sequence]
+
+
+class Scheduler:
+    """Decides who runs. Owns the waiting queue, the running list and the rows."""
+
+    def __init__(self, config: EngineConfig, manager: KVManager) -> None:
+        self.manager = manager
+        self.max_step_tokens = config.max_step_tokens
+        self.max_running = config.max_rows
+        self.num_preemptions = 0
+        self.prefix_queries = 0
+        self.prefix_hits = 0
+        self.running: list[Sequence] = []
+        self.by_request: dict[str, list[Sequence]] = {}
+        self._waiting: list[tuple[tuple[int, int], int, Sequence]] = []
+        self._free_rows = list(range(config.max_rows - 1, -1, -1))
+
+    @property
+    def num_waiting(self) -> int:
+        return sum(not sequence.is_finished and sequence.row is None for _, _, sequence in self._waiting)
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.running) or self._first_waiting() is not None
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a new sequence; its `pending_forks` follow it."""
+        self.by_request.setdefault(sequence.request.request_id, []).extend([sequence, *sequence.pending_forks])
+        self._enqueue(sequence)
+
+    def waiting(self) -> Iterable[Sequence]:
+        return [sequence for _, _, sequence in sorted(self._waiting) if not sequence.is_finished]
+
+    def schedule(self) -> list[ScheduledRow]:
+        """Hand out one step's budget. Pages are reserved for every row returned."""
+        budget = self.max_step_tokens
+        scheduled: dict[Sequence, ScheduledRow] = {}
+        num_preemptions = self.num_preemptions
+        for sequence in sorted(self.running, key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
+            if sequence.row is None or not self._is_runnable(sequence):
+                continue
+            num_tokens = min(sequence.num_uncomputed, budget)
+            if num_tokens == 0:
+                break
+            is_reserved, refund = self._reserve(sequence, num_tokens, scheduled)
+            budget += refund
+            if is_reserved:
+                scheduled[sequence] = self._row(sequence, num_tokens)
+                budget -= num_tokens
+        if self.num_preemptions == num_preemptions:
+            self._admit(budget, scheduled)
+        return list(scheduled.values())
+
+    def _is_runnable(self, sequence: Sequence) -> bool:
+        if sequence.waits_for_host or sequence.num_uncomputed == 0:
+            return False
+        # A row whose last token is already in flight has nothing left to compute.
+        return sequence.computed < sequence.prompt_len or sequence.may_generate
+
+    def _row(self, sequence: Sequence, num_tokens: int) -> ScheduledRow:
+        end = sequence.computed + num_tokens
+        samples = end == sequence.num_known and sequence.may_generate
+        forks: list[Sequence] = []
+        if samples:
+            sequence.pending_forks = [fork for fork in sequence.pending_forks if not fork.is_finished]
+            while sequence.pending_forks and self._free_rows:
+                fork = sequence.pending_forks.pop(0)
+                fork.row = self._free_rows.pop()
+                forks.append(fork)
+        return ScheduledRow(sequence, sequence.computed, num_tokens, samples, forks)
+
+    def _reserve(
+        self, sequence: Sequence, num_tokens: int, scheduled: dict[Sequence, ScheduledRow]
+    ) -> tuple[bool, int]:
+        """Reserve pages, preempting from the back of the order.
+
+        Returns:
+            Whether the sequence may run (False: it had to go itself), and the budget of preempted rows.
+        """
+        assert sequence.row is not None
+        refund = 0
+        while not sequence.variant.policy.reserve(self.manager, sequence.row, sequence.computed + num_tokens):
+            victim = max(self.running, key=lambda s: (s.order, s.sample_index))
+            row = scheduled.pop(victim, None)
+            if row is not None:
+                refund += row.num_tokens
+                self.unfork(row)
+            self.preempt(victim)
+            if victim is sequence:
+                return False, refund
+        return True, refund
+
+    def unfork(self, row: ScheduledRow) -> None:
+        """The row will not run after all: its forks wait for its next try."""
+        for fork in row.forks:
+            assert fork.row is not None
+            self._free_rows.append(fork.row)
+            fork.row = None
+        row.sequence.pending_forks = [*row.forks, *row.sequence.pending_forks]
+        row.forks = []
+
+    def preempt(self, sequence: Sequence) -> None:
+        """Take the row's pages; the sequence waits at its old place in the order."""
+        assert sequence.row is not None
+        sequence.variant.policy.preempt(self.manager, sequence.row)
+        self._leave_row(sequence)
+        sequence.computed = 0
+        sequence.num_preemptions += 1
+        self.num_preemptions += 1
+        self._enqueue(sequence)
+
+    def _leave_row(self, sequence: Sequence) -> None:
+        assert sequence.row is not None
+        self.running.remove(sequence)
+        self._free_rows.append(sequence.row)
+        sequence.row = None
+
+    def _enqueue(self, sequence: Sequence) -> None:
+        heapq.heappush(self._waiting, (sequence.order, sequence.sample_index, sequence))
+
+    def _first_waiting(self) -> Sequence | None:
+        while self._waiting and (self._waiting[0][2].is_finished or self._waiting[0][2].row is not None):
+            heapq.heappop(self._waiting)
+        return self._waiting[0][2] if self._waiting else None
+
+    def _admit(self, budget: int, scheduled: dict[Sequence, ScheduledRow]) -> None:
+        """Start waiting sequences, in order, while rows, budget and pages last."""
+        while budget > 0 and self._free_rows and len(self.running) < self.max_running:
+            sequence = self._first_waiting()
+            # A sequence preempted with tokens in flight comes back once the host has read them.
+            if sequence is None or sequence.in_flight:
+                return
+            prefix_pages = self._match_prefix(sequence)
+            if not self._fits(sequence, prefix_pages):
+                return
+            heapq.heappop(self._waiting)
+            self._start(sequence, prefix_pages)
+            num_tokens = min(sequence.num_uncomputed, budget)
+            assert sequence.row is not None
+            if not sequence.variant.policy.reserve(self.manager, sequence.row, sequence.computed + num_tokens):
+                # Only the prompt's first chunk may be short of pages, and only when others run.
+                sequence.variant.policy.release(self.manager, sequence.row)
+                self._leave_row(sequence)
+                sequence.computed = 0
+                self._enqueue(sequence)
+                return
+            scheduled[sequence] = self._row(sequence, num_tokens)
+            budget -= num_tokens
+
+    def _match_prefix(self, sequence: Sequence) -> list[list[int]]:
+        prefix = self.manager.prefix
+        if prefix is None or (sequence.prompt_logprobs is not None and sequence.computed < sequence.prompt_len):
+            return []
+        page_size = self.manager.pool.page_size
+        extend_chain(sequence.block_keys, sequence.cache_seed, sequence.ids, page_size)
+        # The last known token is always recomputed, so that there are logits to sample from.
+        usable = min(len(sequence.ids) - 1, sequence.cacheable_end) // page_size
+        return prefix.match(sequence.block_keys[:usable], sequence.variant.retentions)
+
+    def _fits(self, sequence: Sequence, prefix_pages: list[list[int]]) -> bool:
+        """Whether the sequence's known tokens and one more page a group fit beside what is promised.
+
+        With nothing running, the first chunk decides alone: every valid request fits an empty pool.
+        """
+        if not self.running:
+            return True
+        pool = self.manager.pool
+        num_groups = self.manager.plan.num_groups
+        promised = sum(
+            self.manager.missing_pages(other.row, max(other.num_known, other.prompt_len) + 1)
+            for other in self.running
+            if other.row is not None
+        )
+        blocks = self.manager.blocks_for(sequence.num_known + 1) - len(prefix_pages)
+        taken_from_free = sum(pool.refs(page) == 0 for block in prefix_pages for page in block if page)
+        return promised + blocks * num_groups + taken_from_free <= pool.num_free
+
+    def _start(self, sequence: Sequence, prefix_pages: list[list[int]]) -> None:
+        sequence.row = self._free_rows.pop()
+        self.manager.open(sequence.row, sequence.variant.retentions, prefix_pages)
+        sequence.computed = len(prefix_pages) * self.manager.pool.page_size
+        sequence.num_published = len(prefix_pages)
+        if sequence.num_preemptions == 0:
+            sequence.cached_tokens = min(sequence.computed, sequence.prompt_len)
+            self.prefix_queries += sequence.prompt_len
+            self.prefix_hits += sequence.cached_tokens
+        self.running.append(sequence)
+
+    def fork(self, parent: Sequence, child: Sequence) -> None:
+        """`child` (whose row `_row` chose) shares the pages of `parent`, as of the step just launched."""
+        assert parent.row is not None and child.row is not None
+        self.manager.fork(parent.row, child.row)
+        child.computed = parent.computed
+        child.block_keys = list(parent.block_keys)
+        child.num_published = parent.num_published
+        child.cached_tokens = parent.prompt_len
+        self.running.append(child)
+
+    def release_forks(self, sequence: Sequence) -> None:
+        """Let forks that found no free row wait on their own; the prefix cache gives them the prompt back."""
+        for fork in sequence.pending_forks:
+            self._enqueue(fork)
+        sequence.pending_forks = []
+
+    def publish(self, sequence: Sequence) -> None:
+        """Offer the sequence's finished blocks to the prefix cache."""
+        prefix = self.manager.prefix
+        if prefix is None or sequence.row is None:
+            return
+        page_size = self.manager.pool.page_size
+        num_blocks = min(sequence.computed, len(sequence.ids), sequence.cacheable_end) // page_size
+        if num_blocks <= sequence.num_published:
+            return
+        extend_chain(sequence.block_keys, sequence.cache_seed, sequence.ids, page_size)
+        for block in range(sequence.num_published, num_blocks):
+            prefix.publish(sequence.block_keys[block], self.manager.block_pages(sequence.row, block))
+        sequence.num_published = num_blocks
+
+    def withdraw(self, sequence: Sequence) -> None:
+        """Take back what the sequence published: its KV proved wrong."""
+        if self.manager.prefix is None or sequence.row is None:
+            return
+        for block in range(sequence.num_published):
+            self.manager.prefix.withdraw(sequence.block_keys[block], self.manager.block_pages(sequence.row, block))
+
+    def finish(self, sequence: Sequence) -> None:
+        """The sequence has ended, wherever it was; its pages go back."""
+        sequence.is_finished = True
+        if sequence.row is not None:
+            sequence.variant.policy.release(self.manager, sequence.row)
+            self._leave_row(sequence)
+        self.release_forks(sequence)
+        siblings = self.by_request[sequence.request.request_id]
+        siblings.remove(sequence)
+        if not siblings:
+            del self.by_request[sequence.request.request_id]
