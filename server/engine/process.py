@@ -1,0 +1,69 @@
+"""The engine process: `python -m server.engine.process --fd N --parent PID --config JSON`.
+
+Started by `process_link.py` and by nothing else. It lives exactly as long as its parent wants it to.
+"""
+
+import argparse
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import cast
+
+import msgspec
+
+from server.config import EngineConfig
+from server.engine.loop import Receive, serve
+from server.engine.transport import Channel
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_LAST_WORDS_S = 5.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m server.engine.process", description="one engine core")
+    parser.add_argument("--fd", type=int, required=True, help="inherited socket to the parent")
+    parser.add_argument("--parent", type=int, required=True, help="process id of the parent")
+    parser.add_argument("--config", required=True, help="EngineConfig as JSON")
+    parser.add_argument("--log-level", default="INFO")
+    args = parser.parse_args()
+    _live_and_die_with(args.parent)
+    logging.basicConfig(level=args.log_level, format="%(asctime)s %(levelname)s engine: %(message)s")
+    channel = Channel(socket.socket(fileno=args.fd))
+    try:
+        # The parent sends nothing but messages to the core.
+        serve(config_from_json(args.config), cast("Receive", channel.receive), channel.send)
+    finally:
+        channel.close(_LAST_WORDS_S)
+
+
+def config_to_json(config: EngineConfig) -> str:
+    """ASCII JSON, so that even a path that is not UTF-8 survives the way."""
+    return json.dumps(msgspec.to_builtins(config))
+
+
+def config_from_json(text: str) -> EngineConfig:
+    return msgspec.convert(json.loads(text), EngineConfig)
+
+
+def _live_and_die_with(parent_pid: int) -> None:
+    """Leaves signals that a terminal or a service manager sends to all to the parent, which drains first.
+
+    End of file on the socket ends an orphan too, but only between two steps; the kernel's signal ends it always.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_NAME, b"rhumb-engine")
+    if os.getppid() != parent_pid:
+        sys.exit("the parent ended before the engine began")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""A core in its own process, reached over a socket that only the two processes hold."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import server
+from server.config import EngineConfig
+from server.engine.link import Inbox
+from server.engine.process import config_to_json
+from server.engine.request import Shutdown, ToCore
+from server.engine.transport import FrameReader, encode
+from server.errors import ModelLoadError, RequestError
+
+_EXIT_S = 5.0
+"""How long a core may take to exit after it has closed its socket."""
+
+logger = logging.getLogger(__name__)
+
+
+class ProcessLink:
+    """Implements `Link`."""
+
+    def __init__(self, config: EngineConfig, inbox: Inbox) -> None:
+        self._config = config
+        self._inbox = inbox
+        self._process: asyncio.subprocess.Process | None = None
+        self._transport: asyncio.Transport | None = None
+        self._reaper: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def open(self) -> None:
+        """Raises `ModelLoadError` if no process can be started."""
+        try:
+            await self._open()
+        except OSError as error:
+            raise ModelLoadError(f"the engine process could not be started: {error.strerror or error}") from error
+
+    async def _open(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(theirs.fileno()),
+                env=_environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                # Ctrl-C in a terminal reaches every process of its session; only the parent should act on it.
+                start_new_session=True,
+            )
+            protocol = _FrameProtocol(self._inbox)
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_unix_connection(lambda: protocol, sock=ours)
+            self._reaper = asyncio.create_task(self._reap(self._process, protocol.closed))
+        finally:
+            theirs.close()
+            if self._transport is None:
+                ours.close()
+
+    def send(self, message: ToCore) -> None:
+        try:
+            frame = encode(message)
+        except UnicodeEncodeError:
+            raise RequestError("the request holds characters that are not valid Unicode (lone surrogates)") from None
+        except OverflowError:
+            raise RequestError("the request holds an integer of more than 64 bits") from None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
+
+    async def close(self, grace_s: float) -> None:
+        self.send(Shutdown())
+        self._inbox.lose("the engine was stopped")
+        try:
+            if self._reaper is not None and grace_s > 0:
+                await asyncio.wait({self._reaper}, timeout=grace_s)
+        finally:
+            # Also reached when the wait is cancelled: the process must never outlive the link.
+            self._kill()
+            if self._transport is not None:
+                self._transport.abort()
+        if self._reaper is not None:
+            await self._reaper
+        elif self._process is not None:
+            await self._process.wait()
+
+    def _command(self, fd: int) -> list[str]:
+        return [
+            sys.executable,
+            "-P",  # Otherwise a folder named `server` where the user stands would be run instead of ours.
+            "-m",
+            "server.engine.process",
+            f"--fd={fd}",
+            f"--parent={os.getpid()}",
+            f"--config={config_to_json(self._config)}",
+            f"--log-level={logging.getLevelName(logger.getEffectiveLevel())}",
+        ]
+
+    async def _reap(self, process: asyncio.subprocess.Process, closed: asyncio.Event) -> None:
+        # End of file first: by then everything that the core had to say has been delivered.
+        await closed.wait()
+        try:
+            async with asyncio.timeout(_EXIT_S):
+                code = await process.wait()
+        except TimeoutError:
+            self._kill()
+            code = await process.wait()
+        self._inbox.lose(_describe_exit(code))
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+
+class _FrameProtocol(asyncio.Protocol):
+    """Delivers the frames of one socket to an inbox."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.closed = asyncio.Event()
+        self._inbox = inbox
+        self._reader = FrameReader()
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._reader.feed(data):
+            # The core sends nothing but messages from the core.
+            self._inbox.deliver(message)  # type: ignore[arg-type]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed.set()
+
+
+def _environment() -> dict[str, str]:
+    """This process's own, able to import this very package even when it is not installed."""
+    root = str(Path(server.__file__).parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root}
+
+
+def _describe_exit(code: int) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = ", perhaps for lack of memory" if code == -signal.SIGKILL else ""
+        return f"the engine process was killed by {name}{hint}"
+    return f"the engine process exited with code {code}"
