@@ -1,0 +1,104 @@
+"""Llama, Mistral, Qwen2 and Qwen3: one decoder, told apart by flags of `ModelConfig`.
+
+Touvron et al. (2023), Jiang et al. (2023), Yang et al. (2024, 2025).
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+
+from server.attention.backend import AttentionBackend
+from server.engine.batch import StepBatch
+from server.models.config import ModelConfig
+from server.models.kernels import Kernels
+from server.models.layers import Embedding, GatedMLP, Linear, QKNorm, RMSNorm
+from server.models.parameter import Parameter
+from server.models.rope import RotaryEmbedding
+
+
+class DecoderBlock:
+    """Pre-norm attention and gated MLP. Overwrites the memory of `residual` (of `x`, where that is None)."""
+
+    def __init__(self, index: int, config: ModelConfig, rope: RotaryEmbedding, kernels: Kernels) -> None:
+        prefix = f"layers.{index}"
+        attention = f"{prefix}.self_attn"
+        hidden, dim = config.hidden_size, config.head_dim
+        num_heads, num_kv_heads = config.num_heads, config.num_kv_heads
+        self.index = index
+        self.rope = rope
+        self.num_heads = num_heads
+        self.num_rotated = num_heads + num_kv_heads
+        self.qkv_shape = (-1, num_heads + 2 * num_kv_heads, dim)
+        self.input_norm = RMSNorm(f"{prefix}.input_layernorm", hidden, config.norm_eps, kernels)
+        self.qkv = Linear(
+            [f"{attention}.q_proj", f"{attention}.k_proj", f"{attention}.v_proj"],
+            hidden,
+            [num_heads * dim, num_kv_heads * dim, num_kv_heads * dim],
+            config.qkv_bias,
+        )
+        self.qk_norm = (
+            QKNorm(attention, num_heads, num_kv_heads, dim, config.norm_eps, kernels) if config.qk_norm else None
+        )
+        self.out = Linear([f"{attention}.o_proj"], num_heads * dim, [hidden], config.attention_out_bias)
+        self.mlp_norm = RMSNorm(f"{prefix}.post_attention_layernorm", hidden, config.norm_eps, kernels)
+        self.mlp = GatedMLP(
+            f"{prefix}.mlp", hidden, config.intermediate_size, config.hidden_act, config.mlp_bias, kernels
+        )
+
+    def __call__(
+        self, x: torch.Tensor, residual: torch.Tensor | None, batch: StepBatch, attention: AttentionBackend
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        x, residual = self.input_norm(x, residual)
+        qkv = self.qkv(x).view(self.qkv_shape)
+        if self.qk_norm is not None:
+            self.qk_norm(qkv)
+        rotated = self.rope(qkv, self.num_rotated, batch)
+        q, k = rotated[:, : self.num_heads], rotated[:, self.num_heads :]
+        x = self.out(attention.attend(self.index, q, k, qkv[:, self.num_rotated :], batch))
+        x, residual = self.mlp_norm(x, residual)
+        return self.mlp(x), residual
+
+    def weights(self) -> Iterator[Parameter]:
+        parts = [self.input_norm, self.qkv, self.qk_norm, self.out, self.mlp_norm, self.mlp]
+        for part in parts:
+            if part is not None:
+                yield from part.weights()
+
+
+class Decoder:
+    """A decoder-only model of the Llama family; see `models.base.Model`."""
+
+    def __init__(self, config: ModelConfig, kernels: Kernels, device: torch.device) -> None:
+        if config.rope is None:
+            raise ValueError(f"{config.architecture} has no RoPE and is not of the Llama family")
+        self.config = config
+        rope = RotaryEmbedding(config.rope, kernels, device)
+        self.embedding = Embedding("embed_tokens", config.vocab_size, config.hidden_size)
+        self.layers = [DecoderBlock(index, config, rope, kernels) for index in range(config.num_layers)]
+        self.norm = RMSNorm("norm", config.hidden_size, config.norm_eps, kernels)
+        self.lm_head = (
+            None
+            if config.tie_word_embeddings
+            else Linear(["lm_head"], config.hidden_size, [config.vocab_size], has_bias=False)
+        )
+
+    def embed(self, token_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        return self.embedding(token_ids)
+
+    def head(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
+        x, _ = self.norm(x, residual)
+        logits = F.linear(x, self.embedding.weight.data) if self.lm_head is None else self.lm_head(x)
+        return logits.float()
+
+    def weights(self) -> Iterator[Parameter]:
+        """Every parameter once; a tied output projection has none of its own."""
+        yield from self.embedding.weights()
+        for layer in self.layers:
+            yield from layer.weights()
+        yield from self.norm.weights()
+        if self.lm_head is not None:
+            yield from self.lm_head.weights()
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        return (parameter.data for parameter in self.weights())

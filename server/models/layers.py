@@ -1,0 +1,134 @@
+"""The parts that decoders are made of. Plain objects: each holds its `Parameter`s and is called on tensors.
+
+Every class has `weights()`, which yields its parameters for the loader.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+
+from server.models.kernels import Kernels
+from server.models.parameter import Parameter, fused, fused_bias
+
+
+class Linear:
+    """y = x Wᵀ + b, with W stacked from one or more checkpoint matrices.
+
+    Args:
+        names: checkpoint names of the parts, without `.weight` and `.bias`.
+        in_features: columns of every part.
+        out_features: rows of each part.
+    """
+
+    def __init__(self, names: Sequence[str], in_features: int, out_features: Sequence[int], has_bias: bool) -> None:
+        self.weight = fused([f"{name}.weight" for name in names], out_features, in_features)
+        self.bias = fused_bias([f"{name}.bias" for name in names], out_features) if has_bias else None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, in] -> [n, sum(out)]."""
+        return F.linear(x, self.weight.data, None if self.bias is None else self.bias.data)
+
+    def weights(self) -> Iterator[Parameter]:
+        yield self.weight
+        if self.bias is not None:
+            yield self.bias
+
+
+class Embedding:
+    """A table with one row per id."""
+
+    def __init__(self, name: str, num_rows: int, width: int) -> None:
+        self.weight = Parameter((num_rows, width), {f"{name}.weight": num_rows})
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        """int64 [n] -> [n, width], in new memory."""
+        return F.embedding(ids, self.weight.data)
+
+    def weights(self) -> Iterator[Parameter]:
+        yield self.weight
+
+
+class RMSNorm:
+    """x / rms(x) * weight (Zhang and Sennrich, 2019), with the residual's addition fused in front."""
+
+    def __init__(self, name: str, width: int, eps: float, kernels: Kernels) -> None:
+        self.weight = Parameter((width,), {f"{name}.weight": width}, fill="ones")
+        self.eps = eps
+        self.kernels = kernels
+
+    def __call__(self, x: torch.Tensor, residual: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """[n, width] twice -> the normalised sum, in new memory, and the sum, in `residual`'s."""
+        return self.kernels.add_rms_norm(x, residual, self.weight.data, self.eps)
+
+    def weights(self) -> Iterator[Parameter]:
+        yield self.weight
+
+
+class QKNorm:
+    """RMSNorm of every query and key head (Qwen3); one weight for all query heads, one for all key heads."""
+
+    def __init__(
+        self, prefix: str, num_heads: int, num_kv_heads: int, head_dim: int, eps: float, kernels: Kernels
+    ) -> None:
+        self.q = Parameter((head_dim,), {f"{prefix}.q_norm.weight": head_dim}, fill="ones")
+        self.k = Parameter((head_dim,), {f"{prefix}.k_norm.weight": head_dim}, fill="ones")
+        self.num_heads = num_heads
+        self.num_kv_heads = num_kv_heads
+        self.eps = eps
+        self.kernels = kernels
+        self._spread: torch.Tensor | None = None
+
+    def __call__(self, qkv: torch.Tensor) -> None:
+        """Normalise the query and key heads of qkv, [n, heads + 2 * kv_heads, head_dim], in place."""
+        if self._spread is None:
+            # One weight row per head lets one call normalise queries and keys together.
+            self._spread = torch.cat(
+                (self.q.data.expand(self.num_heads, -1), self.k.data.expand(self.num_kv_heads, -1))
+            ).contiguous()
+        self.kernels.norm_heads(qkv, self._spread, self.eps)
+
+    def weights(self) -> Iterator[Parameter]:
+        yield self.q
+        yield self.k
+
+
+class LayerNorm:
+    """Layer normalisation, with or without weights."""
+
+    def __init__(self, name: str, width: int, eps: float, has_weights: bool) -> None:
+        self.width = (width,)
+        self.eps = eps
+        self.weight = Parameter((width,), {f"{name}.weight": width}, fill="ones") if has_weights else None
+        self.bias = Parameter((width,), {f"{name}.bias": width}, fill="zeros") if has_weights else None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, width] -> [n, width], in new memory."""
+        weight = None if self.weight is None else self.weight.data
+        bias = None if self.bias is None else self.bias.data
+        return F.layer_norm(x, self.width, weight, bias, self.eps)
+
+    def weights(self) -> Iterator[Parameter]:
+        if self.weight is not None and self.bias is not None:
+            yield self.weight
+            yield self.bias
+
+
+class GatedMLP:
+    """down(activation(gate(x)) * up(x)), with gate and up in one product (Shazeer, "GLU Variants", 2020)."""
+
+    def __init__(
+        self, prefix: str, hidden_size: int, width: int, activation: str, has_bias: bool, kernels: Kernels
+    ) -> None:
+        self.gate_up = Linear([f"{prefix}.gate_proj", f"{prefix}.up_proj"], hidden_size, [width, width], has_bias)
+        self.down = Linear([f"{prefix}.down_proj"], width, [hidden_size], has_bias)
+        self.activation = activation
+        self.kernels = kernels
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, hidden] -> [n, hidden]."""
+        return self.down(self.kernels.gated(self.gate_up(x), self.activation))
+
+    def weights(self) -> Iterator[Parameter]:
+        yield from self.gate_up.weights()
+        yield from self.down.weights()
