@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="inherited socket to the parent")
     parser.add_argument("--parent", type=int, required=True, help="process id of the parent")
     parser.add_argument("--config", required=True, help="EngineConfig as JSON")
-    parser.add_argument("--log-level", default="INFO")
+    parser.add_argument("--log-level", type=int, default=logging.INFO)
     args = parser.parse_args()
     _live_and_die_with(args.parent)
     logging.basicConfig(level=args.log_level, format="%(asctime)s %(levelname)s engine: %(message)s")

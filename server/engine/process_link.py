@@ -98,7 +98,7 @@ class ProcessLink:
             f"--fd={fd}",
             f"--parent={os.getpid()}",
             f"--config={config_to_json(self._config)}",
-            f"--log-level={logging.getLevelName(logger.getEffectiveLevel())}",
+            f"--log-level={logger.getEffectiveLevel()}",
         ]
 
     async def _reap(self, process: asyncio.subprocess.Process, closed: asyncio.Event) -> None:
