@@ -277,9 +277,9 @@ class EngineCore:
             return
         token_ids = pending.sampled.token_ids.tolist()
         is_bad = pending.sampled.is_bad.tolist()
-        records = None
+        records: list[TokenLogprobs | None] = [None] * len(token_ids)
         if pending.sampled.logprobs is not None:
-            records = pending.sampled.logprobs.to_records(pending.sampled.token_ids)
+            records = pending.sampled.logprobs.records([sequence.params.logprobs for sequence in pending.samplers])
         now = time.monotonic()
         for index, sequence in enumerate(pending.samplers):
             sequence.in_flight -= 1
@@ -290,7 +290,7 @@ class EngineCore:
                 continue
             if sequence.first_token_s is None:
                 sequence.first_token_s = now
-            outputs.append(self._accept(sequence, token_ids[index], records[index] if records else None))
+            outputs.append(self._accept(sequence, token_ids[index], records[index]))
 
     def _accept(self, sequence: Sequence, token_id: int, record: TokenLogprobs | None) -> SampleOutput:
         params = sequence.params
@@ -307,9 +307,7 @@ class EngineCore:
             finish_reason = "stop"
         elif sequence.num_generated >= params.max_tokens:
             finish_reason = "length"
-        logprobs = None
-        if record is not None and params.logprobs is not None:
-            logprobs = [record.limited_to(params.logprobs)]
+        logprobs = None if record is None else [record]
         if finish_reason is not None:
             return self._finish_with(sequence, [token_id], finish_reason, stop_token_id, logprobs, is_first)
         return SampleOutput(

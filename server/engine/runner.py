@@ -12,9 +12,11 @@ import torch
 from server.attention.backend import AttentionBackend
 from server.depth.schedule import Band
 from server.engine.batch import StepBatch
-from server.engine.sampler import Sampled, Sampler, prompt_logprobs
+from server.engine.logprobs import prompt_logprobs
+from server.engine.sampler import Sampled, Sampler
 from server.engine.scheduler import ScheduledRow
 from server.engine.sequence import Sequence
+from server.engine.upload import upload
 from server.kv.table import PageTables
 from server.models.base import Model
 
@@ -129,8 +131,7 @@ class Runner:
         )
 
     def _to_device(self, values: list[int] | list[int | None], dtype: type = np.int64) -> torch.Tensor:
-        host = torch.from_numpy(np.array(values, dtype=dtype))
-        return host if self.device.type == "cpu" else host.pin_memory().to(self.device, non_blocking=True)
+        return upload(np.array(values, dtype=dtype), self.device)
 
     def _forward(self, batch: StepBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
         x = self.model.embed(batch.token_ids, batch.positions)
@@ -214,7 +215,8 @@ class Runner:
         sequence = row.sequence
         entries = sequence.prompt_logprobs
         num_top = sequence.params.prompt_logprobs
-        assert entries is not None and num_top is not None
+        assert entries is not None
+        assert num_top is not None
         if not entries:
             entries.append(None)
         # Position p is predicted by the logits of p - 1.
@@ -225,5 +227,5 @@ class Runner:
             where = slice(first_token + position - row.start, first_token + stop - row.start)
             logits = self.model.head(x[where], None if residual is None else residual[where])
             next_ids = self._to_device(sequence.ids[position + 1 : stop + 1])
-            entries += prompt_logprobs(logits, next_ids, num_top).to_records(next_ids, num_top)
+            entries += prompt_logprobs(logits, next_ids, num_top).records([num_top] * (stop - position))
             position = stop

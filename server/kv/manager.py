@@ -26,6 +26,8 @@ class RowPages:
         num_blocks: leading table entries that are in use (page or dropped), equal for all groups.
         written: positions below this are written, or launched to be.
         dropped: per windowed group, entries below this are dropped, sinks excepted.
+        forked_block: the block in which the row was last forked, the only one that may be both partly
+            written and shared; -1 if it never was.
     """
 
     retentions: list[Retention]
@@ -33,6 +35,7 @@ class RowPages:
     num_blocks: int = 0
     written: int = 0
     dropped: dict[int, int] = field(default_factory=dict)
+    forked_block: int = -1
 
 
 class KVManager:
@@ -102,9 +105,10 @@ class KVManager:
 
     def _shared_tail(self, row: int, state: RowPages) -> list[int]:
         """Groups whose partly written last page is shared, and must be copied before it is written."""
-        if state.written % self.pool.page_size == 0:
+        block, offset = divmod(state.written, self.pool.page_size)
+        if block != state.forked_block or offset == 0:
             return []
-        column = self.tables.host[row, :, state.written // self.pool.page_size].tolist()
+        column = self.tables.host[row, :, block].tolist()
         refs = self.pool.refs
         return [group for group, page in enumerate(column) if page != NULL_PAGE and refs(page) > 1]
 
@@ -136,6 +140,7 @@ class KVManager:
         state.num_blocks = source.num_blocks
         state.written = source.written
         state.dropped = dict(source.dropped)
+        state.forked_block = source.forked_block = source.written // self.pool.page_size
         pages = self.tables.host[parent, :, : source.num_blocks]
         self.pool.acquire(pages.ravel().tolist())
         self.tables.host[child, :, : source.num_blocks] = pages

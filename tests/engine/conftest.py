@@ -1,0 +1,110 @@
+"""Helpers that run an engine core step by step, without a process or HTTP."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import MistralConfig, MistralForCausalLM
+
+from server.config import EngineConfig
+from server.engine.core import EngineCore
+from server.engine.request import EngineRequest, SampleOutput, SamplingParams, TokenLogprobs
+from tests.oracle import Oracle
+
+SMALL = {"page_size": 4, "max_rows": 4, "max_step_tokens": 32, "num_pages": 400, "num_threads": 1}
+
+
+@dataclass
+class Result:
+    """Everything that came back for one sample."""
+
+    token_ids: list[int] = field(default_factory=list)
+    finish_reason: str | None = None
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprobs | None] | None = None
+    last: SampleOutput | None = None
+
+
+Results = dict[tuple[str, int], Result]
+
+
+def collect(results: Results, outputs: Iterable[SampleOutput]) -> None:
+    for output in outputs:
+        result = results.setdefault((output.request_id, output.sample_index), Result())
+        assert result.finish_reason is None, "nothing may follow a finish"
+        result.token_ids += output.token_ids
+        result.logprobs += output.logprobs or []
+        if output.prompt_logprobs is not None:
+            assert result.prompt_logprobs is None
+            result.prompt_logprobs = output.prompt_logprobs
+        result.finish_reason = output.finish_reason
+        result.last = output
+
+
+def drain(core: EngineCore, results: Results | None = None, max_steps: int = 20_000) -> Results:
+    """Step until nothing is left; pages must then all be back."""
+    results = {} if results is None else results
+    for _ in range(max_steps):
+        if not core.has_work:
+            break
+        collect(results, core.step())
+    assert not core.has_work, "the engine did not come to an end"
+    core.check()
+    assert core.pool.num_free == core.pool.capacity
+    return results
+
+
+def greedy(max_tokens: int, **params) -> SamplingParams:
+    return SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True, **params)
+
+
+def request(name: str, prompt_ids: Sequence[int], params: SamplingParams, **fields) -> EngineRequest:
+    return EngineRequest(name, list(prompt_ids), params, **fields)
+
+
+CoreFactory = Callable[..., EngineCore]
+
+
+@pytest.fixture(scope="session")
+def make_core(tiny_llama: Path) -> CoreFactory:
+    """Builds a core over the tiny Llama (or `model`), small enough for pages and budgets to matter."""
+
+    def make(model: Path = tiny_llama, **overrides) -> EngineCore:
+        return EngineCore(EngineConfig(model=str(model), **(SMALL | overrides)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def oracle(tiny_llama: Path) -> Oracle:
+    return Oracle.from_directory(tiny_llama)
+
+
+@pytest.fixture(scope="session")
+def tiny_mistral(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
+    """A random Mistral whose every layer slides over 11 positions."""
+    folder = tmp_path_factory.mktemp("tiny-mistral")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_text((tiny_llama / name).read_text())
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = MistralForCausalLM(
+            MistralConfig(
+                vocab_size=384,
+                hidden_size=64,
+                intermediate_size=128,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                head_dim=16,
+                max_position_embeddings=256,
+                sliding_window=11,
+            )
+        )
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.12)
+    model.save_pretrained(folder)
+    return folder
