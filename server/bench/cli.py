@@ -1,0 +1,245 @@
+"""`rhumb bench serve|throughput|latency`, with the flags and result keys of `vllm bench`."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.bench.client import ENDPOINTS, Backend, parse_extra_body, parse_headers
+from server.bench.datasets import random_ids
+from server.bench.flags import engine_flags, one_line_errors, progress, prompt_flags
+from server.bench.latency import measure_latency
+from server.bench.load import Arrivals, Ramp, RampStrategy
+from server.bench.machine import describe_run
+from server.bench.prompts import PromptFlags
+from server.bench.report import Slo, common_errors, details, parse_metrics, parse_percentiles, summarise
+from server.bench.serve import Target, find_model, load_served_tokenizer, recount, run_serve
+from server.bench.tables import (
+    LATENCY_ROWS,
+    SERVE_ROWS,
+    THROUGHPUT_ROWS,
+    print_latencies,
+    print_rows,
+    result_path,
+    save,
+)
+from server.bench.texts import load_tokenizer
+from server.bench.throughput import measure_throughput
+from server.config import EngineConfig
+from server.engine.loop import Core, load_core
+from server.errors import ConfigError
+
+app = typer.Typer(help="Measure a server over HTTP, or the engine in this process.", no_args_is_help=True)
+
+Hidden = Annotated[bool, typer.Option("--disable-tqdm", help="Show no progress bar.")]
+OutputJson = Annotated[Path | None, typer.Option(help="Save the result, with versions and machine, as JSON.")]
+Variant = Annotated[str | None, typer.Option(help="Variant that serves the requests; the first one if left out.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="0 is greedy.")]
+
+# A client that needs most of a core measures itself.
+BUSY_CLIENT = 0.7
+
+
+# `--goodput ttft:500 tpot:30` and `--header a=b c=d` take several values: the later ones arrive as extra arguments.
+@app.command(context_settings={"allow_extra_args": True})
+@prompt_flags
+def serve(
+    context: typer.Context,
+    prompts: PromptFlags,
+    backend: Annotated[Backend, typer.Option(help="Which API to call.")] = "openai",
+    base_url: Annotated[str | None, typer.Option(help="The server, instead of --host and --port.")] = None,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    endpoint: Annotated[str | None, typer.Option(help="Path; by default the backend's.")] = None,
+    model: Annotated[str | None, typer.Option(help="By default the first that the server lists.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="Directory or hub name; by default the model's.")] = None,
+    header: Annotated[list[str] | None, typer.Option(help="NAME=VALUE to send along (repeatable).")] = None,
+    extra_body: Annotated[str | None, typer.Option(help="JSON object merged over every request.")] = None,
+    temperature: Temperature = 0.0,
+    ignore_eos: Annotated[bool, typer.Option("--ignore-eos", help="Always generate the full length.")] = False,
+    request_rate: Annotated[float, typer.Option(help="Requests per second; inf sends all at once.")] = float("inf"),
+    burstiness: Annotated[float, typer.Option(help="1 is Poisson, less is burstier, more is more even.")] = 1.0,
+    max_concurrency: Annotated[int | None, typer.Option(min=1, help="Requests in flight at most.")] = None,
+    ramp_up_strategy: Annotated[RampStrategy | None, typer.Option(help="Let the request rate change.")] = None,
+    ramp_up_start_rps: Annotated[float | None, typer.Option(help="Requests per second at the start.")] = None,
+    ramp_up_end_rps: Annotated[float | None, typer.Option(help="Requests per second at the end.")] = None,
+    num_warmups: Annotated[int, typer.Option(min=0, help="Requests before the measurement.")] = 0,
+    ready_check_timeout_sec: Annotated[float, typer.Option(help="Wait this long for the server; 0 does not.")] = 60.0,
+    goodput: Annotated[list[str] | None, typer.Option(help="Limits of a good request in ms: ttft:500.")] = None,
+    percentile_metrics: Annotated[str, typer.Option(help="Latencies to report.")] = "ttft,tpot,itl,e2el",
+    metric_percentiles: Annotated[str, typer.Option(help="Percentiles to report.")] = "99",
+    save_result: Annotated[bool, typer.Option("--save-result", help="Save the result as JSON.")] = False,
+    save_detailed: Annotated[bool, typer.Option("--save-detailed", help="Save every request too.")] = False,
+    result_dir: Annotated[Path | None, typer.Option(help="Where to save; by default here.")] = None,
+    result_filename: Annotated[str | None, typer.Option(help="By default made of model, rate and date.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Switch the server's profiler on meanwhile.")] = False,
+    disable_tqdm: Hidden = False,
+) -> None:
+    """Send prompts to a running OpenAI-compatible server and report throughput, latencies and goodput."""
+    with one_line_errors():
+        metrics, percentiles = parse_metrics(percentile_metrics), parse_percentiles(metric_percentiles)
+        slo = Slo.parse([*(goodput or ()), *(extra for extra in context.args if "=" not in extra)])
+        headers = parse_headers([*(header or ()), *(extra for extra in context.args if "=" in extra)])
+        arrivals = Arrivals(request_rate, burstiness, _ramp(ramp_up_strategy, ramp_up_start_rps, ramp_up_end_rps))
+        target = Target(
+            base_url=(base_url or f"http://{host}:{port}").rstrip("/"),
+            backend=backend,
+            endpoint=endpoint or ENDPOINTS[backend],
+            model=model,
+            headers=headers,
+            extra_body=parse_extra_body(extra_body),
+            ignore_eos=ignore_eos,
+            temperature=temperature,
+        )
+        served = find_model(target, ready_check_timeout_sec)
+        own_tokenizer = load_served_tokenizer(tokenizer, served)
+        made = prompts.texts(own_tokenizer)
+        # Prompts of another seed: what warms the server up must not fill its prefix cache with the measured ones.
+        warmups = replace(prompts, num_prompts=num_warmups + 1, seed=prompts.seed + 1).texts(own_tokenizer)
+        with progress(served.name, len(made), is_hidden=disable_tqdm) as on_done:
+            run = asyncio.run(
+                run_serve(
+                    target,
+                    served.name,
+                    made,
+                    arrivals,
+                    warmups=warmups,
+                    seed=prompts.seed,
+                    max_concurrency=max_concurrency,
+                    ready_timeout_s=ready_check_timeout_sec,
+                    profile=profile,
+                    on_done=on_done,
+                )
+            )
+        retokenized = recount(run.results, own_tokenizer)
+        summary = summarise(run.results, run.duration_s, metrics=metrics, percentiles=percentiles, slo=slo)
+        print_rows(f"{served.name} at {target.base_url}", SERVE_ROWS, summary)
+        print_latencies(summary, metrics, percentiles)
+        for message, count in common_errors(run.results):
+            typer.echo(f"{count} requests: {message}", err=True)
+        if run.client_cpu_share > BUSY_CLIENT:
+            typer.echo(f"warning: this client used {run.client_cpu_share:.0%} of a core and may be the limit", err=True)
+        if save_result or save_detailed:
+            record = describe_run() | {
+                "backend": backend,
+                "endpoint": target.endpoint,
+                "model_id": served.name,
+                "dataset_name": prompts.dataset_name,
+                "num_prompts": len(made),
+                "seed": prompts.seed,
+                "request_rate": "inf" if request_rate == float("inf") else request_rate,
+                "burstiness": burstiness,
+                "max_concurrency": max_concurrency,
+                "goodput_limits_ms": slo.limits_ms,
+                "total_input_tokens_by_client": sum(prompt.num_tokens for prompt in made),
+                "total_output_tokens_retokenized": retokenized,
+                "client_cpu_share": run.client_cpu_share,
+            }
+            record |= summary
+            if save_detailed:
+                record |= details(run.results)
+            name = (f"{request_rate:g}qps", f"concurrency{max_concurrency}" if max_concurrency else "", served.name)
+            save(result_path(result_dir, result_filename, backend, *name), record)
+        if summary["completed"] == 0:
+            raise ConfigError("no request succeeded")
+
+
+@app.command()
+@engine_flags
+@prompt_flags
+def throughput(
+    engine: EngineConfig,
+    prompts: PromptFlags,
+    variant: Variant = None,
+    temperature: Temperature = 0.0,
+    output_json: OutputJson = None,
+    disable_tqdm: Hidden = False,
+) -> None:
+    """Queue all prompts at once in an engine of this process, without HTTP, and report tokens per second."""
+    with one_line_errors():
+        # The whole benchmark waits in the queue by design.
+        core = load_core(replace(engine, max_waiting=max(engine.max_waiting, prompts.num_prompts)))
+        made = (
+            random_ids(prompts.num_prompts, prompts.lengths, core.info.vocab_size, prompts.seed)
+            if prompts.is_random
+            else prompts.texts(load_tokenizer(core.info.model_path))
+        )
+        with progress(core.info.model, len(made), is_hidden=disable_tqdm) as on_done:
+            result = measure_throughput(
+                core, made, variant=_variant(core, variant), temperature=temperature, on_done=on_done
+            )
+        core.close()
+        print_rows(f"{core.info.model} in this process", THROUGHPUT_ROWS, result)
+        _save_offline(output_json, core, result | {"dataset_name": prompts.dataset_name, "seed": prompts.seed})
+
+
+@app.command()
+@engine_flags
+def latency(
+    engine: EngineConfig,
+    batch_size: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 8,
+    input_len: Annotated[int, typer.Option(min=1, help="Tokens of a prompt.")] = 32,
+    output_len: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 128,
+    num_iters: Annotated[int, typer.Option(min=1, help="Batches to time.")] = 30,
+    num_iters_warmup: Annotated[int, typer.Option(min=0, help="Batches before.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the prompts.")] = 0,
+    variant: Variant = None,
+    output_json: OutputJson = None,
+    disable_tqdm: Hidden = False,
+) -> None:
+    """Time one batch of equal requests in an engine of this process, from submission to the last token."""
+    with one_line_errors():
+        # A batch that runs in two halves would be timed as one.
+        rows = max(engine.max_rows, batch_size)
+        core = load_core(replace(engine, max_rows=rows, max_step_tokens=max(engine.max_step_tokens, rows)))
+        with progress(core.info.model, num_iters + num_iters_warmup, is_hidden=disable_tqdm) as on_done:
+            result = measure_latency(
+                core,
+                variant=_variant(core, variant),
+                batch_size=batch_size,
+                input_len=input_len,
+                output_len=output_len,
+                num_iters=num_iters,
+                num_iters_warmup=num_iters_warmup,
+                seed=seed,
+                on_done=on_done,
+            )
+        core.close()
+        print_rows(f"{core.info.model}, {batch_size} at once", LATENCY_ROWS, result)
+        _save_offline(output_json, core, result | {"seed": seed})
+
+
+def _ramp(strategy: RampStrategy | None, start_rps: float | None, end_rps: float | None) -> Ramp | None:
+    if strategy is None:
+        if start_rps is not None or end_rps is not None:
+            raise ConfigError("--ramp-up-start-rps and --ramp-up-end-rps need --ramp-up-strategy")
+        return None
+    if start_rps is None or end_rps is None:
+        raise ConfigError("--ramp-up-strategy needs --ramp-up-start-rps and --ramp-up-end-rps")
+    return Ramp(strategy, start_rps, end_rps)
+
+
+def _variant(core: Core, name: str | None) -> str:
+    if name is None:
+        return core.info.default_variant
+    if name not in core.info.variants:
+        raise ConfigError(f"--variant {name} is not loaded; name it in --variants (loaded: {core.info.variants})")
+    return name
+
+
+def _save_offline(path: Path | None, core: Core, result: dict[str, object]) -> None:
+    if path is None:
+        return
+    info = core.info
+    engine = {
+        "model_id": info.model,
+        "num_parameters": info.num_parameters,
+        "dtype": info.dtype,
+        "device": info.device,
+        "attention_backend": info.attention_backend,
+        "page_size": info.page_size,
+        "max_rows": info.max_rows,
+    }
+    save(path, describe_run() | engine | result)

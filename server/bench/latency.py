@@ -1,0 +1,59 @@
+"""Offline latency: one batch of equal requests, again and again."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from server.bench.datasets import Lengths, random_ids
+from server.bench.local import LocalEngine
+from server.engine.loop import Core
+from server.errors import ConfigError
+
+PERCENTILES = (10, 25, 50, 75, 90, 99)
+
+
+def measure_latency(
+    core: Core,
+    *,
+    variant: str,
+    batch_size: int,
+    input_len: int,
+    output_len: int,
+    num_iters: int,
+    num_iters_warmup: int,
+    seed: int,
+    on_done: Callable[[], None] = lambda: None,
+) -> dict[str, object]:
+    """Time `num_iters` batches after `num_iters_warmup` untimed ones; seconds from submission to the last token.
+
+    Every batch has prompts of its own, so that no iteration profits from another's cached prompts.
+    `avg_decode_step` is the time between a batch's first and last tokens over its output tokens but one.
+    """
+    if min(batch_size, num_iters) < 1 or num_iters_warmup < 0:
+        raise ConfigError("--batch-size and --num-iters must be at least 1, --num-iters-warmup at least 0")
+    engine = LocalEngine(core, variant)
+    lengths = Lengths(input_len, output_len)
+    prompts = random_ids(batch_size * (num_iters + num_iters_warmup), lengths, core.info.vocab_size, seed)
+    latencies: list[float] = []
+    first_tokens: list[float] = []
+    for i in range(num_iters + num_iters_warmup):
+        batch = prompts[i * batch_size : (i + 1) * batch_size]
+        run = engine.run(batch)
+        if i >= num_iters_warmup:
+            latencies.append(run.duration_s)
+            first_tokens.append(max(run.first_token_s))
+        on_done()
+    average_s = float(np.mean(latencies))
+    first_token_s = float(np.mean(first_tokens))
+    return {
+        "batch_size": batch_size,
+        "input_len": input_len,
+        "output_len": output_len,
+        "avg_latency": average_s,
+        "std_latency": float(np.std(latencies)),
+        "latencies": latencies,
+        "percentiles": {str(p): float(np.percentile(latencies, p)) for p in PERCENTILES},
+        "avg_first_token": first_token_s,
+        "avg_decode_step": (average_s - first_token_s) / (output_len - 1) if output_len > 1 else None,
+        "output_throughput": batch_size * output_len / average_s,
+    }
