@@ -1,6 +1,7 @@
 """Random tool calls, the texts that models put around them, and ways to cut text into pieces."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -42,4 +43,4 @@ def chunkings(draw: st.DrawFn, text: str) -> list[str]:
     if draw(st.booleans()):
         cuts = list(range(len(text) + 1))
     edges = [0, *sorted(cuts), len(text)]
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(edges)]
