@@ -1,0 +1,106 @@
+"""Health, version, metrics, the live request table, the prefix cache."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+
+from server import __version__
+from server.api.errors import unavailable
+from server.api.metrics import CONTENT_TYPE
+from server.api.openapi import Responses, errors
+from server.api.state import AppState, state_of
+
+router = APIRouter(tags=["operations"])
+
+
+_TEXT: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+class Readiness(BaseModel):
+    status: Literal["ready", "not ready"]
+    reason: str | None = None
+
+
+class Version(BaseModel):
+    version: str
+
+
+class LiveRow(BaseModel):
+    """One sample in the engine. Holds no text."""
+
+    request_id: str
+    sample_index: int
+    variant: str
+    state: Literal["waiting", "running"]
+    prompt_tokens: int
+    generated_tokens: int
+    computed_tokens: int
+    pages: int
+    age_s: float
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """200 as long as the process answers at all."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready", responses={503: {"model": Readiness}})
+@router.get("/ready", responses={503: {"model": Readiness}})
+async def ready(response: Response, state: Annotated[AppState, Depends(state_of)]) -> Readiness:
+    """200 while requests can be served, 503 with the reason otherwise."""
+    reason = state.failure
+    if reason is None:
+        return Readiness(status="ready")
+    response.status_code = 503
+    return Readiness(status="not ready", reason=reason)
+
+
+@router.get("/health", response_class=Response, responses=errors(503))
+async def health(state: Annotated[AppState, Depends(state_of)]) -> Response:
+    """An empty 200 while requests can be served, as load balancers like it."""
+    reason = state.failure
+    return Response() if reason is None else unavailable(f"Not ready: {reason}.").response()
+
+
+@router.get("/ping", response_class=Response)
+@router.post("/ping", response_class=Response)
+async def ping() -> Response:
+    """An empty 200."""
+    return Response()
+
+
+@router.get("/version", responses=errors(401))
+async def version() -> Version:
+    """The version to put into a bug report."""
+    return Version(version=__version__)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=_TEXT | errors(401),
+)
+async def metrics(state: Annotated[AppState, Depends(state_of)]) -> Response:
+    """Prometheus' text format."""
+    text = state.metrics.render(state.engine.stats, is_ready=state.failure is None)
+    return Response(text, headers={"content-type": CONTENT_TYPE})
+
+
+@router.get("/slots", responses=errors(401, 503))
+async def slots(state: Annotated[AppState, Depends(state_of)]) -> list[LiveRow]:
+    """The requests that wait or run now."""
+    rows = await state.serving.engine.inspect()
+    return [LiveRow(**dataclasses.asdict(row)) for row in rows]
+
+
+dev_router = APIRouter(tags=["development"])
+
+
+@dev_router.post("/reset_prefix_cache", response_class=Response, responses=errors(401, 503))
+async def reset_prefix_cache(state: Annotated[AppState, Depends(state_of)]) -> Response:
+    """Forget all cached prompts, for honest benchmarks. Only with --dev."""
+    await state.serving.engine.reset_prefix_cache()
+    return Response()

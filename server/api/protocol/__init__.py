@@ -1,0 +1,1 @@
+"""The request and response shapes of the HTTP API."""

@@ -1,0 +1,231 @@
+"""The HTTP server process: uvicorn with hard limits on slow clients, and a drain on SIGTERM."""
+
+import asyncio
+import errno
+import logging
+import resource
+import socket
+import ssl
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from server.api.app import build_app
+from server.api.errors import ApiError
+from server.api.metrics import Metrics
+from server.api.sse import ABORT_EXTENSION
+from server.api.state import AppState
+from server.config import EngineConfig
+from server.engine.clients import ProcessEngine
+from server.errors import ConfigError
+from server.settings import ServerSettings
+
+logger = logging.getLogger("rhumb.server")
+
+BACKLOG = 4096
+CLOSE_S = 5
+"""Seconds that connections get to close after the drain."""
+
+
+def protocol_type(header_timeout_s: float) -> type[H11Protocol]:
+    """uvicorn's HTTP/1.1 protocol, plus a deadline for headers and a way to drop a connection."""
+
+    class Protocol(H11Protocol):
+        _header_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.app = _with_abort(self.app, transport)
+            self._watch_headers()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._unwatch_headers()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch_headers()
+
+        def send_400_response(self, msg: str) -> None:
+            """What is not HTTP gets the same envelope as everything else."""
+            body = ApiError(400, msg).encoded()
+            headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+            try:
+                for event in (
+                    h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                    h11.Data(data=body),
+                    h11.EndOfMessage(),
+                ):
+                    self.transport.write(self.conn.send(event) or b"")
+            except h11.LocalProtocolError:
+                # A response is under way already; closing is all that is left to say.
+                pass
+            self.transport.close()
+
+        def _watch_headers(self) -> None:
+            """Run the clock while a request has begun to arrive, or none ever has, and stop it otherwise."""
+            is_first = self.cycle is None
+            begun = bool(self.conn.trailing_data[0])
+            if self.conn.their_state is h11.IDLE and (is_first or begun) and not self.transport.is_closing():
+                if self._header_timer is None:
+                    self._header_timer = self.loop.call_later(header_timeout_s, self.transport.close)
+            else:
+                self._unwatch_headers()
+
+        def _unwatch_headers(self) -> None:
+            if self._header_timer is not None:
+                self._header_timer.cancel()
+                self._header_timer = None
+
+    return Protocol
+
+
+def _with_abort(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[ABORT_EXTENSION] = transport.abort
+        await app(scope, receive, send)
+
+    return call
+
+
+class Server(uvicorn.Server):
+    """Stops in order: refuse new requests with 503, let running ones finish, then close."""
+
+    def __init__(self, config: uvicorn.Config, state: AppState, drain_s: float) -> None:
+        super().__init__(config)
+        self._state = state
+        self._drain_s = drain_s
+        self._stopping: asyncio.Task[None] | None = None
+        self._num_signals = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, the second one ends the running requests, the third one the process."""
+        self._num_signals += 1
+        if self._num_signals >= 3:
+            self.force_exit = True
+        if self._num_signals >= 2:
+            self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._state.load_error is not None:
+            self.should_exit = True
+        if self._num_signals and self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Ends what still runs with an error event, so that its readers are not cut off without a word.
+        await self._state.engine.stop()
+        await super().shutdown(sockets)
+
+    async def _stop(self) -> None:
+        logger.info("stopping: %d requests may take up to %g s", self._state.num_in_flight, self._drain_s)
+        if not await self._state.drain(self._drain_s):
+            logger.warning("%d requests did not finish in time and are ended", self._state.num_in_flight)
+        self.should_exit = True
+
+
+def bind(settings: ServerSettings) -> socket.socket:
+    """The listening socket, before anything slow begins.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except socket.gaierror as error:
+        raise ConfigError(f"--host {settings.host} is not an address of this machine: {error.strerror}") from None
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: "it is in use; choose another with --port",
+            errno.EACCES: "this user may not; choose a port above 1023",
+        }.get(error.errno or 0, error.strerror)
+        raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from None
+    return listener
+
+
+def uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
+    """uvicorn's configuration.
+
+    Raises:
+        ConfigError: the TLS files cannot be used.
+    """
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key belong together; give both or neither")
+    config = uvicorn.Config(
+        app,
+        http=protocol_type(settings.header_timeout_s),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=CLOSE_S,
+        h11_max_incomplete_event_size=2 * settings.max_header_bytes,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        ssl_keyfile_password=settings.tls_key_password,
+        ssl_ca_certs=None if settings.tls_client_ca is None else str(settings.tls_client_ca),
+        ssl_cert_reqs=ssl.CERT_NONE if settings.tls_client_ca is None else ssl.CERT_REQUIRED,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"the TLS files cannot be used: {error}") from None
+    return config
+
+
+def raise_file_limit() -> None:
+    """A connection is a descriptor, and the usual soft limit of 1024 is soon reached."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def configure_logging(level: str) -> None:
+    """One line per event on stderr. uvicorn's chatter only when debugging."""
+    logging.basicConfig(
+        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for noisy in ("uvicorn.error", "asyncio", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+def run(engine_config: EngineConfig, settings: ServerSettings) -> None:
+    """Serve until a signal.
+
+    Raises:
+        ConfigError: a setting cannot work, or the port is taken.
+        ModelLoadError: the model cannot be loaded.
+    """
+    configure_logging(settings.log_level)
+    listener = bind(settings)
+    try:
+        metrics = Metrics()
+        engine = ProcessEngine(engine_config, on_stats=metrics.observe_stats)
+        app = build_app(engine, settings, metrics)
+        state: AppState = app.state.rhumb
+        server = Server(uvicorn_config(app, settings), state, settings.drain_s)
+        raise_file_limit()
+        host, port = listener.getsockname()[:2]
+        scheme = "http" if settings.tls_cert is None else "https"
+        shown = f"[{host}]" if ":" in host else host
+        logger.info("listening on %s://%s:%d, loading %s", scheme, shown, port, Path(engine_config.model).name)
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+    if state.load_error is not None:
+        raise state.load_error

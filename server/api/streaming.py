@@ -1,0 +1,105 @@
+"""Turning a request's deltas into an SSE answer or one JSON answer, whatever their shape."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+
+from fastapi import Request, Response
+
+from server.api.answer import Meter, Shows
+from server.api.disconnect import CLIENT_CLOSED_REQUEST, ClientGoneError, until_disconnect
+from server.api.errors import from_exception, unexpected
+from server.api.fanout import Fanout
+from server.api.sse import DONE, EventStream, event
+from server.api.state import AppState
+from server.engine.client import Delta
+
+error_log = logging.getLogger("rhumb.error")
+
+
+class Shape(Protocol):
+    """How completions or chat write one answer. Built for one request and fed all of its deltas in order."""
+
+    def opening(self) -> Iterator[dict[str, Any]]:
+        """Chunks to send when the first delta is there, before any other."""
+
+    def chunks(self, prompt_index: int, choice: int, delta: Delta) -> Iterator[dict[str, Any]]:
+        """Chunks of a stream for one delta."""
+
+    def collect(self, prompt_index: int, choice: int, delta: Delta) -> None:
+        """Keep one delta for `whole`."""
+
+    def whole(self) -> dict[str, Any]:
+        """The answer of a request that does not stream, without usage and timings."""
+
+    def empty_chunk(self) -> dict[str, Any]:
+        """A chunk without choices, for the usage."""
+
+
+async def respond(
+    request: Request, state: AppState, fanout: Fanout, shape: Shape, meter: Meter, shows: Shows, *, stream: bool
+) -> Response:
+    """The answer to a request whose engine requests are queued; owns `fanout` from here on."""
+    if stream:
+        return EventStream(
+            _events(fanout, shape, meter, shows, request.state.request_id),
+            fanout.aclose,
+            keep_alive_s=state.settings.sse_keep_alive_s,
+            write_timeout_s=state.settings.write_timeout_s,
+        )
+    try:
+        answer = await until_disconnect(request, _whole(fanout, shape, meter, shows))
+    except ClientGoneError:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    finally:
+        await fanout.aclose()
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, media_type="application/json")
+
+
+async def _whole(fanout: Fanout, shape: Shape, meter: Meter, shows: Shows) -> dict[str, Any]:
+    async for prompt_index, delta in fanout.deltas():
+        shape.collect(prompt_index, meter.take(prompt_index, delta), delta)
+    answer = shape.whole() | {"usage": meter.usage()}
+    timings = meter.timings() if shows.timings else None
+    return answer if timings is None else answer | {"timings": timings}
+
+
+async def _events(fanout: Fanout, shape: Shape, meter: Meter, shows: Shows, request_id: str) -> AsyncIterator[bytes]:
+    """All events of a stream. Errors are events too: the status has long been sent."""
+    try:
+        async for chunk in _chunks(fanout, shape, meter, shows):
+            yield event(chunk)
+    except Exception as error:
+        known = from_exception(error)
+        if known is None:
+            error_log.exception("request %s failed while streaming", request_id)
+            known = unexpected(request_id)
+        yield event(known.body())
+    yield DONE
+
+
+async def _chunks(fanout: Fanout, shape: Shape, meter: Meter, shows: Shows) -> AsyncIterator[dict[str, Any]]:
+    is_open = False
+    async for prompt_index, delta in fanout.deltas():
+        if not is_open:
+            is_open = True
+            for chunk in shape.opening():
+                yield _with_usage(chunk, meter, shows)
+        choice = meter.take(prompt_index, delta)
+        chunks = list(shape.chunks(prompt_index, choice, delta))
+        if meter.is_finished and shows.timings and not shows.usage_at_end:
+            chunks[-1] |= {"timings": meter.timings()}
+        for chunk in chunks:
+            yield _with_usage(chunk, meter, shows)
+    if shows.usage_at_end:
+        last = shape.empty_chunk() | {"usage": meter.usage()}
+        yield last | {"timings": meter.timings()} if shows.timings else last
+
+
+def _with_usage(chunk: dict[str, Any], meter: Meter, shows: Shows) -> dict[str, Any]:
+    """Clients that asked for usage find the key in every chunk, null unless they want it continuously."""
+    if shows.usage_at_end:
+        chunk["usage"] = meter.usage() if shows.usage_always else None
+    return chunk

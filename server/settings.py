@@ -1,0 +1,152 @@
+"""Every switch of the server: a command-line flag `--like-this` and an environment variable `RHUMB_LIKE_THIS`.
+
+A flag wins over the environment, the environment over the default. `EngineSettings` becomes an
+`EngineConfig`; `ServerSettings` belongs to the HTTP side alone.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from server.config import EngineConfig
+from server.errors import ConfigError
+
+_CONFIG = SettingsConfigDict(env_prefix="RHUMB_", extra="ignore", env_ignore_empty=True)
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+"""Repeatable as a flag, separated by commas in the environment."""
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class EngineSettings(BaseSettings):
+    """The engine's part; see `EngineConfig` for the meaning of each."""
+
+    model_config = _CONFIG
+
+    model: str | None = Field(None, description="Model directory or hub name; the embedded model when left out.")
+    revision: str | None = Field(None, description="Revision of a hub model.")
+    served_name: str | None = Field(None, description="The id clients use; by default the last part of the model.")
+    load_format: Literal["safetensors", "dummy"] = Field(
+        "safetensors", description="'dummy' builds random weights from config.json alone."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Type of the weights.")
+    device: str = Field("auto", description="'cpu', 'cuda', 'cuda:1', ...; auto takes a GPU if there is one.")
+    page_size: int = Field(16, description="Positions per KV page.")
+    num_pages: int | None = Field(None, description="KV pages in the pool; by default from --kv-memory-bytes.")
+    kv_memory_bytes: int | None = Field(None, description="Bytes for the KV pool; by default from the machine.")
+    max_model_len: int | None = Field(None, description="Longest prompt plus output in tokens.")
+    max_rows: int = Field(64, description="Sequences that may run in one step.")
+    max_step_tokens: int = Field(2048, description="Token budget of one step.")
+    max_waiting: int = Field(1024, description="Requests that may queue before new ones get a 429.")
+    scheduling: Literal["fcfs", "priority"] = Field("fcfs", description="Order of admission.")
+    prefix_caching: bool = Field(True, description="Reuse the KV pages of equal prompt beginnings.")
+    overlap: bool | None = Field(None, description="Launch a step before the last one is read; auto: only on GPU.")
+    attention_backend: str = Field("auto", description="Attention backend by name; auto takes the first that can.")
+    variants: CommaSeparated = Field(("full",), description="Variants to serve as model:variant; the first is default.")
+    num_threads: int | None = Field(None, description="CPU threads of the model; all cores by default.")
+    engine_seed: int = Field(0, description="Seed of dummy weights.")
+
+    _split_variants = field_validator("variants", mode="before")(_split)
+
+    def to_config(self) -> EngineConfig:
+        """The engine's configuration; without a model it serves the embedded one.
+
+        Raises:
+            ConfigError: a value that cannot work.
+        """
+        values = self.model_dump()
+        values["seed"] = values.pop("engine_seed")
+        if values["model"] is None:
+            from server.assets import EMBEDDED_MODEL
+
+            values["model"] = str(EMBEDDED_MODEL)
+            values["served_name"] = values["served_name"] or "rhumb-tiny"
+        return EngineConfig(**values)
+
+
+class ServerSettings(BaseSettings):
+    """The HTTP side: where it listens, whom it lets in, how much it accepts."""
+
+    model_config = _CONFIG
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tls_cert: Path | None = Field(None, description="PEM file with the certificate chain; turns HTTPS on.")
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key.")
+    tls_key_password: str | None = Field(None, description="Password of the private key.")
+    tls_client_ca: Path | None = Field(None, description="PEM file of authorities; clients must bring a certificate.")
+
+    api_keys: CommaSeparated = Field((), description="A bearer key to accept (repeatable); none means no check.")
+    api_key_file: Path | None = Field(None, description="File with one bearer key a line.")
+    public_metrics: bool = Field(False, description="Serve /metrics without a key.")
+    cors_origins: CommaSeparated = Field((), description="Origin allowed to call from a browser (repeatable).")
+
+    max_body_bytes: int = Field(16 * 2**20, ge=1024, description="Largest request body.")
+    max_headers: int = Field(128, ge=8, description="Most header lines of a request.")
+    max_header_bytes: int = Field(32 * 2**10, ge=1024, description="Largest sum of header bytes of a request.")
+    header_timeout_s: float = Field(15.0, gt=0, description="Seconds a client may take to send its headers.")
+    body_timeout_s: float = Field(30.0, gt=0, description="Seconds a client may take to send its body.")
+    write_timeout_s: float = Field(60.0, gt=0, description="Seconds a streaming client may leave data unread.")
+    keep_alive_s: int = Field(5, ge=0, description="Seconds an idle connection is kept.")
+    sse_keep_alive_s: float = Field(15.0, gt=0, description="Seconds of silence before a stream gets a comment.")
+    drain_s: float = Field(30.0, ge=0, description="Seconds that running requests may take after SIGTERM.")
+    max_concurrent_requests: int = Field(4096, ge=1, description="Requests in flight before new ones get a 429.")
+    max_choices: int = Field(1024, ge=1, description="Most prompts times n of one request.")
+    max_logprobs: int = Field(20, ge=0, description="Most alternatives per token a request may ask for.")
+
+    lenient: bool = Field(False, description="Accept and ignore unknown request fields instead of refusing them.")
+    any_model: bool = Field(False, description="Answer with the default variant whatever model a request names.")
+    chat_template: Path | None = Field(None, description="Jinja file to use instead of the model's chat template.")
+    tool_parser: str = Field("auto", description="Format of the model's tool calls; auto reads the chat template.")
+    generation_config: Literal["model", "none"] = Field(
+        "model", description="Whether the model's generation_config.json sets sampling defaults."
+    )
+    dev: bool = Field(False, description="Enable /reset_prefix_cache.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+
+    _split_lists = field_validator("api_keys", "cors_origins", mode="before")(_split)
+
+    def all_api_keys(self) -> tuple[str, ...]:
+        """Keys from flags, the environment and the key file.
+
+        Raises:
+            ConfigError: the key file cannot be read or holds no key.
+        """
+        if self.api_key_file is None:
+            return self.api_keys
+        try:
+            lines = self.api_key_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read --api-key-file {self.api_key_file}: {error}") from None
+        from_file = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        if not from_file:
+            raise ConfigError(f"--api-key-file {self.api_key_file} holds no key; write one a line")
+        return self.api_keys + from_file
+
+
+_SINGULAR = {"api_keys": "api-key", "cors_origins": "cors-origin"}
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of a setting; a repeatable one is named for the one thing that it adds."""
+    return f"--{_SINGULAR.get(name, name.replace('_', '-'))}"
+
+
+def load[S: BaseSettings](settings_type: type[S], flags: dict[str, Any]) -> S:
+    """Settings from the flags that were given, then the environment, then defaults.
+
+    Raises:
+        ConfigError: one line that names the flag and its variable, and what is wrong.
+    """
+    given = {name: value for name, value in flags.items() if name in settings_type.model_fields and value is not None}
+    try:
+        return settings_type(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigError(f"{flag_of(name)} (or RHUMB_{name.upper()}): {first['msg'].lower()}") from None

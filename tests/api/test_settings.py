@@ -1,0 +1,78 @@
+"""Flags win over the environment, the environment over defaults, and mistakes are one line."""
+
+from pathlib import Path
+
+import pytest
+
+from server.cli import main
+from server.errors import ConfigError
+from server.settings import EngineSettings, ServerSettings, load
+
+
+def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(ServerSettings, {}).port == 8000
+    monkeypatch.setenv("RHUMB_PORT", "1234")
+    assert load(ServerSettings, {"port": None}).port == 1234
+    assert load(ServerSettings, {"port": 99}).port == 99
+
+
+def test_lists_come_by_repetition_or_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(ServerSettings, {"api_keys": ["a", "b"]}).api_keys == ("a", "b")
+    monkeypatch.setenv("RHUMB_API_KEYS", "c, d,")
+    assert load(ServerSettings, {}).api_keys == ("c", "d")
+    monkeypatch.setenv("RHUMB_VARIANTS", "full,duo")
+    assert load(EngineSettings, {}).variants == ("full", "duo")
+
+
+def test_keys_of_a_file_join_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("# ours\nfirst\n\n second \n")
+    assert load(ServerSettings, {"api_keys": ["zero"], "api_key_file": path}).all_api_keys() == (
+        "zero",
+        "first",
+        "second",
+    )
+    path.write_text("# none\n")
+    with pytest.raises(ConfigError, match="holds no key"):
+        load(ServerSettings, {"api_key_file": path}).all_api_keys()
+    with pytest.raises(ConfigError, match="cannot read --api-key-file"):
+        load(ServerSettings, {"api_key_file": tmp_path / "absent"}).all_api_keys()
+
+
+def test_every_engine_setting_reaches_the_engine() -> None:
+    flags = {"model": "m", "max_rows": 3, "page_size": 8, "overlap": True, "engine_seed": 7, "variants": ["full"]}
+    config = load(EngineSettings, flags).to_config()
+    assert (config.model, config.max_rows, config.page_size, config.overlap, config.seed) == ("m", 3, 8, True, 7)
+    assert config.variants == ("full",)
+
+
+def test_without_a_model_the_embedded_one_is_served() -> None:
+    config = load(EngineSettings, {}).to_config()
+    assert config.served_name == "rhumb-tiny"
+    assert "assets" in config.model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["serve", "--port", "99999"], "--port (or RHUMB_PORT)"),
+        (["serve", "--prot", "1"], "--prot"),
+        (["serve", "--dtype", "int3"], "--dtype"),
+        (["serve", "--max-rows", "0"], "max_rows must be at least 1"),
+        (["serve", "--tls-cert", "x.pem"], "--tls-key"),
+        (["serve", "--host", "203.0.113.7"], "cannot listen on 203.0.113.7"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rhumb", *arguments])
+    with pytest.raises(SystemExit) as exit_info:
+        main()
+    assert exit_info.value.code == 2
+    message = capsys.readouterr().err
+    assert part in message
+    lines = [line for line in message.splitlines() if line.startswith("rhumb: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in message
