@@ -75,7 +75,6 @@ class Corpus:
         chats: token ids of conversations made from the same books, each ended by `<|endoftext|>`.
         held_out: token ids of books that neither the tokenizer nor the model learns from.
         wikitext: token ids of an encyclopedia text, for a perplexity that others can compare; may be empty.
-        num_bytes: UTF-8 bytes of each evaluation text, by field name.
         held_out_titles: titles of the books in `held_out`.
     """
 
@@ -84,15 +83,13 @@ class Corpus:
     chats: Tokens
     held_out: Tokens
     wikitext: Tokens
-    num_bytes: dict[str, int]
     held_out_titles: list[str]
 
     def save(self, folder: Path) -> None:
         """Writes `tokenizer.json`, `corpus.json` and `tokens.npz` into `folder`, creating it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(str(folder / "tokenizer.json"))
-        facts = {"num_bytes": self.num_bytes, "held_out_titles": self.held_out_titles}
-        (folder / "corpus.json").write_text(json.dumps(facts, indent=2))
+        (folder / "corpus.json").write_text(json.dumps({"held_out_titles": self.held_out_titles}, indent=2))
         np.savez_compressed(
             folder / "tokens.npz", books=self.books, chats=self.chats, held_out=self.held_out, wikitext=self.wikitext
         )
@@ -108,7 +105,6 @@ def load_corpus(folder: Path) -> Corpus:
             chats=arrays["chats"],
             held_out=arrays["held_out"],
             wikitext=arrays["wikitext"],
-            num_bytes=facts["num_bytes"],
             held_out_titles=facts["held_out_titles"],
         )
 
@@ -134,14 +130,12 @@ def build_corpus(folder: Path, *, vocab_size: int, num_books: int | None = None)
     wikitext = wikitext_file.read_text() if wikitext_file.is_file() else ""
 
     tokenizer = train_tokenizer((book.text for book in training), vocab_size)
-    held_out_text = "\n\n".join(book.text for book in held_out)
     return Corpus(
         tokenizer=tokenizer,
         books=encode(tokenizer, (book.text + END_OF_TEXT for book in training)),
         chats=encode(tokenizer, chats_of(training, random.Random(0))),
-        held_out=encode(tokenizer, [held_out_text]),
+        held_out=encode(tokenizer, ["\n\n".join(book.text for book in held_out)]),
         wikitext=encode(tokenizer, [wikitext]),
-        num_bytes={"held_out": len(held_out_text.encode()), "wikitext": len(wikitext.encode())},
         held_out_titles=[book.title for book in held_out],
     )
 

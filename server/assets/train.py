@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -47,7 +47,7 @@ class Recipe:
     batch_rows: int = 64
     context: int = CONTEXT
     chat_share: float = 0.15
-    peak_lr: float = 4e-3
+    peak_lr: float = 3e-3
     warmup_steps: int = 300
     hidden_size: int = 192
     num_layers: int = 8
@@ -219,7 +219,8 @@ def evaluate(model: LlamaForCausalLM, corpus: Corpus, context: int) -> dict[str,
         if len(tokens) > 1:
             nats = mean_nats(model, tokens, context)
             metrics[f"{name}_perplexity"] = math.exp(nats)
-            metrics[f"{name}_bits_per_byte"] = nats * len(tokens) / math.log(2) / corpus.num_bytes[name]
+            num_bytes = len(corpus.tokenizer.decode(tokens.tolist()).encode())
+            metrics[f"{name}_bits_per_byte"] = nats * len(tokens) / math.log(2) / num_bytes
     return metrics
 
 
@@ -262,7 +263,8 @@ def run(args: argparse.Namespace) -> None:
     torch.set_float32_matmul_precision("high")
     recipe = Recipe(minutes=args.minutes)
     if args.smoke:
-        recipe = Recipe(minutes=args.minutes, batch_rows=8, context=64, hidden_size=64, num_layers=2, warmup_steps=20)
+        corpus = replace(corpus, held_out=corpus.held_out[:5000], wikitext=corpus.wikitext[:5000])
+        recipe = Recipe(minutes=args.minutes, batch_rows=8, context=64, num_layers=2, warmup_steps=20, save_every_s=5)
     model = new_model(recipe, corpus.tokenizer.get_vocab_size()).to(args.device)
     history = train(model, corpus, recipe, lambda so_far: save_model(model, corpus, so_far, args.out))
     save_model(model, corpus, history, args.out)
