@@ -1,11 +1,14 @@
 """The grammars for tool calls, run through llguidance: they admit what the parser reads as calls, and only that."""
 
 import json
+import random
 import re
 from typing import Any
 
 import pytest
 import tool_reference as reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.api.tools import FAMILIES, ToolPlan, prepare_tools
 
@@ -128,3 +131,31 @@ def test_a_full_set_of_tools_still_compiles() -> None:
     many = [{"type": "function", "function": {"name": f"f{i}", "parameters": WEATHER}} for i in range(128)]
     plan = prepare_tools(many, "required", None, "hermes")
     assert is_accepted(plan, call("hermes", "f127", json.dumps({"city": "Rome"})))
+
+
+@families
+@given(choices=st.randoms(use_true_random=False), is_strict=st.booleans())
+@settings(max_examples=25)
+def test_whatever_is_written_under_the_grammar_of_required_calls_parses_as_calls(
+    family: str, choices: random.Random, is_strict: bool
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"unit": {"enum": ["°C", "°F"]}, "is_exact": {"type": "boolean"}},
+        "required": ["unit"],
+    }
+    function = {"name": "weather", "parameters": schema, "strict": is_strict}
+    plan = prepare_tools([{"type": "function", "function": function}], "required", False, family)
+    assert plan.grammar is not None
+    tokenizer = llguidance.LLTokenizer("byte")
+    matcher = llguidance.LLMatcher(tokenizer, llguidance.LLMatcher.grammar_from_lark(plan.grammar.source), log_level=0)
+    written: list[int] = []
+    while not matcher.is_stopped():
+        allowed = [token for token, bias in enumerate(matcher.compute_logit_bias()) if bias]
+        token = choices.choice(allowed)
+        assert matcher.consume_token(token)
+        written.append(token)
+    [(kind, name, arguments)] = reference.parse(plan.new_parser(), [tokenizer.decode_str(written)])
+    assert (kind, name) == ("call", "weather")
+    assert json.loads(arguments)["unit"] in ("°C", "°F")
+    assert json.loads(arguments).keys() <= {"unit", "is_exact"}

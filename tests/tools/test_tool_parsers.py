@@ -6,7 +6,7 @@ import time
 
 import pytest
 import tool_reference as reference
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tool_strategies import NAMES, call_objects, chunkings
 
@@ -105,6 +105,7 @@ def test_llama3_output_in_any_chunks_parses_like_the_whole_text_read_slowly(data
 
 @family_names
 @given(data=st.data())
+@settings(max_examples=40)
 def test_a_call_in_the_familys_own_shape_comes_back_with_the_very_same_arguments(
     family: str, data: st.DataObject
 ) -> None:
@@ -149,6 +150,7 @@ def test_garbage_loses_nothing_but_the_wrapper_of_calls(family: str, text: str) 
 
 @family_names
 @given(data=st.data())
+@settings(max_examples=40)
 def test_output_cut_anywhere_sends_a_beginning_of_what_the_whole_output_sends(family: str, data: st.DataObject) -> None:
     text = data.draw(hermes_texts() if family == "hermes" else llama3_texts())
     cut = data.draw(st.integers(0, len(text)))
@@ -229,8 +231,8 @@ def test_a_marker_right_after_a_marker_begins_a_new_call() -> None:
 
 
 @family_names
-def test_a_hundred_thousand_characters_take_linear_time(family: str) -> None:
-    for text in (" " * 100_000, "<tool_call>" * 9_000, '<tool_call>{"name' * 6_000, "{" * 100_000, "<" * 100_000):
+def test_fifty_thousand_characters_take_linear_time(family: str) -> None:
+    for text in (" " * 50_000, "<tool_call>" * 4_500, '<tool_call>{"name' * 3_000, "{" * 50_000, "<" * 50_000):
         begin_s = time.thread_time()
         assert reference.parse(new_parser(family), list(text)) == [("text", text)]
         assert time.thread_time() - begin_s < 5

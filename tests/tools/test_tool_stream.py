@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tool_strategies import NAMES, call_objects, chunkings
 
@@ -34,6 +34,7 @@ def added_up(deltas: list[Any]) -> dict[str, Any]:
 
 
 @given(data=st.data())
+@settings(max_examples=40)
 def test_deltas_added_up_by_a_client_are_the_message(data: st.DataObject) -> None:
     calls = data.draw(st.lists(call_objects("arguments", ()), max_size=3))
     text = data.draw(st.sampled_from(["", "Let me see.\n"])) + "\n".join(
@@ -47,6 +48,7 @@ def test_deltas_added_up_by_a_client_are_the_message(data: st.DataObject) -> Non
 
 
 @given(data=st.data())
+@settings(max_examples=40)
 def test_id_type_and_name_come_once_per_call_and_index_with_every_delta(data: st.DataObject) -> None:
     calls = data.draw(st.lists(call_objects("arguments", ()), min_size=1, max_size=3))
     stream = new_stream()
