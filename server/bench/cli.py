@@ -9,7 +9,7 @@ import typer
 
 from server.bench.client import ENDPOINTS, Backend, parse_extra_body, parse_headers
 from server.bench.datasets import random_ids
-from server.bench.flags import engine_flags, one_line_errors, progress, prompt_flags
+from server.bench.flags import engine_flags, progress, prompt_flags
 from server.bench.latency import measure_latency
 from server.bench.load import Arrivals, Ramp, RampStrategy
 from server.bench.machine import describe_run
@@ -78,72 +78,71 @@ def serve(
     disable_tqdm: Hidden = False,
 ) -> None:
     """Send prompts to a running OpenAI-compatible server and report throughput, latencies and goodput."""
-    with one_line_errors():
-        metrics, percentiles = parse_metrics(percentile_metrics), parse_percentiles(metric_percentiles)
-        slo = Slo.parse([*(goodput or ()), *(extra for extra in context.args if "=" not in extra)])
-        headers = parse_headers([*(header or ()), *(extra for extra in context.args if "=" in extra)])
-        arrivals = Arrivals(request_rate, burstiness, _ramp(ramp_up_strategy, ramp_up_start_rps, ramp_up_end_rps))
-        target = Target(
-            base_url=(base_url or f"http://{host}:{port}").rstrip("/"),
-            backend=backend,
-            endpoint=endpoint or ENDPOINTS[backend],
-            model=model,
-            headers=headers,
-            extra_body=parse_extra_body(extra_body),
-            ignore_eos=ignore_eos,
-            temperature=temperature,
-        )
-        served = find_model(target, ready_check_timeout_sec)
-        own_tokenizer = load_served_tokenizer(tokenizer, served)
-        made = prompts.texts(own_tokenizer)
-        # Prompts of another seed: what warms the server up must not fill its prefix cache with the measured ones.
-        warmups = replace(prompts, num_prompts=num_warmups + 1, seed=prompts.seed + 1).texts(own_tokenizer)
-        with progress(served.name, len(made), is_hidden=disable_tqdm) as on_done:
-            run = asyncio.run(
-                run_serve(
-                    target,
-                    served.name,
-                    made,
-                    arrivals,
-                    warmups=warmups,
-                    seed=prompts.seed,
-                    max_concurrency=max_concurrency,
-                    ready_timeout_s=ready_check_timeout_sec,
-                    profile=profile,
-                    on_done=on_done,
-                )
+    metrics, percentiles = parse_metrics(percentile_metrics), parse_percentiles(metric_percentiles)
+    slo = Slo.parse([*(goodput or ()), *(extra for extra in context.args if "=" not in extra)])
+    headers = parse_headers([*(header or ()), *(extra for extra in context.args if "=" in extra)])
+    arrivals = Arrivals(request_rate, burstiness, _ramp(ramp_up_strategy, ramp_up_start_rps, ramp_up_end_rps))
+    target = Target(
+        base_url=(base_url or f"http://{host}:{port}").rstrip("/"),
+        backend=backend,
+        endpoint=endpoint or ENDPOINTS[backend],
+        model=model,
+        headers=headers,
+        extra_body=parse_extra_body(extra_body),
+        ignore_eos=ignore_eos,
+        temperature=temperature,
+    )
+    served = find_model(target, ready_check_timeout_sec)
+    own_tokenizer = load_served_tokenizer(tokenizer, served)
+    made = prompts.texts(own_tokenizer)
+    # Prompts of another seed: what warms the server up must not fill its prefix cache with the measured ones.
+    warmups = replace(prompts, num_prompts=num_warmups + 1, seed=prompts.seed + 1).texts(own_tokenizer)
+    with progress(served.name, len(made), is_hidden=disable_tqdm) as on_done:
+        run = asyncio.run(
+            run_serve(
+                target,
+                served.name,
+                made,
+                arrivals,
+                warmups=warmups,
+                seed=prompts.seed,
+                max_concurrency=max_concurrency,
+                ready_timeout_s=ready_check_timeout_sec,
+                profile=profile,
+                on_done=on_done,
             )
-        retokenized = recount(run.results, own_tokenizer)
-        summary = summarise(run.results, run.duration_s, metrics=metrics, percentiles=percentiles, slo=slo)
-        print_rows(f"{served.name} at {target.base_url}", SERVE_ROWS, summary)
-        print_latencies(summary, metrics, percentiles)
-        for message, count in common_errors(run.results):
-            typer.echo(f"{count} requests: {message}", err=True)
-        if run.client_cpu_share > BUSY_CLIENT:
-            typer.echo(f"warning: this client used {run.client_cpu_share:.0%} of a core and may be the limit", err=True)
-        if save_result or save_detailed:
-            record = describe_run() | {
-                "backend": backend,
-                "endpoint": target.endpoint,
-                "model_id": served.name,
-                "dataset_name": prompts.dataset_name,
-                "num_prompts": len(made),
-                "seed": prompts.seed,
-                "request_rate": "inf" if request_rate == float("inf") else request_rate,
-                "burstiness": burstiness,
-                "max_concurrency": max_concurrency,
-                "goodput_limits_ms": slo.limits_ms,
-                "total_input_tokens_by_client": sum(prompt.num_tokens for prompt in made),
-                "total_output_tokens_retokenized": retokenized,
-                "client_cpu_share": run.client_cpu_share,
-            }
-            record |= summary
-            if save_detailed:
-                record |= details(run.results)
-            name = (f"{request_rate:g}qps", f"concurrency{max_concurrency}" if max_concurrency else "", served.name)
-            save(result_path(result_dir, result_filename, backend, *name), record)
-        if summary["completed"] == 0:
-            raise ConfigError("no request succeeded")
+        )
+    retokenized = recount(run.results, own_tokenizer)
+    summary = summarise(run.results, run.duration_s, metrics=metrics, percentiles=percentiles, slo=slo)
+    print_rows(f"{served.name} at {target.base_url}", SERVE_ROWS, summary)
+    print_latencies(summary, metrics, percentiles)
+    for message, count in common_errors(run.results):
+        typer.echo(f"{count} requests: {message}", err=True)
+    if run.client_cpu_share > BUSY_CLIENT:
+        typer.echo(f"warning: this client used {run.client_cpu_share:.0%} of a core and may be the limit", err=True)
+    if save_result or save_detailed:
+        record = describe_run() | {
+            "backend": backend,
+            "endpoint": target.endpoint,
+            "model_id": served.name,
+            "dataset_name": prompts.dataset_name,
+            "num_prompts": len(made),
+            "seed": prompts.seed,
+            "request_rate": "inf" if request_rate == float("inf") else request_rate,
+            "burstiness": burstiness,
+            "max_concurrency": max_concurrency,
+            "goodput_limits_ms": slo.limits_ms,
+            "total_input_tokens_by_client": sum(prompt.num_tokens for prompt in made),
+            "total_output_tokens_retokenized": retokenized,
+            "client_cpu_share": run.client_cpu_share,
+        }
+        record |= summary
+        if save_detailed:
+            record |= details(run.results)
+        name = (f"{request_rate:g}qps", f"concurrency{max_concurrency}" if max_concurrency else "", served.name)
+        save(result_path(result_dir, result_filename, backend, *name), record)
+    if summary["completed"] == 0:
+        raise ConfigError("no request succeeded")
 
 
 @app.command()
@@ -158,21 +157,20 @@ def throughput(
     disable_tqdm: Hidden = False,
 ) -> None:
     """Queue all prompts at once in an engine of this process, without HTTP, and report tokens per second."""
-    with one_line_errors():
-        # The whole benchmark waits in the queue by design.
-        core = load_core(replace(engine, max_waiting=max(engine.max_waiting, prompts.num_prompts)))
-        made = (
-            random_ids(prompts.num_prompts, prompts.lengths, core.info.vocab_size, prompts.seed)
-            if prompts.is_random
-            else prompts.texts(load_tokenizer(core.info.model_path))
+    # The whole benchmark waits in the queue by design.
+    core = load_core(replace(engine, max_waiting=max(engine.max_waiting, prompts.num_prompts)))
+    made = (
+        random_ids(prompts.num_prompts, prompts.lengths, core.info.vocab_size, prompts.seed)
+        if prompts.is_random
+        else prompts.texts(load_tokenizer(core.info.model_path))
+    )
+    with progress(core.info.model, len(made), is_hidden=disable_tqdm) as on_done:
+        result = measure_throughput(
+            core, made, variant=_variant(core, variant), temperature=temperature, on_done=on_done
         )
-        with progress(core.info.model, len(made), is_hidden=disable_tqdm) as on_done:
-            result = measure_throughput(
-                core, made, variant=_variant(core, variant), temperature=temperature, on_done=on_done
-            )
-        core.close()
-        print_rows(f"{core.info.model} in this process", THROUGHPUT_ROWS, result)
-        _save_offline(output_json, core, result | {"dataset_name": prompts.dataset_name, "seed": prompts.seed})
+    core.close()
+    print_rows(f"{core.info.model} in this process", THROUGHPUT_ROWS, result)
+    _save_offline(output_json, core, result | {"dataset_name": prompts.dataset_name, "seed": prompts.seed})
 
 
 @app.command()
@@ -190,25 +188,24 @@ def latency(
     disable_tqdm: Hidden = False,
 ) -> None:
     """Time one batch of equal requests in an engine of this process, from submission to the last token."""
-    with one_line_errors():
-        # A batch that runs in two halves would be timed as one.
-        rows = max(engine.max_rows, batch_size)
-        core = load_core(replace(engine, max_rows=rows, max_step_tokens=max(engine.max_step_tokens, rows)))
-        with progress(core.info.model, num_iters + num_iters_warmup, is_hidden=disable_tqdm) as on_done:
-            result = measure_latency(
-                core,
-                variant=_variant(core, variant),
-                batch_size=batch_size,
-                input_len=input_len,
-                output_len=output_len,
-                num_iters=num_iters,
-                num_iters_warmup=num_iters_warmup,
-                seed=seed,
-                on_done=on_done,
-            )
-        core.close()
-        print_rows(f"{core.info.model}, {batch_size} at once", LATENCY_ROWS, result)
-        _save_offline(output_json, core, result | {"seed": seed})
+    # A batch that runs in two halves would be timed as one.
+    rows = max(engine.max_rows, batch_size)
+    core = load_core(replace(engine, max_rows=rows, max_step_tokens=max(engine.max_step_tokens, rows)))
+    with progress(core.info.model, num_iters + num_iters_warmup, is_hidden=disable_tqdm) as on_done:
+        result = measure_latency(
+            core,
+            variant=_variant(core, variant),
+            batch_size=batch_size,
+            input_len=input_len,
+            output_len=output_len,
+            num_iters=num_iters,
+            num_iters_warmup=num_iters_warmup,
+            seed=seed,
+            on_done=on_done,
+        )
+    core.close()
+    print_rows(f"{core.info.model}, {batch_size} at once", LATENCY_ROWS, result)
+    _save_offline(output_json, core, result | {"seed": seed})
 
 
 def _ramp(strategy: RampStrategy | None, start_rps: float | None, end_rps: float | None) -> Ramp | None:

@@ -1,4 +1,4 @@
-"""What the benchmark commands share: groups of flags, one-line errors, progress bars."""
+"""What the benchmark commands share: groups of flags and progress bars."""
 
 import dataclasses
 import inspect
@@ -12,19 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from server.bench.prompts import PromptFlags
 from server.config import EngineConfig
-from server.errors import RhumbError
 
 Command = Callable[..., None]
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """A user's mistake ends the command with one line on stderr, never with a traceback."""
-    try:
-        yield
-    except RhumbError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 @contextmanager
@@ -51,8 +40,7 @@ def flag_group(
         own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != name]
 
         def run(**values: Any) -> None:
-            with one_line_errors():
-                group = build({flag.name: values.pop(flag.name) for flag in flags})
+            group = build({flag.name: values.pop(flag.name) for flag in flags})
             command(**values, **{name: group})
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
@@ -72,7 +60,7 @@ def _prompt_parameters() -> list[inspect.Parameter]:
 
 def _engine_parameters() -> list[inspect.Parameter]:
     """Every switch that `rhumb serve` gives the engine, from the same list, so that the two cannot drift apart."""
-    from server.settings import EngineSettings
+    from server.settings import EngineSettings, flag_of
 
     parameters = []
     for name, field in EngineSettings.model_fields.items():
@@ -81,7 +69,10 @@ def _engine_parameters() -> list[inspect.Parameter]:
         kind: Any = Optional[list[str] if is_repeated else field.annotation]  # noqa: UP045  (it is computed)
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         help_text = f"{field.description}" + ("" if default is None else f" \\[default: {default}]")
-        option = typer.Option(help=help_text, rich_help_panel="Engine")
+        flag = flag_of(name)
+        is_switch = "bool" in str(field.annotation)
+        flag = f"{flag}/--no-{flag[2:]}" if is_switch else flag
+        option = typer.Option(flag, help=help_text, rich_help_panel="Engine")
         parameters.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
         )

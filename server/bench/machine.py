@@ -16,7 +16,6 @@ GPU_FIELDS = "name,driver_version,memory.total,power.limit,clocks.max.sm"
 def describe_machine() -> dict[str, object]:
     """Facts about this machine, ready for JSON. Unknown facts are None, never guessed."""
     return {
-        "hostname": platform.node(),
         "system": f"{platform.system()} {platform.release()}",
         "cpu": _cpu_name(),
         "num_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

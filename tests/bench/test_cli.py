@@ -1,12 +1,12 @@
 """The commands as a user types them."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 from fastapi.responses import JSONResponse
-from typer.testing import CliRunner
 
-from server.bench.cli import app
+from server.cli import main
 
 VLLM_KEYS = {
     "date",
@@ -34,12 +34,29 @@ OUR_KEYS = {"command", "versions", "machine", "total_output_tokens_retokenized",
 DETAIL_KEYS = {"input_lens", "output_lens", "start_times", "ttfts", "itls", "latencies", "generated_texts", "errors"}
 
 
-def bench(*arguments: object):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+@dataclass
+class Run:
+    """What one command printed and how it ended."""
+
+    exit_code: int
+    output: str
+    errors: str
 
 
 @pytest.fixture
-def serve(peer, tiny_llama, tmp_path):
+def bench(monkeypatch, capsys):
+    def run(*arguments: object) -> Run:
+        monkeypatch.setattr("sys.argv", ["rhumb", "bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return Run(int(end.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def serve(bench, peer, tiny_llama, tmp_path):
     def run(*arguments: object):
         return bench(
             "serve",
@@ -61,7 +78,7 @@ def test_serve_saves_the_keys_that_vllm_users_read(serve, peer, tmp_path, backen
         *("--goodput", "ttft:60000", "e2el:60000", "--header", "x-a=b", "x-c=d"),
         "--save-result",
     )
-    assert run.exit_code == 0, run.output
+    assert run.exit_code == 0, run.errors
     result = json.loads((tmp_path / "result.json").read_text())
     assert result.keys() >= VLLM_KEYS | OUR_KEYS
     assert not result.keys() & DETAIL_KEYS
@@ -81,7 +98,7 @@ def test_serve_saves_the_keys_that_vllm_users_read(serve, peer, tmp_path, backen
 
 def test_serve_saves_every_request_when_asked(serve, tmp_path):
     run = serve("--num-prompts", 4, "--save-detailed")
-    assert run.exit_code == 0, run.output
+    assert run.exit_code == 0, run.errors
     result = json.loads((tmp_path / "result.json").read_text())
     assert result.keys() >= DETAIL_KEYS
     assert {len(result[key]) for key in DETAIL_KEYS} == {4}
@@ -92,34 +109,35 @@ def test_serve_saves_every_request_when_asked(serve, tmp_path):
 
 def test_tokens_are_counted_by_the_client_when_the_server_reports_none(serve, peer, tiny_llama, tmp_path, tokenizers):
     peer.has_usage = False
-    assert serve("--num-prompts", 2, "--save-result").exit_code == 0
+    run = serve("--num-prompts", 2, "--save-result")
+    assert run.exit_code == 0, run.errors
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["total_output_tokens"] == 2 * len(tokenizers["bytes"].encode("Once upon a time"))
     assert result["total_input_tokens"] == 2 * 12
 
 
-def test_the_tokenizer_is_found_where_the_server_says_its_model_is(peer, tiny_llama):
+def test_the_tokenizer_is_found_where_the_server_says_its_model_is(bench, peer, tiny_llama):
     peer.root = str(tiny_llama)
     run = bench(
         *("serve", "--base-url", peer.url, "--num-prompts", 1, "--random-input-len", 8, "--random-output-len", 3),
         "--disable-tqdm",
     )
-    assert run.exit_code == 0, run.output
+    assert run.exit_code == 0, run.errors
 
 
 def test_serve_fails_when_every_request_does_and_says_why(serve, peer):
     peer.refusal = JSONResponse({"error": {"message": "the engine is down"}}, status_code=503)
     run = serve("--num-prompts", 3, "--ready-check-timeout-sec", 0)
-    assert run.exit_code == 1
-    assert "3 requests: HTTP 503: the engine is down" in run.output
-    assert "error: no request succeeded" in run.output
+    assert run.exit_code == 2
+    assert "3 requests: HTTP 503: the engine is down" in run.errors
+    assert "rhumb: no request succeeded" in run.errors
 
 
 def test_a_request_that_can_never_succeed_ends_the_ready_check_at_once(serve, peer):
     peer.refusal = JSONResponse({"error": {"message": "unknown field top_q"}}, status_code=400)
     run = serve("--num-prompts", 3, "--ready-check-timeout-sec", 60)
-    assert run.exit_code == 1
-    assert "unknown field top_q" in run.output
+    assert run.exit_code == 2
+    assert "unknown field top_q" in run.errors
     assert len(peer.bodies) == 1
 
 
@@ -141,8 +159,8 @@ def test_a_request_that_can_never_succeed_ends_the_ready_check_at_once(serve, pe
 )
 def test_a_mistake_is_one_line_and_no_traceback(serve, arguments, message):
     run = serve("--num-prompts", 2, "--ready-check-timeout-sec", 0, *arguments)
-    assert run.exit_code == 1
-    lines = run.output.strip().splitlines()
+    assert run.exit_code == 2
+    lines = run.errors.strip().splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("error: ")
+    assert lines[0].startswith("rhumb: ")
     assert message in lines[0]
