@@ -80,9 +80,9 @@ class AttentionBackend(ABC):
         num_tokens = q.shape[0]
         boundary = batch.num_prefill_tokens
         if boundary == 0:
-            return self.decode(layer, q, batch, 0).reshape(num_tokens, -1)
+            return self.decode(layer, q, batch, 0).flatten(1)
         prefill = self.prefill(layer, q[:boundary], batch, batch.num_prefill_rows)
         if boundary == num_tokens:
-            return prefill.reshape(num_tokens, -1)
+            return prefill.flatten(1)
         decode = self.decode(layer, q[boundary:], batch, batch.num_prefill_rows)
-        return torch.cat([prefill, decode]).reshape(num_tokens, -1)
+        return torch.cat([prefill, decode]).flatten(1)

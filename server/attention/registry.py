@@ -6,11 +6,12 @@ from server.attention.backend import AttentionBackend, AttentionSpec
 from server.errors import ConfigError
 
 BACKENDS: dict[str, str] = {
+    "cpu": "server.attention.cpu:CpuAttention",
     "torch": "server.attention.reference:ReferenceAttention",
 }
 """Name -> `module:class`, imported when first looked at."""
 
-PREFERENCE: dict[str, tuple[str, ...]] = {"cpu": ("torch",)}
+PREFERENCE: dict[str, tuple[str, ...]] = {"cpu": ("cpu", "torch")}
 """Device type -> names, best first. Other devices have only the reference."""
 
 
