@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fastapi import Request
+
 from server.api.metrics import Metrics
 from server.engine.client import EngineClient
 from server.errors import EngineDeadError, RhumbError
 from server.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from fastapi import Request
-
     from server.api.serving import Serving
 
 logger = logging.getLogger("rhumb.server")
@@ -119,7 +119,7 @@ class AppState:
             self._serving.close()
 
 
-def state_of(request: "Request") -> AppState:
+def state_of(request: Request) -> AppState:
     """The shared state behind a request; also a FastAPI dependency."""
     state: AppState = request.app.state.rhumb
     return state
