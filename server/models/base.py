@@ -28,7 +28,7 @@ class DecoderLayer(Protocol):
             residual: [n, hidden] or None.
 
         Returns:
-            The new (x, residual) under the same rule.
+            The new (x, residual) under the same rule. A layer may overwrite the memory of both arguments.
         """
 
 

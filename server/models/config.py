@@ -230,8 +230,8 @@ def _architecture(raw: dict[str, Any]) -> str:
             quantization.get("quant_method", "unknown method") if isinstance(quantization, dict) else "unknown method"
         )
         raise ModelLoadError(
-            f"the checkpoint is quantised ({method or 'unknown method'}); only float32, bfloat16 and float16 are supported, "
-            "so use the original checkpoint"
+            f"the checkpoint is quantised ({method or 'unknown method'}), which is not supported; "
+            "use the original float32, bfloat16 or float16 checkpoint"
         )
     return architecture
 

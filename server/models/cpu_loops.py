@@ -10,14 +10,16 @@ from typing import Any
 import numba
 import numpy as np
 
+# Sums may be reordered, so that they vectorise; NaN and infinity keep their meaning.
+_FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
+
 
 def _compiled(function: Callable[..., None]) -> Callable[..., Any]:
-    options = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "nogil": True}
     try:
-        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        return numba.njit(function, cache=True, fastmath=_FASTMATH, nogil=True)
     except RuntimeError:
         # No directory can be written to, so every process compiles anew.
-        return numba.njit(**options)(function)  # type: ignore[no-any-return]
+        return numba.njit(function, fastmath=_FASTMATH, nogil=True)
 
 
 @_compiled

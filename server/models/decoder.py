@@ -60,10 +60,13 @@ class DecoderBlock:
         return self.mlp(x), residual
 
     def weights(self) -> Iterator[Parameter]:
-        parts = [self.input_norm, self.qkv, self.qk_norm, self.out, self.mlp_norm, self.mlp]
-        for part in parts:
-            if part is not None:
-                yield from part.weights()
+        yield from self.input_norm.weights()
+        yield from self.qkv.weights()
+        if self.qk_norm is not None:
+            yield from self.qk_norm.weights()
+        yield from self.out.weights()
+        yield from self.mlp_norm.weights()
+        yield from self.mlp.weights()
 
 
 class Decoder:
