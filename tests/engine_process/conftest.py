@@ -1,0 +1,81 @@
+"""Real engines on a tiny model, and what a test needs to hurt them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from server.config import EngineConfig
+from server.engine.client import Delta, TextParams
+from server.engine.clients import Engine, ProcessEngine, ThreadEngine
+from server.engine.request import EngineRequest, SamplingParams
+from server.engine.stream import Stream
+from server.engine.supervisor import Limits
+
+PATIENCE_S = 90
+"""For conditions that must come true: starting a process can take long on a machine that others use."""
+
+StartEngine = Callable[..., Awaitable[Engine]]
+
+
+@pytest.fixture
+def config(tiny_llama: Path) -> EngineConfig:
+    return EngineConfig(str(tiny_llama), max_rows=8, num_pages=1200, num_threads=1)
+
+
+@pytest.fixture
+async def start_engine(config: EngineConfig) -> AsyncIterator[StartEngine]:
+    """Starts engines and stops them after the test, whatever has become of them."""
+    engines: list[Engine] = []
+
+    async def start(
+        kind: type[ProcessEngine] | type[ThreadEngine] = ProcessEngine,
+        limits: Limits | None = None,
+        config: EngineConfig = config,
+    ) -> Engine:
+        engines.append(kind(config, limits=limits))
+        await engines[-1].start()
+        return engines[-1]
+
+    yield start
+    for engine in engines:
+        await engine.stop()
+
+
+def request(request_id: str, max_tokens: int, num_samples: int = 1, **params: object) -> EngineRequest:
+    """Greedy, of a prompt of its own, and never ended by the model."""
+    prompt_ids = [3 + byte for byte in f"{request_id} says".encode()]
+    sampling = SamplingParams(**{"max_tokens": max_tokens, "temperature": 0.0, "ignore_eos": True, **params})
+    return EngineRequest(request_id, prompt_ids, sampling, num_samples=num_samples)
+
+
+def submit(engine: Engine, request: EngineRequest, **text: object) -> Stream:
+    return engine.submit(request, TextParams(**text))
+
+
+async def read(stream: Stream) -> list[Delta]:
+    return [delta async for delta in stream]
+
+
+def joined(deltas: list[Delta]) -> tuple[list[int], str]:
+    """Token ids and text of a request with one sample."""
+    return [token for delta in deltas for token in delta.token_ids], "".join(delta.text for delta in deltas)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def core_processes(parent_pid: int | None = None) -> list[psutil.Process]:
+    """The engine processes that are children of this one or of `parent_pid`."""
+    children = psutil.Process(parent_pid or os.getpid()).children()
+    return [child for child in children if "server.engine.process" in " ".join(child.cmdline())]
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
