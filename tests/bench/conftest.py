@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from server.bench.texts import Tokenizer, load_tokenizer
+from server.cli import main
 
 TOKENS = ["Once", " upon", "", " a", " time"]
 
@@ -103,6 +104,27 @@ def peer() -> Iterator[Peer]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@dataclass
+class Run:
+    """What one command printed and how it ended."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys):
+    def run(*arguments: object) -> Run:
+        monkeypatch.setattr("sys.argv", ["rhumb", "bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return Run(int(end.value.code or 0), printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

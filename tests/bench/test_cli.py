@@ -1,12 +1,9 @@
 """The commands as a user types them."""
 
 import json
-from dataclasses import dataclass
 
 import pytest
 from fastapi.responses import JSONResponse
-
-from server.cli import main
 
 VLLM_KEYS = {
     "date",
@@ -32,27 +29,6 @@ VLLM_KEYS = {
 }
 OUR_KEYS = {"command", "versions", "machine", "total_output_tokens_retokenized", "client_cpu_share"}
 DETAIL_KEYS = {"input_lens", "output_lens", "start_times", "ttfts", "itls", "latencies", "generated_texts", "errors"}
-
-
-@dataclass
-class Run:
-    """What one command printed and how it ended."""
-
-    exit_code: int
-    output: str
-    errors: str
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys):
-    def run(*arguments: object) -> Run:
-        monkeypatch.setattr("sys.argv", ["rhumb", "bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        return Run(int(end.value.code or 0), printed.out, printed.err)
-
-    return run
 
 
 @pytest.fixture

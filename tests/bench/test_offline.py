@@ -1,0 +1,128 @@
+"""The engine without HTTP: every token asked for is generated, and the figures add up."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from server.bench.datasets import Lengths, Prompt, random_ids
+from server.bench.latency import measure_latency
+from server.bench.local import LocalEngine
+from server.bench.throughput import measure_throughput
+from server.config import EngineConfig
+from server.engine.loop import load_core
+from server.errors import EngineStepError
+
+
+@pytest.fixture(scope="module")
+def core(tiny_llama):
+    core = load_core(EngineConfig(model=str(tiny_llama), num_pages=256, max_rows=8, num_threads=1))
+    yield core
+    core.close()
+
+
+def test_a_run_gives_every_prompt_its_full_length_and_the_models_own_tokens(core, tiny_llama):
+    prompts = random_ids(12, Lengths(20, 9, 0.5), core.info.vocab_size, seed=1)
+    run = LocalEngine(core).run(prompts)
+    assert [len(ids) for ids in run.token_ids] == [prompt.output_len for prompt in prompts]
+    assert all(0 < first_token_s <= run.duration_s for first_token_s in run.first_token_s)
+    assert not core.has_work
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
+    model.generation_config.eos_token_id = None
+    for prompt, token_ids in zip(prompts, run.token_ids, strict=True):
+        expected = model.generate(
+            torch.tensor([prompt.token_ids]), max_new_tokens=prompt.output_len, do_sample=False, pad_token_id=0
+        )
+        assert expected[0, prompt.num_tokens :].tolist() == token_ids
+
+
+def test_a_run_that_cannot_be_timed_honestly_fails(core):
+    too_long = Prompt("", [5] * core.info.max_model_len, output_len=50)
+    with pytest.raises(EngineStepError, match="failed"):
+        LocalEngine(core).run([too_long])
+
+
+def test_throughput_counts_what_was_asked(core):
+    prompts = random_ids(10, Lengths(16, 6), core.info.vocab_size, seed=2)
+    num_done = 0
+
+    def on_done() -> None:
+        nonlocal num_done
+        num_done += 1
+
+    result = measure_throughput(core, prompts, variant=core.info.default_variant, on_done=on_done)
+    assert num_done == result["num_requests"] == 10
+    assert (result["total_input_tokens"], result["total_output_tokens"]) == (160, 60)
+    assert result["total_num_tokens"] == 220
+    assert result["tokens_per_second"] == pytest.approx(220 / result["elapsed_time"])
+    assert result["output_throughput"] == pytest.approx(60 / result["elapsed_time"])
+    assert result["requests_per_second"] == pytest.approx(10 / result["elapsed_time"])
+
+
+def test_latency_times_each_batch_once_and_with_prompts_of_its_own(core):
+    hits_before = core.stats().prefix_hits
+    result = measure_latency(
+        core,
+        variant=core.info.default_variant,
+        batch_size=3,
+        input_len=40,
+        output_len=4,
+        num_iters=5,
+        num_iters_warmup=2,
+        seed=3,
+    )
+    assert len(result["latencies"]) == 5
+    assert result["avg_latency"] == pytest.approx(sum(result["latencies"]) / 5)
+    assert result["percentiles"]["50"] == pytest.approx(sorted(result["latencies"])[2])
+    assert 0 < result["avg_first_token"] < result["avg_latency"]
+    assert core.stats().prefix_hits == hits_before
+
+
+@pytest.mark.parametrize("dataset", ["random", "prefix_repetition"])
+def test_the_throughput_command_saves_a_result_that_says_what_ran(bench, tiny_llama, tmp_path, dataset):
+    path = tmp_path / "deep" / "result.json"
+    run = bench(
+        *("throughput", "--model", tiny_llama, "--num-prompts", 6, "--input-len", 10, "--output-len", 4),
+        *("--dataset-name", dataset, "--prefix-repetition-prefix-len", 40, "--prefix-repetition-suffix-len", 6),
+        *("--prefix-repetition-num-prefixes", 1, "--prefix-repetition-output-len", 4),
+        *("--num-pages", 128, "--max-rows", 2, "--num-threads", 1, "--output-json", path, "--disable-tqdm"),
+    )
+    assert run.exit_code == 0, run.errors
+    assert "Output tokens/s" in run.output
+    result = json.loads(path.read_text())
+    assert result.keys() >= {"date", "command", "machine", "versions", "elapsed_time", "tokens_per_second"}
+    assert result["total_output_tokens"] == 24
+    assert result["max_rows"] == 2
+    assert (result["cached_input_tokens"] > 0) == (dataset == "prefix_repetition")
+
+
+def test_the_latency_command_gives_a_batch_room_to_run_at_once(bench, tiny_llama, tmp_path):
+    path = tmp_path / "result.json"
+    run = bench(
+        *("latency", "--model", tiny_llama, "--batch-size", 5, "--input-len", 6, "--output-len", 3),
+        *("--num-iters", 2, "--num-iters-warmup", 1, "--num-pages", 128, "--max-rows", 2, "--num-threads", 1),
+        *("--output-json", path, "--disable-tqdm"),
+    )
+    assert run.exit_code == 0, run.errors
+    result = json.loads(path.read_text())
+    assert result.keys() >= {"avg_latency", "latencies", "percentiles", "machine", "versions"}
+    assert result["max_rows"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("throughput", "--model", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("throughput", "--variant", "nosuch"), "--variant nosuch"),
+        (("throughput", "--dataset-name", "custom"), "needs --dataset-path"),
+        (("latency", "--page-size", "0"), "page_size"),
+    ],
+)
+def test_a_mistake_is_one_line(bench, tiny_llama, arguments, message):
+    own_model = () if "--model" in arguments else ("--model", tiny_llama)
+    run = bench(*arguments, *own_model, "--num-pages", 64, "--disable-tqdm")
+    assert run.exit_code == 2
+    assert len(run.errors.strip().splitlines()) == 1
+    assert message in run.errors
