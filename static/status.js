@@ -19,9 +19,9 @@ function cell(text, isNumber) {
 function rowOf(row) {
   const tr = document.createElement("tr");
   const id = document.createElement("code");
-  id.textContent = row.request_id + (row.sample_index ? ` #${row.sample_index}` : "");
+  id.textContent = row.request_id;
   const first = document.createElement("td");
-  first.append(id);
+  first.append(id, row.sample_index ? ` #${row.sample_index}` : "");
   tr.append(
     first,
     cell(row.variant),

@@ -59,7 +59,7 @@ class RequestScope:
         else:
             with self._state.in_flight(counts=not is_probe):
                 await self._run(scope, receive, recorder, request_id)
-        self._log(scope, recorder, request_id)
+        self._log(scope, recorder, request_id, logging.DEBUG if is_probe else logging.INFO)
 
     def _refusal(self) -> ApiError | None:
         if self._state.is_draining:
@@ -82,13 +82,14 @@ class RequestScope:
                 # The status is gone; a broken transfer is the only truth left to tell.
                 raise
 
-    def _log(self, scope: Scope, recorder: "_Recorder", request_id: str) -> None:
+    def _log(self, scope: Scope, recorder: "_Recorder", request_id: str, level: int) -> None:
         route = scope.get("route")
         self._state.metrics.http_request(getattr(route, "path", "other"), recorder.status or 499)
-        if not access_log.isEnabledFor(logging.INFO):
+        if not access_log.isEnabledFor(level):
             return
         client = scope.get("client")
-        access_log.info(
+        access_log.log(
+            level,
             "%s %s %s %s %d bytes %.1f ms id=%s",
             client[0] if client else "-",
             scope["method"],
