@@ -25,6 +25,7 @@ from server.engine.runner import PendingStep, Runner
 from server.engine.sampler import Sampler
 from server.engine.scheduler import ScheduledRow, Scheduler
 from server.engine.sequence import Sequence
+from server.engine.tokenizer import Tokenizer
 from server.engine.variants import build_variants
 from server.errors import ConfigError, RhumbError
 from server.grammar import GrammarCompiler
@@ -89,7 +90,7 @@ class EngineCore:
         attention = backend_type(spec, self.plan, self.pool, self.tables)
         self.runner = Runner(self.model, attention, self.tables, bands, sampler, config.max_rows, self._device)
         self._config = config
-        self._grammars = GrammarCompiler(model_dir, model_config.vocab_size, model_config.eos_token_ids)
+        self._grammars = GrammarCompiler(Tokenizer.from_directory(model_dir), model_config.vocab_size, model_config.eos_token_ids)
         self._identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
         self._overlap = config.overlap if config.overlap is not None else self._device.type == "cuda"
         self._pending: deque[PendingStep] = deque()
@@ -297,8 +298,8 @@ class EngineCore:
         is_first = sequence.num_generated == 0
         sequence.ids.append(token_id)
         self._generated_tokens += 1
-        if sequence.grammar is not None:
-            sequence.grammar.accept(token_id)
+        if sequence.grammar is not None and not sequence.grammar.accept(token_id):
+            return self._fail(sequence, f"the output could not be held to its grammar: {sequence.grammar.error}")
         finish_reason: FinishReason | None = None
         stop_token_id = None
         if (not params.ignore_eos and token_id in params.eos_token_ids) or token_id in params.stop_token_ids:

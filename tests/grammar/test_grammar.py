@@ -5,14 +5,14 @@ import random
 import re
 import time
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from server.engine.tokenizer import Tokenizer
 
 from server.engine.request import GrammarSpec
-from server.engine.tokenizer import Tokenizer
 from server.errors import GrammarError
 from server.grammar import GrammarCompiler
 
@@ -91,7 +91,7 @@ schemas = st.recursive(
 def test_whatever_is_written_under_a_schema_validates(compiler, tokenizer, schema, seed):
     text = write(compiler, tokenizer, GrammarSpec("json_schema", json.dumps(schema)), seed)
     if text is not None:
-        jsonschema.validate(json.loads(text), schema)
+        jsonschema_rs.validate(schema, json.loads(text))
 
 
 @pytest.mark.parametrize("pattern", ["(yes|no), [0-9]{3}", "[a-f]{4,9}", "é+x", "a*", "(foo|bar)(baz)?"])
@@ -168,13 +168,16 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("spec", HOSTILE, ids=lambda spec: f"{spec.kind}-{ascii(spec.source[:24])}")
+@pytest.mark.parametrize("spec", HOSTILE, ids=lambda spec: f"{spec.kind}-{spec.source[:24]!a}")
 def test_a_hostile_constraint_is_compiled_or_refused_within_seconds(compiler, spec):
     started = time.monotonic()
     try:
         compiler.validate(spec)
         compiler.start(spec)
-    except GrammarError as error:
-        assert len(error.message) < 500
+    except GrammarError as refused:
+        message = refused.message
+    else:
+        message = ""
+    assert len(message) < 500
     # Generous for a busy machine; what it guards against takes minutes, or for ever.
     assert time.monotonic() - started < 10
