@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TEAM_WORK = 1 << 17
+TEAM_WORK = 1 << 18
 """Multiply-adds of one layer's scores from which a team pays; below, waking it costs more than it saves."""
 
-LONG_PROMPT = 1 << 14
+LONG_PROMPT = 1 << 15
 """Queries times keys of a row from which torch's blocked attention is faster."""
 
 
@@ -108,7 +108,7 @@ class CpuAttention(AttentionBackend):
         self._kernels.store(ctypes.addressof(args))
 
     def prefill(self, layer: int, q: torch.Tensor, batch: StepBatch, num_rows: int) -> torch.Tensor:
-        out = torch.empty(q.shape, dtype=q.dtype)
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
         # Short rows that stand together go to the loops together: tokens [first, end).
         first = end = work = 0
         for index in range(num_rows):
@@ -124,7 +124,7 @@ class CpuAttention(AttentionBackend):
         return out
 
     def decode(self, layer: int, q: torch.Tensor, batch: StepBatch, first_row: int) -> torch.Tensor:
-        out = torch.empty(q.shape, dtype=q.dtype)
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
         # From the first decode row on, every row has one token.
         first_token = batch.num_prefill_tokens + first_row - batch.num_prefill_rows
         work = sum(batch.host_kv_lens[first_row : first_row + q.shape[0]])
@@ -136,7 +136,7 @@ class CpuAttention(AttentionBackend):
             return super().attend(layer, q, k, v, batch)
         # Decode rows do not read each other's positions, so one pass stores and attends.
         num_tokens = q.shape[0]
-        out = torch.empty(q.shape, dtype=q.dtype)
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
         args = self._arguments(layer, batch, 0, num_tokens)
         k, v = _readable(k), _readable(v)
         _add_new(args, k, v)
