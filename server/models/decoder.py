@@ -6,13 +6,12 @@ Touvron et al. (2023), Jiang et al. (2023), Yang et al. (2024, 2025).
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 
 from server.attention.backend import AttentionBackend
 from server.engine.batch import StepBatch
 from server.models.config import ModelConfig
 from server.models.kernels import Kernels
-from server.models.layers import Embedding, GatedMLP, Linear, QKNorm, RMSNorm
+from server.models.layers import Embedding, GatedMLP, Head, Linear, QKNorm, RMSNorm
 from server.models.parameter import Parameter
 from server.models.rope import RotaryEmbedding
 
@@ -36,11 +35,12 @@ class DecoderBlock:
             hidden,
             [num_heads * dim, num_kv_heads * dim, num_kv_heads * dim],
             config.qkv_bias,
+            kernels,
         )
         self.qk_norm = (
             QKNorm(attention, num_heads, num_kv_heads, dim, config.norm_eps, kernels) if config.qk_norm else None
         )
-        self.out = Linear([f"{attention}.o_proj"], num_heads * dim, [hidden], config.attention_out_bias)
+        self.out = Linear([f"{attention}.o_proj"], num_heads * dim, [hidden], config.attention_out_bias, kernels)
         self.mlp_norm = RMSNorm(f"{prefix}.post_attention_layernorm", hidden, config.norm_eps, kernels)
         self.mlp = GatedMLP(
             f"{prefix}.mlp", hidden, config.intermediate_size, config.hidden_act, config.mlp_bias, kernels
@@ -58,6 +58,13 @@ class DecoderBlock:
         x = self.out(attention.attend(self.index, q, k, qkv[:, self.num_rotated :], batch))
         x, residual = self.mlp_norm(x, residual)
         return self.mlp(x), residual
+
+    def prepare(self) -> None:
+        self.qkv.prepare()
+        if self.qk_norm is not None:
+            self.qk_norm.prepare()
+        self.out.prepare()
+        self.mlp.prepare()
 
     def weights(self) -> Iterator[Parameter]:
         yield from self.input_norm.weights()
@@ -80,19 +87,21 @@ class Decoder:
         self.embedding = Embedding("embed_tokens", config.vocab_size, config.hidden_size)
         self.layers = [DecoderBlock(index, config, rope, kernels) for index in range(config.num_layers)]
         self.norm = RMSNorm("norm", config.hidden_size, config.norm_eps, kernels)
-        self.lm_head = (
-            None
-            if config.tie_word_embeddings
-            else Linear(["lm_head"], config.hidden_size, [config.vocab_size], has_bias=False)
-        )
+        tied_to = self.embedding if config.tie_word_embeddings else None
+        self.lm_head = Head(tied_to, config.hidden_size, config.vocab_size, kernels)
 
     def embed(self, token_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         return self.embedding(token_ids)
 
     def head(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
         x, _ = self.norm(x, residual)
-        logits = F.linear(x, self.embedding.weight.data) if self.lm_head is None else self.lm_head(x)
-        return logits.float()
+        return self.lm_head(x)
+
+    def prepare(self) -> None:
+        """Lay the weights out for computing; call once, when they are in."""
+        for layer in self.layers:
+            layer.prepare()
+        self.lm_head.prepare()
 
     def weights(self) -> Iterator[Parameter]:
         """Every parameter once; a tied output projection has none of its own."""
@@ -100,8 +109,7 @@ class Decoder:
         for layer in self.layers:
             yield from layer.weights()
         yield from self.norm.weights()
-        if self.lm_head is not None:
-            yield from self.lm_head.weights()
+        yield from self.lm_head.weights()
 
     def parameters(self) -> Iterator[torch.Tensor]:
         return (parameter.data for parameter in self.weights())

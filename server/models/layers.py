@@ -1,6 +1,7 @@
 """The parts that decoders are made of. Plain objects: each holds its `Parameter`s and is called on tensors.
 
-Every class has `weights()`, which yields its parameters for the loader.
+Every class has `weights()`, which yields its parameters for the loader; some have `prepare()`, to be called once
+when the weights are in.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,12 +9,12 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 
-from server.models.kernels import Kernels
+from server.models.kernels import Kernels, Product
 from server.models.parameter import Parameter, fused, fused_bias
 
 
 class Linear:
-    """y = x Wᵀ + b, with W stacked from one or more checkpoint matrices.
+    """y = x Wᵀ + b, with W stacked from one or more checkpoint matrices. Needs `prepare` once W is in.
 
     Args:
         names: checkpoint names of the parts, without `.weight` and `.bias`.
@@ -21,18 +22,47 @@ class Linear:
         out_features: rows of each part.
     """
 
-    def __init__(self, names: Sequence[str], in_features: int, out_features: Sequence[int], has_bias: bool) -> None:
+    def __init__(
+        self, names: Sequence[str], in_features: int, out_features: Sequence[int], has_bias: bool, kernels: Kernels
+    ) -> None:
         self.weight = fused([f"{name}.weight" for name in names], out_features, in_features)
         self.bias = fused_bias([f"{name}.bias" for name in names], out_features) if has_bias else None
+        self.kernels = kernels
+        self.product: Product
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """[n, in] -> [n, sum(out)]."""
-        return F.linear(x, self.weight.data, None if self.bias is None else self.bias.data)
+        return self.product(x)
+
+    def prepare(self) -> None:
+        bias = None if self.bias is None else self.bias.data
+        self.weight.data, self.product = self.kernels.product(self.weight.data, bias)
 
     def weights(self) -> Iterator[Parameter]:
         yield self.weight
         if self.bias is not None:
             yield self.bias
+
+
+class Head:
+    """The projection onto the vocabulary: a matrix of its own, or the token embedding (Press and Wolf, 2017)."""
+
+    def __init__(self, tied_to: "Embedding | None", width: int, vocab_size: int, kernels: Kernels) -> None:
+        self.weight = Embedding("lm_head", vocab_size, width).weight if tied_to is None else tied_to.weight
+        self.is_tied = tied_to is not None
+        self.kernels = kernels
+        self.product: Product
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, width] -> float32 logits [n, vocab]."""
+        return self.product(x).float()
+
+    def prepare(self) -> None:
+        self.weight.data, self.product = self.kernels.product(self.weight.data, None)
+
+    def weights(self) -> Iterator[Parameter]:
+        if not self.is_tied:
+            yield self.weight
 
 
 class Embedding:
@@ -77,16 +107,16 @@ class QKNorm:
         self.num_kv_heads = num_kv_heads
         self.eps = eps
         self.kernels = kernels
-        self._spread: torch.Tensor | None = None
+        self.spread: torch.Tensor
 
     def __call__(self, qkv: torch.Tensor) -> None:
         """Normalise the query and key heads of qkv, [n, heads + 2 * kv_heads, head_dim], in place."""
-        if self._spread is None:
-            # One weight row per head lets one call normalise queries and keys together.
-            self._spread = torch.cat(
-                (self.q.data.expand(self.num_heads, -1), self.k.data.expand(self.num_kv_heads, -1))
-            ).contiguous()
-        self.kernels.norm_heads(qkv, self._spread, self.eps)
+        self.kernels.norm_heads(qkv, self.spread, self.eps)
+
+    def prepare(self) -> None:
+        # One weight row per head lets one call normalise queries and keys together.
+        spread = (self.q.data.expand(self.num_heads, -1), self.k.data.expand(self.num_kv_heads, -1))
+        self.spread = torch.cat(spread).contiguous()
 
     def weights(self) -> Iterator[Parameter]:
         yield self.q
@@ -120,14 +150,20 @@ class GatedMLP:
     def __init__(
         self, prefix: str, hidden_size: int, width: int, activation: str, has_bias: bool, kernels: Kernels
     ) -> None:
-        self.gate_up = Linear([f"{prefix}.gate_proj", f"{prefix}.up_proj"], hidden_size, [width, width], has_bias)
-        self.down = Linear([f"{prefix}.down_proj"], width, [hidden_size], has_bias)
+        self.gate_up = Linear(
+            [f"{prefix}.gate_proj", f"{prefix}.up_proj"], hidden_size, [width, width], has_bias, kernels
+        )
+        self.down = Linear([f"{prefix}.down_proj"], width, [hidden_size], has_bias, kernels)
         self.activation = activation
         self.kernels = kernels
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """[n, hidden] -> [n, hidden]."""
         return self.down(self.kernels.gated(self.gate_up(x), self.activation))
+
+    def prepare(self) -> None:
+        self.gate_up.prepare()
+        self.down.prepare()
 
     def weights(self) -> Iterator[Parameter]:
         yield from self.gate_up.weights()

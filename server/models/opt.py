@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 
 from server.attention.backend import AttentionBackend
 from server.engine.batch import StepBatch
 from server.models.config import ModelConfig
 from server.models.kernels import ACTIVATIONS, Kernels
-from server.models.layers import Embedding, LayerNorm, Linear
+from server.models.layers import Embedding, Head, LayerNorm, Linear
 from server.models.parameter import Parameter
 
 
 class OPTBlock:
     """Attention and MLP with the norms before (all sizes but 350M) or after each."""
 
-    def __init__(self, index: int, config: ModelConfig) -> None:
+    def __init__(self, index: int, config: ModelConfig, kernels: Kernels) -> None:
         if config.opt is None:
             raise ValueError(f"{config.architecture} is not OPT")
         prefix = f"layers.{index}"
@@ -33,11 +32,12 @@ class OPTBlock:
             hidden,
             [hidden, hidden, hidden],
             config.qkv_bias,
+            kernels,
         )
-        self.out = Linear([f"{attention}.out_proj"], hidden, [hidden], config.attention_out_bias)
+        self.out = Linear([f"{attention}.out_proj"], hidden, [hidden], config.attention_out_bias, kernels)
         self.mlp_norm = LayerNorm(f"{prefix}.final_layer_norm", hidden, config.norm_eps, has_norm_weights)
-        self.up = Linear([f"{prefix}.fc1"], hidden, [config.intermediate_size], config.mlp_bias)
-        self.down = Linear([f"{prefix}.fc2"], config.intermediate_size, [hidden], config.mlp_bias)
+        self.up = Linear([f"{prefix}.fc1"], hidden, [config.intermediate_size], config.mlp_bias, kernels)
+        self.down = Linear([f"{prefix}.fc2"], config.intermediate_size, [hidden], config.mlp_bias, kernels)
 
     def __call__(
         self, x: torch.Tensor, residual: torch.Tensor | None, batch: StepBatch, attention: AttentionBackend
@@ -48,6 +48,10 @@ class OPTBlock:
             return self._mlp(self.mlp_norm(stream)), stream
         stream = self.attention_norm(stream + self._attend(stream, batch, attention))
         return self.mlp_norm(stream + self._mlp(stream)), None
+
+    def prepare(self) -> None:
+        for linear in (self.qkv, self.out, self.up, self.down):
+            linear.prepare()
 
     def _attend(self, x: torch.Tensor, batch: StepBatch, attention: AttentionBackend) -> torch.Tensor:
         q, k, v = self.qkv(x).view(self.qkv_shape).unbind(1)
@@ -74,17 +78,20 @@ class OPT:
         self.embedding = Embedding("embed_tokens", config.vocab_size, width)
         self.positions = Embedding("embed_positions", num_positions, hidden)
         has_projection = width != hidden
-        self.project_in = Linear(["project_in"], width, [hidden], has_bias=False) if has_projection else None
-        self.project_out = Linear(["project_out"], hidden, [width], has_bias=False) if has_projection else None
-        self.layers = [OPTBlock(index, config) for index in range(config.num_layers)]
+        self.project_in = (
+            Linear(["project_in"], width, [hidden], has_bias=False, kernels=kernels) if has_projection else None
+        )
+        self.project_out = (
+            Linear(["project_out"], hidden, [width], has_bias=False, kernels=kernels) if has_projection else None
+        )
+        self.layers = [OPTBlock(index, config, kernels) for index in range(config.num_layers)]
         self.norm = (
             LayerNorm("final_layer_norm", hidden, config.norm_eps, config.opt.has_norm_weights)
             if config.opt.has_final_norm
             else None
         )
-        self.lm_head = (
-            None if config.tie_word_embeddings else Linear(["lm_head"], width, [config.vocab_size], has_bias=False)
-        )
+        tied_to = self.embedding if config.tie_word_embeddings else None
+        self.lm_head = Head(tied_to, width, config.vocab_size, kernels)
 
     def embed(self, token_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         x = self.embedding(token_ids)
@@ -99,8 +106,13 @@ class OPT:
             x = self.norm(x)
         if self.project_out is not None:
             x = self.project_out(x)
-        logits = F.linear(x, self.embedding.weight.data) if self.lm_head is None else self.lm_head(x)
-        return logits.float()
+        return self.lm_head(x)
+
+    def prepare(self) -> None:
+        """Lay the weights out for computing; call once, when they are in."""
+        for part in (self.project_in, self.project_out, *self.layers, self.lm_head):
+            if part is not None:
+                part.prepare()
 
     def weights(self) -> Iterator[Parameter]:
         """Every parameter once; a tied output projection has none of its own."""

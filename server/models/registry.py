@@ -50,6 +50,8 @@ def load_model(engine_config: EngineConfig) -> tuple[Model, Path]:
         fill_randomly(model.weights(), config.initializer_range, engine_config.seed, device)
     else:
         load_safetensors(model.weights(), directory, config.tie_word_embeddings)
+    with torch.no_grad():
+        model.prepare()
     return model, directory
 
 

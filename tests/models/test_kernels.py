@@ -92,3 +92,23 @@ def test_the_loops_are_chosen_for_float32_on_cpu_only() -> None:
     assert isinstance(choose_kernels(torch.float32, torch.device("cpu")), CpuKernels)
     assert isinstance(choose_kernels(torch.bfloat16, torch.device("cpu")), TorchKernels)
     assert isinstance(choose_kernels(torch.float32, torch.device("cuda")), TorchKernels)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    num_tokens=st.sampled_from([0, 1, 3, 4, 5, 40]),
+    shape=st.sampled_from([(24, 10), (600, 500), (513, 700)]),
+    has_bias=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_products_agree_in_every_layout_of_the_matrix(
+    num_tokens: int, shape: tuple[int, int], has_bias: bool, seed: int
+) -> None:
+    weight, x = random(*shape, seed=seed), random(num_tokens, shape[1], seed=seed + 1)
+    bias = random(shape[0], seed=seed + 2) if has_bias else None
+    assert (weight.nbytes in FUSED.PACKED_BYTES) == (shape != (24, 10)), "both layouts are tried"
+
+    kept, product = FUSED.product(weight, bias)
+
+    assert torch.equal(kept, weight)
+    torch.testing.assert_close(product(x), PLAIN.product(weight, bias)[1](x), atol=1e-3, rtol=1e-4)
