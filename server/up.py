@@ -77,7 +77,7 @@ def _parse_line(name: str, line: str, env: Mapping[str, str]) -> Program:
         raise ConfigError(f"the Procfile's line '{name}' must name its port like ${{NAME_PORT:-8000}}")
     prefix, default_port = found.groups()
     given = env.get(f"{prefix}_PORT") or default_port
-    if not given.isdecimal() or not 1 <= int(given) <= 65535:
+    if not (given.isascii() and given.isdecimal()) or not 1 <= int(given) <= 65535:
         raise ConfigError(f"{prefix}_PORT must be a number from 1 to 65535, not '{given}'")
     command = _VARIABLE.sub(lambda match: env.get(match[1]) or match[2] or "", line)
     return Program(
