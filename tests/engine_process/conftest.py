@@ -1,6 +1,7 @@
 """Real engines on a tiny model, and what a test needs to hurt them."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -73,8 +74,12 @@ async def until(condition: Callable[[], object]) -> None:
 
 def core_processes(parent_pid: int | None = None) -> list[psutil.Process]:
     """The engine processes that are children of this one or of `parent_pid`."""
-    children = psutil.Process(parent_pid or os.getpid()).children()
-    return [child for child in children if "server.engine.process" in " ".join(child.cmdline())]
+    cores = []
+    for child in psutil.Process(parent_pid or os.getpid()).children():
+        with contextlib.suppress(psutil.Error):  # It may end while it is looked at.
+            if "server.engine.process" in child.cmdline():
+                cores.append(child)
+    return cores
 
 
 def is_gone(process: psutil.Process) -> bool:

@@ -9,9 +9,14 @@ import pytest
 
 from server.config import EngineConfig
 from server.engine.clients import ProcessEngine, ThreadEngine
+from server.engine.link import Inbox
+from server.engine.process_link import ProcessLink
+from server.engine.request import GrammarSpec
 from server.engine.supervisor import Limits
 from server.errors import EngineDeadError, EngineStepError, ModelLoadError, OverloadedError, RequestError
 from tests.engine_process.conftest import StartEngine, core_processes, joined, read, request, submit, until
+
+UNENCODABLE = GrammarSpec("regex", "\ud800")
 
 both = pytest.mark.parametrize("kind", [ThreadEngine, ProcessEngine])
 
@@ -43,9 +48,8 @@ async def test_a_bad_model_path_is_one_line_that_names_it(kind: type, tmp_path: 
     await engine.stop()
 
 
-@both
-async def test_samples_end_independently_and_each_exactly_once(kind: type, start_engine: StartEngine) -> None:
-    engine = await start_engine(kind)
+async def test_samples_end_independently_and_each_exactly_once(start_engine: StartEngine) -> None:
+    engine = await start_engine(ThreadEngine)
     params = {"temperature": 1.0, "seed": 3}
     free = await read(submit(engine, request("a", 60, num_samples=3, **params)))
     # Sample 1 is stopped by a piece of its own text; its siblings would run into it only by chance.
@@ -62,11 +66,8 @@ async def test_samples_end_independently_and_each_exactly_once(kind: type, start
     await until(lambda: engine.stats.num_running == 0)
 
 
-@both
-async def test_a_reader_that_is_too_slow_gets_an_error_and_its_row_is_freed(
-    kind: type, start_engine: StartEngine
-) -> None:
-    engine = await start_engine(kind, Limits(max_unread_deltas=20))
+async def test_a_reader_that_is_too_slow_gets_an_error_and_its_row_is_freed(start_engine: StartEngine) -> None:
+    engine = await start_engine(ThreadEngine, Limits(max_unread_deltas=20))
     stream = submit(engine, request("slow", 400))
     await until(lambda: engine.stats.num_running == 1)
     await until(lambda: engine.stats.num_running == 0)
@@ -76,12 +77,11 @@ async def test_a_reader_that_is_too_slow_gets_an_error_and_its_row_is_freed(
     assert len(joined(await read(submit(engine, request("next", 5))))[0]) == 5
 
 
-@both
 async def test_a_full_queue_refuses_and_takes_requests_again_when_it_has_room(
-    kind: type, start_engine: StartEngine, tiny_llama: Path
+    start_engine: StartEngine, tiny_llama: Path
 ) -> None:
     config = EngineConfig(str(tiny_llama), max_rows=1, max_waiting=2, num_pages=600, num_threads=1)
-    engine = await start_engine(kind, config=config)
+    engine = await start_engine(ThreadEngine, config=config)
     streams = [submit(engine, request(f"r{number}", 50)) for number in range(3)]
     with pytest.raises(OverloadedError) as refused:
         submit(engine, request("one too many", 1))
@@ -122,11 +122,8 @@ async def test_stopping_without_a_drain_ends_every_stream_with_an_error(kind: ty
     await engine.stop()
 
 
-@both
-async def test_the_request_table_shows_rows_and_the_prefix_cache_can_be_reset(
-    kind: type, start_engine: StartEngine
-) -> None:
-    engine = await start_engine(kind)
+async def test_the_request_table_shows_rows_and_the_prefix_cache_can_be_reset(start_engine: StartEngine) -> None:
+    engine = await start_engine(ThreadEngine)
     stream = submit(engine, request("a long enough prompt to fill a page", 400))
     await anext(stream)
     rows = await engine.inspect()
@@ -141,12 +138,15 @@ async def test_the_request_table_shows_rows_and_the_prefix_cache_can_be_reset(
     await until(lambda: engine.stats.pages_cached == 0)
 
 
-async def test_text_that_is_not_unicode_is_refused_and_leaves_nothing(start_engine: StartEngine) -> None:
-    engine = await start_engine()
-    bad = request("a", 5, allowed_token_ids=(2**70,))
-    with pytest.raises(RequestError, match="64 bits"):
-        submit(engine, bad)
-    assert len(joined(await read(submit(engine, request("a", 5))))[0]) == 5
+@pytest.mark.parametrize(
+    ("bad", "reason"), [({"allowed_token_ids": (2**70,)}, "64 bits"), ({"grammar": UNENCODABLE}, "Unicode")]
+)
+async def test_what_cannot_be_carried_to_the_process_is_the_clients_fault(
+    config: EngineConfig, bad: dict[str, object], reason: str
+) -> None:
+    link = ProcessLink(config, Inbox(lambda message: None))
+    with pytest.raises(RequestError, match=reason):
+        link.send(request("a", 5, **bad))
 
 
 @both

@@ -44,7 +44,8 @@ async def kill_and_recover(engine: ProcessEngine, hurt: Callable[[psutil.Process
         with pytest.raises(EngineDeadError, match=reason):
             await read(stream)
         assert await read(stream) == []
-    await asyncio.wait({inspecting})
+    with pytest.raises(EngineDeadError, match=reason):
+        await inspecting
     assert not engine.is_ready
     assert reason in engine.failure
     with pytest.raises(EngineDeadError):
