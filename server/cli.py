@@ -11,6 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from server import __version__
+from server.api.listener import bind
 from server.errors import RhumbError
 from server.settings import EngineSettings, ServerSettings, flag_of, load
 
@@ -68,10 +69,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 @with_settings
 def serve(**flags: Any) -> None:
     """Serve a model over HTTP."""
-    engine_settings, settings = load(EngineSettings, flags), load(ServerSettings, flags)
-    from server.api.serve import run
+    config, settings = load(EngineSettings, flags).to_config(), load(ServerSettings, flags)
+    with bind(settings) as listener:
+        from server.api.serve import run
 
-    run(engine_settings.to_config(), settings)
+        run(config, settings, listener)
 
 
 @app.command()
@@ -81,10 +83,10 @@ def check(
     **flags: Any,
 ) -> None:
     """Load the model, say what would run and why, and exit."""
-    engine_settings, settings = load(EngineSettings, flags), load(ServerSettings, flags)
+    config, settings = load(EngineSettings, flags).to_config(), load(ServerSettings, flags)
     from server.api.check import describe, facts
 
-    found = asyncio.run(facts(engine_settings.to_config(), settings))
+    found = asyncio.run(facts(config, settings))
     typer.echo(json.dumps(found, indent=2) if as_json else describe(found))
 
 

@@ -39,7 +39,10 @@ def build_app(engine: EngineClient, settings: ServerSettings, metrics: Metrics |
     """
     keys = KeyRing(settings.all_api_keys())
     state = AppState(engine, settings, metrics or Metrics(), needs_key=bool(keys))
-    app = FastAPI(title="Rhumb", version=__version__, description=DESCRIPTION, lifespan=_lifespan)
+    # FastAPI's own telemetry would export stack traces and what failed validation, and with it pieces of prompts.
+    app = FastAPI(
+        title="Rhumb", version=__version__, description=DESCRIPTION, lifespan=_lifespan, telemetry={"logs": False}
+    )
     app.state.rhumb = state
     for module in (completions, chat, models, tokenize, ops, status):
         app.include_router(module.router)

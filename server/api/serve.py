@@ -1,7 +1,6 @@
 """The HTTP server process: uvicorn with hard limits on slow clients, and a drain on SIGTERM."""
 
 import asyncio
-import errno
 import logging
 import resource
 import socket
@@ -131,30 +130,6 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def bind(settings: ServerSettings) -> socket.socket:
-    """The listening socket, before anything slow begins.
-
-    Raises:
-        ConfigError: the address cannot be had.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except socket.gaierror as error:
-        raise ConfigError(f"--host {settings.host} is not an address of this machine: {error.strerror}") from None
-    except OSError as error:
-        reason = {
-            errno.EADDRINUSE: "it is in use; choose another with --port",
-            errno.EACCES: "this user may not; choose a port above 1023",
-        }.get(error.errno or 0, error.strerror)
-        raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from None
-    return listener
-
-
 def uvicorn_config(app: Any, settings: ServerSettings) -> uvicorn.Config:
     """uvicorn's configuration.
 
@@ -204,28 +179,24 @@ def configure_logging(level: str) -> None:
         logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
 
 
-def run(engine_config: EngineConfig, settings: ServerSettings) -> None:
-    """Serve until a signal.
+def run(engine_config: EngineConfig, settings: ServerSettings, listener: socket.socket) -> None:
+    """Serve on `listener` until a signal.
 
     Raises:
-        ConfigError: a setting cannot work, or the port is taken.
+        ConfigError: a setting cannot work.
         ModelLoadError: the model cannot be loaded.
     """
     configure_logging(settings.log_level)
-    listener = bind(settings)
-    try:
-        metrics = Metrics()
-        engine = ProcessEngine(engine_config, on_stats=metrics.observe_stats)
-        app = build_app(engine, settings, metrics)
-        state: AppState = app.state.rhumb
-        server = Server(uvicorn_config(app, settings), state, settings.drain_s)
-        raise_file_limit()
-        host, port = listener.getsockname()[:2]
-        scheme = "http" if settings.tls_cert is None else "https"
-        shown = f"[{host}]" if ":" in host else host
-        logger.info("listening on %s://%s:%d, loading %s", scheme, shown, port, Path(engine_config.model).name)
-        server.run(sockets=[listener])
-    finally:
-        listener.close()
+    metrics = Metrics()
+    engine = ProcessEngine(engine_config, on_stats=metrics.observe_stats)
+    app = build_app(engine, settings, metrics)
+    state: AppState = app.state.rhumb
+    server = Server(uvicorn_config(app, settings), state, settings.drain_s)
+    raise_file_limit()
+    host, port = listener.getsockname()[:2]
+    scheme = "http" if settings.tls_cert is None else "https"
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("listening on %s://%s:%d, loading %s", scheme, shown, port, Path(engine_config.model).name)
+    server.run(sockets=[listener])
     if state.load_error is not None:
         raise state.load_error

@@ -161,6 +161,9 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        assert self.process.stderr is not None
+        self._reader.join(5)
+        self.process.stderr.close()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Flags win over the environment, the environment over defaults, and mistakes are one line."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,16 @@ def test_without_a_model_the_embedded_one_is_served() -> None:
     assert "assets" in config.model
 
 
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Puts the process's logging back as it was: `serve` sets it up for a process of its own."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.usefixtures("own_logging")
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

@@ -24,7 +24,7 @@ class LiveServer:
     def __init__(self, model: Path, engine: dict[str, Any] | None = None, **settings: Any) -> None:
         self.settings = ServerSettings(**settings)
         metrics = Metrics()
-        config = EngineConfig(model=str(model), served_name="tiny", num_threads=1, **(engine or {}))
+        config = EngineConfig(**({"model": str(model), "served_name": "tiny", "num_threads": 1} | (engine or {})))
         self.engine = ThreadEngine(config, on_stats=metrics.observe_stats)
         self.app = build_app(self.engine, self.settings, metrics)
         self.state = self.app.state.rhumb
