@@ -90,7 +90,8 @@ class EngineCore:
         attention = backend_type(spec, self.plan, self.pool, self.tables)
         self.runner = Runner(self.model, attention, self.tables, bands, sampler, config.max_rows, self._device)
         self._config = config
-        self._grammars = GrammarCompiler(Tokenizer.from_directory(model_dir), model_config.vocab_size, model_config.eos_token_ids)
+        self._model_dir = model_dir
+        self._grammars: GrammarCompiler | None = None
         self._identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
         self._overlap = config.overlap if config.overlap is not None else self._device.type == "cuda"
         self._pending: deque[PendingStep] = deque()
@@ -170,11 +171,19 @@ class EngineCore:
                 cache_seed=seed,
             )
             if grammar is not None:
-                sequence.grammar = self._grammars.start(grammar)
+                sequence.grammar = self._grammar_compiler().start(grammar)
             if request.params.prompt_logprobs is not None and index == 0:
                 sequence.prompt_logprobs = []
             sequences.append(sequence)
         return sequences
+
+    def _grammar_compiler(self) -> GrammarCompiler:
+        # Only constrained requests need a tokenizer here, and a benchmark of random weights may have none.
+        if self._grammars is None:
+            config = self.model.config
+            tokenizer = Tokenizer.from_directory(self._model_dir)
+            self._grammars = GrammarCompiler(tokenizer, config.vocab_size, config.eos_token_ids)
+        return self._grammars
 
     def abort(self, request_ids: list[str], sample_index: int | None = None) -> None:
         """End these requests (or one sample of each) wherever they are, without output. Unknown ids are ignored."""
@@ -233,10 +242,11 @@ class EngineCore:
 
     def _count(self, sequence: Sequence, start: int, end: int) -> None:
         """Account for positions [start, end): prompt tokens, and the layers that generated ones ran."""
-        self._prompt_tokens += max(0, min(end, sequence.prompt_len) - start)
+        prompt_len = sequence.prompt_len
+        self._prompt_tokens += max(0, min(end, prompt_len) - start)
         num_layers = self.model.config.num_layers
-        for position in range(max(start, sequence.prompt_len), end):
-            layers = sequence.variant.layers_run(position - sequence.prompt_len, num_layers)
+        for position in range(max(start, prompt_len), end):
+            layers = sequence.variant.layers_run(position - prompt_len, num_layers)
             sequence.depth_tokens += 1
             sequence.depth_layers += layers
             self._layers_skipped += num_layers - layers

@@ -26,6 +26,8 @@ class Sequence:
         pending_forks: samples of the same request that will share this one's prompt pages.
         block_keys: prefix-cache keys of the leading full blocks of `ids`.
         num_published: leading blocks offered to the prefix cache so far.
+        prompt_len: tokens of the prompt.
+        max_len: tokens of the prompt and of the longest output wanted.
     """
 
     request: EngineRequest
@@ -48,17 +50,20 @@ class Sequence:
     prompt_logprobs: list[TokenLogprobs | None] | None = None
     first_scheduled_s: float | None = None
     first_token_s: float | None = None
+    prompt_len: int = field(init=False)
+    max_len: int = field(init=False)
     depth_tokens: int = 0
     depth_layers: int = 0
     """Layers run by the `depth_tokens` generated tokens that were computed, for their mean depth."""
 
+    def __post_init__(self) -> None:
+        # Plain fields, because every step asks every row for them.
+        self.prompt_len = len(self.request.prompt_ids)
+        self.max_len = self.prompt_len + self.request.params.max_tokens
+
     @property
     def params(self) -> SamplingParams:
         return self.request.params
-
-    @property
-    def prompt_len(self) -> int:
-        return len(self.request.prompt_ids)
 
     @property
     def num_generated(self) -> int:
@@ -87,4 +92,4 @@ class Sequence:
     @property
     def may_generate(self) -> bool:
         """Whether tokens in flight still leave room for one more."""
-        return self.num_generated + self.in_flight < self.params.max_tokens
+        return len(self.ids) + self.in_flight < self.max_len
