@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.engine.request import EngineInfo, EngineRequest, EngineStats, FinishReason, RowInfo, Timings, TokenLogprobs
+from server.engine.request import EngineInfo, EngineRequest, EngineStats, FinishReason, RowInfo, Timings
 
 
 @dataclass(frozen=True, slots=True)

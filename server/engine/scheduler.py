@@ -217,7 +217,8 @@ class Scheduler:
 
     def fork(self, parent: Sequence, child: Sequence) -> None:
         """`child` (whose row `_row` chose) shares the pages of `parent`, as of the step just launched."""
-        assert parent.row is not None and child.row is not None
+        assert parent.row is not None
+        assert child.row is not None
         self.manager.fork(parent.row, child.row)
         child.computed = parent.computed
         child.block_keys = list(parent.block_keys)

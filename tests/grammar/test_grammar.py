@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from server.engine.tokenizer import Tokenizer
 
 from server.engine.request import GrammarSpec
+from server.engine.tokenizer import Tokenizer
 from server.errors import GrammarError
 from server.grammar import GrammarCompiler
 
