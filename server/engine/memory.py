@@ -91,6 +91,6 @@ def size_pool(
     if low < min(2 * config.page_size, model_len):
         raise ConfigError(
             f"the KV pool has {num_pages} pages of {page_bytes} bytes, too few for one short request "
-            f"({pages_for(2 * config.page_size) + 1} needed); raise --kv-memory or --num-pages"
+            f"({pages_for(2 * config.page_size) + 1} needed); raise --kv-memory-bytes or --num-pages"
         )
     return PoolSize(num_pages, low)
