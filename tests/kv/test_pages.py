@@ -267,10 +267,6 @@ TestManagerMachine.settings = settings(max_examples=40, stateful_step_count=30, 
 def test_droppable_pages_are_those_without_a_visible_position(sinks, recent, page_size, position):
     retention = Retention(sinks, recent)
     for block in range(20):
-        is_droppable = (
-            retention.first_droppable(page_size) <= block < retention.end_droppable(position, page_size)
-        )
-        visible = [
-            j < sinks or j > position - recent for j in range(block * page_size, (block + 1) * page_size)
-        ]
+        is_droppable = retention.first_droppable(page_size) <= block < retention.end_droppable(position, page_size)
+        visible = [j < sinks or j > position - recent for j in range(block * page_size, (block + 1) * page_size)]
         assert is_droppable == (not any(visible))
