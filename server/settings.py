@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
 from server.config import EngineConfig
 from server.errors import ConfigError
 
@@ -62,10 +63,8 @@ class EngineSettings(BaseSettings):
         values = self.model_dump()
         values["seed"] = values.pop("engine_seed")
         if values["model"] is None:
-            from server.assets import EMBEDDED_MODEL
-
             values["model"] = str(EMBEDDED_MODEL)
-            values["served_name"] = values["served_name"] or "rhumb-tiny"
+            values["served_name"] = values["served_name"] or EMBEDDED_MODEL_ID
         return EngineConfig(**values)
 
 

@@ -77,19 +77,22 @@ class RequestTimer:
         self._submitted_s = time.monotonic()
         self._last_s: dict[int, float] = {}
         self._ended: set[int] = set()
+        # Looked up once, because these two are met with every token.
+        self._first_token_s = metrics.first_token_s.labels(metrics.model)
+        self._inter_token_s = metrics.inter_token_s.labels(metrics.model)
 
     def delta(self, delta: Delta) -> None:
         """Note a delta at the moment it is handed to the reader."""
-        metrics, now_s = self._metrics, time.monotonic()
+        now_s = time.monotonic()
         last_s = self._last_s.get(delta.index)
         if delta.token_ids:
             if last_s is None:
-                metrics.first_token_s.labels(metrics.model).observe(now_s - self._submitted_s)
+                self._first_token_s.observe(now_s - self._submitted_s)
             else:
                 # A delta may release several tokens at once.
                 each_s = (now_s - last_s) / len(delta.token_ids)
                 for _ in delta.token_ids:
-                    metrics.inter_token_s.labels(metrics.model).observe(each_s)
+                    self._inter_token_s.observe(each_s)
             self._last_s[delta.index] = now_s
         if delta.finish_reason is not None:
             self._finish(delta, now_s)

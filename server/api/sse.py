@@ -1,11 +1,11 @@
 """Server-sent events: framing, keep-alive comments, and readers that are gone or too slow."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +19,7 @@ ABORT_EXTENSION = "rhumb.abort"
 
 def event(data: dict[str, Any]) -> bytes:
     """One event with JSON data."""
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
 class _Writer:

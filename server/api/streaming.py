@@ -1,10 +1,10 @@
 """Turning a request's deltas into an SSE answer or one JSON answer, whatever their shape."""
 
-import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
+import msgspec
 from fastapi import Request, Response
 
 from server.api.answer import Meter, Shows
@@ -54,8 +54,7 @@ async def respond(
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     finally:
         await fanout.aclose()
-    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, media_type="application/json")
+    return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 async def _whole(fanout: Fanout, shape: Shape, meter: Meter, shows: Shows) -> dict[str, Any]:

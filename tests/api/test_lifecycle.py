@@ -1,5 +1,6 @@
 """Readers that leave or stall, and servers that start and stop."""
 
+import contextlib
 import json
 import os
 import re
@@ -75,13 +76,26 @@ def test_a_client_that_leaves_frees_its_rows(patient: LiveServer, stream: bool, 
 
 
 def test_a_reader_that_takes_nothing_is_dropped(patient: LiveServer) -> None:
-    body = {"prompt": ["a"] * 300, "max_tokens": 200, "ignore_eos": True, "stream": True, "logprobs": 20}
+    # Scored echoes are large, so that the buffers on the way soon are full.
+    body = {
+        "prompt": [[7] * 450] * 60,
+        "echo": True,
+        "logprobs": 20,
+        "max_tokens": 50,
+        "ignore_eos": True,
+        "stream": True,
+    }
     connection = send_request(patient, body, receive_buffer=1024)
     until(lambda: is_busy(patient))
-    # The buffers in between hold megabytes, so this takes a moment, but it must not take all requests' time.
     until(lambda: patient.state.num_in_flight == 0, 60)
     until(lambda: not httpx.get(f"{patient.url}/slots").json(), 5)
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            received += part
     connection.close()
+    assert received.startswith(b"HTTP/1.1 200")
+    assert b"[DONE]" not in received
 
 
 def test_a_stream_that_waits_says_so_in_comments(patient: LiveServer) -> None:
