@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -55,7 +56,7 @@ def lines_until(process: subprocess.Popen[str], start: str) -> list[str]:
     return seen
 
 
-def test_up_serves_and_its_curl_line_works_and_an_interrupt_frees_the_port() -> None:
+def test_up_serves_its_curl_line_and_the_readmes_example_and_an_interrupt_frees_the_port() -> None:
     port = free_port()
     with up(f"RHUMB_PORT={port}") as process:
         lines = lines_until(process, "curl ")
@@ -63,6 +64,12 @@ def test_up_serves_and_its_curl_line_works_and_an_interrupt_frees_the_port() -> 
         # What the line does is asked of the program that it names, as a reader of the terminal would.
         answer = subprocess.run(shlex.split(lines[-1]), capture_output=True, text=True, timeout=60, check=True)
         assert json.loads(answer.stdout)["choices"][0]["text"]
+        example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+        assert example is not None
+        code = example[1].replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        story = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert story.returncode == 0, story.stderr
+        assert story.stdout.strip()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 0
