@@ -1,5 +1,6 @@
-"""Structured output: token masks that hold a request to a JSON schema, a regex or a grammar."""
+"""Structured output: text that follows a JSON schema, a regular expression or a grammar, through llguidance."""
 
-from server.grammar.compiler import GrammarCompiler, GrammarState
+from server.grammar.compiler import GrammarCompiler
+from server.grammar.state import GrammarState
 
 __all__ = ["GrammarCompiler", "GrammarState"]
