@@ -3,8 +3,9 @@
     python -m benchmarks.cpu.compare
 
 Measures output tokens per second, greedy and to full length, for crowds of 1, 8 and 32 requests that arrive
-together. Systems take turns within every repeat, so that a machine that slows down slows all of them. Prompts
-are new in every repeat, so that no prefix cache helps. Saves `benchmarks/cpu/<date>-<machine>.json`.
+together. Every system has a process of its own, and they take turns within every repeat, so that a machine
+that slows down slows all of them. Prompts are new in every repeat, so that no prefix cache helps. Saves
+`benchmarks/cpu/<date>-<machine>.json`.
 """
 
 import json
@@ -13,7 +14,6 @@ import re
 import statistics
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +34,7 @@ from benchmarks.cpu.systems import (
     TransformersContinuous,
     TransformersGenerate,
 )
+from benchmarks.cpu.worker import Isolated
 from server.bench.flags import progress
 from server.bench.machine import describe_machine, describe_run
 from server.errors import ConfigError, RhumbError
@@ -68,13 +68,11 @@ def main(
     sizes = _numbers(crowds)
     names = _names(systems)
     num_threads = threads or len(os.sched_getaffinity(0))
-    torch.set_num_threads(num_threads)
-    _quieten_transformers()
     description = describe_run() | {"command": " ".join(["python -m benchmarks.cpu.compare", *sys.argv[1:]])}
     load_before = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = build_checkpoint(Path(folder) / "llama-7m")
-        compared = [SYSTEMS[name](checkpoint, num_threads) for name in names]
+        compared: list[System] = [Isolated(SYSTEMS[name](checkpoint, num_threads), num_threads) for name in names]
         samples, agreement = measure(compared, sizes, repeats, input_len, output_len, seed)
     results = summarise(samples)
     record = description | {
@@ -152,8 +150,8 @@ def measure(
     opened: list[System] = []
     try:
         for system in systems:
-            system.open()
             opened.append(system)
+            system.open()
         with progress("Measuring", (repeats + 1) * len(sizes) * len(systems), is_hidden=False) as on_done:
             for system in systems:
                 for size in sizes:
@@ -257,16 +255,10 @@ def _default_path() -> Path:
     return Path(__file__).parent / f"{datetime.now(UTC):%Y-%m-%d}-{machine}-{len(os.sched_getaffinity(0))}c.json"
 
 
-def _quieten_transformers() -> None:
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=UserWarning, module="transformers")
-
-
 if __name__ == "__main__":
     try:
-        typer.run(main)
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(main)
+        app()
     except RhumbError as error:
         sys.exit(f"compare: {error}")

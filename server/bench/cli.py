@@ -31,7 +31,7 @@ from server.config import EngineConfig
 from server.engine.loop import Core, load_core
 from server.errors import ConfigError
 
-app = typer.Typer(help="Measure a server over HTTP, or the engine in this process.", no_args_is_help=True)
+app = typer.Typer(add_completion=False)
 
 Hidden = Annotated[bool, typer.Option("--disable-tqdm", help="Show no progress bar.")]
 OutputJson = Annotated[Path | None, typer.Option(help="Save the result, with versions and machine, as JSON.")]
@@ -40,6 +40,13 @@ Temperature = Annotated[float, typer.Option(min=0.0, help="0 is greedy.")]
 
 # A client that needs most of a core measures itself.
 BUSY_CLIENT = 0.7
+
+
+@app.callback(invoke_without_command=True)
+def explain(context: typer.Context) -> None:
+    """Measure a server over HTTP, or the engine in this process."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 # `--goodput ttft:500 tpot:30` and `--header a=b c=d` take several values: the later ones arrive as extra arguments.

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import numpy as np
 
+from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
 from server.bench.client import TIMEOUT, Backend, RequestResult, StreamClient, error_message
 from server.bench.datasets import Prompt
 from server.bench.load import Arrivals, drive
@@ -65,7 +65,7 @@ def find_model(target: Target, timeout_s: float = 0.0) -> ServedModel:
     """The wanted model, or the first that the server lists.
 
     Args:
-        timeout_s: how long to wait for a server that does not answer yet.
+        timeout_s: how long to wait for a server that does not answer or still loads.
 
     Raises:
         ConfigError: no server answers, or it lists no model and none was named.
@@ -93,7 +93,10 @@ def find_model(target: Target, timeout_s: float = 0.0) -> ServedModel:
 def _list_models(target: Target, deadline_s: float) -> httpx.Response:
     while True:
         try:
-            return httpx.get(f"{target.base_url}/v1/models", headers=target.headers, timeout=30.0)
+            listing = httpx.get(f"{target.base_url}/v1/models", headers=target.headers, timeout=30.0)
+            # A server that still loads its model says so with a 503.
+            if listing.status_code < 500 or time.perf_counter() >= deadline_s:
+                return listing
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise ConfigError(f"--base-url {target.base_url} is no address of a server: {error}") from None
         except httpx.HTTPError as error:
@@ -104,9 +107,8 @@ def _list_models(target: Target, deadline_s: float) -> httpx.Response:
 
 def load_served_tokenizer(name: str | None, served: ServedModel) -> Tokenizer:
     """The named tokenizer, else that of the checkpoint the server tells of, else that of the hub model so called."""
-    if name is None and served.root is not None and Path(served.root).is_dir():
-        name = served.root
-    return load_tokenizer(name or served.root or served.name)
+    name = name or served.root or served.name
+    return load_tokenizer(str(EMBEDDED_MODEL) if name == EMBEDDED_MODEL_ID else name)
 
 
 def recount(results: Sequence[RequestResult], tokenizer: Tokenizer) -> int:

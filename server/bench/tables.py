@@ -57,20 +57,22 @@ def shown(value: object) -> str:
 
 def print_rows(title: str, rows: Sequence[tuple[str, str]], result: Mapping[str, object]) -> None:
     """One line per key of the result that holds something."""
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for label, key in rows:
         if result.get(key) is not None:
             table.add_row(label, shown(result[key]))
-    Console().print(table)
+    console = Console()
+    console.print(title, style="bold", highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 def print_latencies(result: Mapping[str, object], metrics: Sequence[str], percentiles: Sequence[float]) -> None:
     """One line per metric, in milliseconds."""
     columns = ("mean", "median", "std", *(percentile_name(percentile) for percentile in percentiles))
-    table = Table(title="Milliseconds", title_justify="left")
-    table.add_column()
+    table = Table()
+    table.add_column("milliseconds")
     for column in columns:
         table.add_column(column, justify="right")
     for metric in metrics:

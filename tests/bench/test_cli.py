@@ -1,6 +1,10 @@
 """The commands as a user types them."""
 
 import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 from fastapi.responses import JSONResponse
@@ -140,3 +144,35 @@ def test_a_mistake_is_one_line_and_no_traceback(serve, arguments, message):
     assert len(lines) == 1
     assert lines[0].startswith("rhumb: ")
     assert message in lines[0]
+
+
+@pytest.fixture
+def real_server(tiny_llama) -> Iterator[str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "server.cli", "serve", str(tiny_llama)]
+    options = ["--port", str(port), "--num-pages", "256", "--num-threads", "1"]
+    with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.mark.slow
+def test_our_own_server_is_waited_for_and_counts_tokens_as_the_client_does(bench, real_server, tiny_llama, tmp_path):
+    for backend in ("openai", "openai-chat"):
+        run = bench(
+            *("serve", "--base-url", real_server, "--tokenizer", tiny_llama, "--backend", backend),
+            *("--num-prompts", 6, "--random-input-len", 30, "--random-output-len", 7, "--ignore-eos"),
+            *("--max-concurrency", 2, "--ready-check-timeout-sec", 200, "--disable-tqdm"),
+            *("--save-detailed", "--result-dir", tmp_path, "--result-filename", f"{backend}.json"),
+        )
+        assert run.exit_code == 0, run.errors
+        result = json.loads((tmp_path / f"{backend}.json").read_text())
+        assert result["errors"] == [""] * 6
+        assert result["output_lens"] == [7] * 6
+        if backend == "openai":
+            # Exact lengths are the promise of the random prompts; a chat template adds tokens of its own.
+            assert result["input_lens"] == [30] * 6
+            assert result["total_input_tokens"] == result["total_input_tokens_by_client"]
+        assert result["max_concurrent_requests"] == 2

@@ -8,7 +8,9 @@ from transformers import AutoTokenizer
 from benchmarks.cpu import compare
 from benchmarks.cpu.checkpoint import SHAPE, VOCAB_SIZE, build_checkpoint, ids_of, text_of
 from benchmarks.cpu.compare import Sample, summarise
-from benchmarks.cpu.systems import Crowd, load_transformers
+from benchmarks.cpu.systems import Crowd, RhumbOffline, load_transformers
+from benchmarks.cpu.worker import Isolated
+from server.errors import RhumbError
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +41,23 @@ def test_a_result_is_the_median_of_its_samples():
 
 
 @pytest.mark.slow
-def test_every_system_gives_the_same_tokens_and_the_record_says_so(tmp_path, capsys):
+def test_systems_in_processes_of_their_own_give_the_same_tokens_and_the_record_says_so(tmp_path, capsys):
     path = tmp_path / "record.json"
-    systems = ",".join(compare.SYSTEMS)
-    compare.main(repeats=1, crowds="1,3", systems=systems, input_len=9, output_len=5, threads=1, seed=0, output=path)
+    systems = "rhumb-http,continuous"
+    compare.main(repeats=1, crowds="2", systems=systems, input_len=9, output_len=5, threads=1, seed=0, output=path)
     record = json.loads(path.read_text())
-    assert len(record["results"]) == 2 * len(compare.SYSTEMS)
-    assert set(record["equal_tokens"].values()) == {1.0}
+    assert {result["system"] for result in record["results"]} == set(record["equal_tokens"])
+    assert list(record["equal_tokens"].values()) == [1.0, 1.0]
     assert record["num_threads"] == 1
-    assert "vLLM CPU build (not this run)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "vLLM CPU build (not this run)" in printed
+    assert "rhumb, HTTP streaming / transformers continuous batching" in printed
+
+
+def test_a_system_that_cannot_start_says_why(tmp_path):
+    system = Isolated(RhumbOffline(tmp_path / "nowhere", 1), 1)
+    try:
+        with pytest.raises(RhumbError, match="nowhere"):
+            system.open()
+    finally:
+        system.close()
