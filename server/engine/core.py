@@ -63,7 +63,7 @@ class EngineCore:
             num_heads=model_config.num_heads,
             num_kv_heads=model_config.num_kv_heads,
             head_dim=model_config.head_dim,
-            scale=model_config.head_dim**-0.5,
+            scale=model_config.attention_scale,
             dtype=dtype,
             kv_dtype=dtype,
             device=self._device,
