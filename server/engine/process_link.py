@@ -134,11 +134,20 @@ class _FrameProtocol(asyncio.Protocol):
         self.closed.set()
 
 
+# How long an idle OpenMP worker of the model burns its core before it sleeps. The default, 300,000 rounds, takes
+# the core from the API process whenever a step ends; none at all makes every matrix product wait to be woken.
+_SPIN_COUNT = "3000"
+
+
 def _environment() -> dict[str, str]:
     """This process's own, able to import this very package even when it is not installed."""
     root = str(Path(server.__file__).parent.parent)
     inherited = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root}
+    return {
+        "GOMP_SPINCOUNT": _SPIN_COUNT,
+        **os.environ,
+        "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root,
+    }
 
 
 def _describe_exit(code: int) -> str:
