@@ -5,6 +5,7 @@ definition, over the output alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,62 +20,99 @@ def has_penalties(params: SamplingParams) -> bool:
     return bool(params.repetition_penalty != 1.0 or params.presence_penalty or params.frequency_penalty)
 
 
-class Penalties:
-    """Token counts and penalties of the rows that use them; memory is taken when the first row does.
+@dataclass(frozen=True, slots=True)
+class PenalisedRows:
+    """Where the tables hold n rows, and how strong their penalties are.
 
-    A row gets a line of the tables on `add` and gives it back on `remove`.
+    Args:
+        lines: int64 [n].
+        repetition: float32 [n, 1]; None if no row uses it.
+        presence, frequency: float32 [n].
+    """
+
+    lines: Tensor
+    repetition: Tensor | None
+    presence: Tensor
+    frequency: Tensor
+
+
+class Penalties:
+    """What the rows that use penalties have seen and generated; memory is taken when the first row does.
+
+    A row gets a line of the tables on `add` and gives it back on `remove`. What presence and frequency subtract
+    is kept ready, since a step changes it for one token of a row only.
     """
 
     def __init__(self, vocab_size: int, device: torch.device) -> None:
         self._vocab_size = vocab_size
         self._device = device
         self._lines: dict[int, int] = {}
+        self._params: dict[int, SamplingParams] = {}
         self._free: list[int] = []
+        self._is_seen = torch.zeros(0, vocab_size, dtype=torch.bool, device=device)
         self._counts = torch.zeros(0, vocab_size, dtype=torch.int32, device=device)
-        self._in_prompt = torch.zeros(0, vocab_size, dtype=torch.bool, device=device)
-        self._strengths = torch.zeros(0, 3, dtype=torch.float32, device=device)
+        self._subtracted = torch.zeros(0, vocab_size, dtype=torch.float32, device=device)
 
     def add(self, row: int, params: SamplingParams, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> None:
         """Start counting for a row. `output_ids` are the tokens generated before, if it was preempted."""
         if not self._free:
             self._grow()
         line = self._lines[row] = self._free.pop()
-        strengths = (params.repetition_penalty, params.presence_penalty, params.frequency_penalty)
-        self._strengths[line] = upload(np.array(strengths, dtype=np.float32), self._device)
-        seen = np.zeros(self._vocab_size, dtype=np.bool_)
-        seen[np.asarray(prompt_ids, dtype=np.int64)] = True
-        self._in_prompt[line] = upload(seen, self._device)
-        counts = np.bincount(np.asarray(output_ids, dtype=np.int64), minlength=self._vocab_size)
-        self._counts[line] = upload(counts.astype(np.int32), self._device)
+        self._params[row] = params
+        output = np.asarray(output_ids, dtype=np.int64)
+        is_seen = np.zeros(self._vocab_size, dtype=np.bool_)
+        is_seen[np.asarray(prompt_ids, dtype=np.int64)] = True
+        is_seen[output] = True
+        counts = np.bincount(output, minlength=self._vocab_size).astype(np.int32)
+        # In the same steps and precision as `count`, so that a preempted row goes on exactly as before.
+        frequency, presence = np.float32(params.frequency_penalty), np.float32(params.presence_penalty)
+        subtracted = np.where(counts > 0, counts.astype(np.float32) * frequency + presence, np.float32(0))
+        self._is_seen[line] = upload(is_seen, self._device)
+        self._counts[line] = upload(counts, self._device)
+        self._subtracted[line] = upload(subtracted, self._device)
 
     def remove(self, row: int) -> None:
         """Forget a row; unknown rows are ignored."""
         line = self._lines.pop(row, None)
         if line is not None:
             self._free.append(line)
+            del self._params[row]
 
-    def lines(self, rows: Sequence[int]) -> Tensor:
-        """int64 [n]: where the tables hold each of `rows`."""
-        return upload(np.array([self._lines[row] for row in rows], dtype=np.int64), self._device)
+    def plan(self, rows: Sequence[int]) -> PenalisedRows:
+        """What `apply` and `count` need to know of these rows; good until one of them is added or removed."""
+        params = [self._params[row] for row in rows]
 
-    def apply(self, logits: Tensor, lines: Tensor) -> Tensor:
-        """Penalised copy of float32 [n, V] logits, one row for each of `lines`."""
-        counts = self._counts[lines]
-        repetition, presence, frequency = self._strengths[lines].unsqueeze(2).unbind(1)
-        is_in_output = counts > 0
-        scaled = torch.where(logits > 0, logits / repetition, logits * repetition)
-        logits = torch.where(self._in_prompt[lines] | is_in_output, scaled, logits)
-        return logits - frequency * counts - presence * is_in_output
+        def floats(values: list[float]) -> Tensor:
+            return upload(np.array(values, dtype=np.float32), self._device)
 
-    def count(self, lines: Tensor, token_ids: Tensor) -> None:
+        repetition = [p.repetition_penalty for p in params]
+        return PenalisedRows(
+            lines=upload(np.array([self._lines[row] for row in rows], dtype=np.int64), self._device),
+            repetition=floats(repetition).unsqueeze(1) if any(r != 1.0 for r in repetition) else None,
+            presence=floats([p.presence_penalty for p in params]),
+            frequency=floats([p.frequency_penalty for p in params]),
+        )
+
+    def apply(self, logits: Tensor, rows: PenalisedRows) -> Tensor:
+        """Penalise float32 [n, V] logits, which may be overwritten."""
+        if rows.repetition is not None:
+            scaled = torch.where(logits > 0, logits / rows.repetition, logits * rows.repetition)
+            logits = torch.where(self._is_seen[rows.lines], scaled, logits)
+        return logits.sub_(self._subtracted[rows.lines])
+
+    def count(self, rows: PenalisedRows, token_ids: Tensor) -> None:
         """Add the tokens just chosen, int64 [n], on the device: the next step may start before they are read."""
-        self._counts[lines, token_ids] += 1
+        where = (rows.lines, token_ids)
+        counts = self._counts[where] + 1
+        self._is_seen[where] = True
+        self._counts[where] = counts
+        self._subtracted[where] = counts * rows.frequency + rows.presence
 
     def _grow(self) -> None:
         old = self._counts.shape[0]
         extra = max(old, 4)
         self._free.extend(range(old, old + extra))
-        self._counts, self._in_prompt, self._strengths = (
-            torch.cat([table, table.new_zeros(extra, table.shape[1])])
-            for table in (self._counts, self._in_prompt, self._strengths)
+        self._is_seen, self._counts, self._subtracted = (
+            torch.cat([table, table.new_zeros(extra, self._vocab_size)])
+            for table in (self._is_seen, self._counts, self._subtracted)
         )

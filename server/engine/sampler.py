@@ -15,7 +15,7 @@ from torch import Tensor
 from server.engine.draw import lowest_kept, pick, stream_key, uniform, weigh
 from server.engine.edits import MINUS_INFINITY, LogitEdits, has_edits, plan_edits
 from server.engine.logprobs import Logprobs, compute_logprobs
-from server.engine.penalties import Penalties, has_penalties
+from server.engine.penalties import PenalisedRows, Penalties, has_penalties
 from server.engine.request import SamplingParams
 from server.engine.upload import upload
 
@@ -48,7 +48,7 @@ class _Plan:
     rows: list[int]
     edits: LogitEdits | None
     penalised_places: Tensor | None
-    penalty_lines: Tensor | None
+    penalised: PenalisedRows | None
     random_places: Tensor | None
     random: np.ndarray
     keys: np.ndarray
@@ -168,8 +168,8 @@ class Sampler:
             drawn = self._draw(edited, best, generated, plan, plan.random_places)
             token_ids = token_ids.index_copy(0, plan.random_places, drawn)
         token_ids = token_ids.masked_fill(is_bad, 0)
-        if plan.penalised_places is not None and plan.penalty_lines is not None:
-            self._penalties.count(plan.penalty_lines, token_ids[plan.penalised_places])
+        if plan.penalised_places is not None and plan.penalised is not None:
+            self._penalties.count(plan.penalised, token_ids[plan.penalised_places])
         return Sampled(token_ids, is_bad, _logprobs(logits, token_ids, plan))
 
     def _edit(self, logits: Tensor, plan: _Plan, generated: list[int], grammar_mask: Tensor | None) -> Tensor:
@@ -181,8 +181,8 @@ class Sampler:
             logits.masked_fill_(~unpack_mask(grammar_mask, self._vocab_size), MINUS_INFINITY)
         if plan.edits is not None:
             plan.edits.apply(logits, upload(np.array(generated, dtype=np.int64), self._device))
-        if plan.penalised_places is not None and plan.penalty_lines is not None:
-            penalised = self._penalties.apply(logits[plan.penalised_places], plan.penalty_lines)
+        if plan.penalised_places is not None and plan.penalised is not None:
+            penalised = self._penalties.apply(logits[plan.penalised_places], plan.penalised)
             logits.index_copy_(0, plan.penalised_places, penalised)
         return logits
 
@@ -232,7 +232,7 @@ class Sampler:
             if editing
             else None,
             penalised_places=if_any(penalised),
-            penalty_lines=self._penalties.lines(index[penalised].tolist()) if penalised.size else None,
+            penalised=self._penalties.plan(index[penalised].tolist()) if penalised.size else None,
             random_places=if_any(random),
             random=random,
             keys=self._keys[random_rows],
