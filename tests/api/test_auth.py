@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
@@ -77,6 +77,7 @@ async def test_without_keys_everything_is_free() -> None:
     assert (await answer_of(Auth(ok, KeyRing([]), public_metrics=False), "/v1/models", []))[0] == 200
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=50), st.text(min_size=1, max_size=50))
 def test_a_ring_accepts_exactly_its_keys(offered: bytes, key: str) -> None:
     try:

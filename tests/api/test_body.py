@@ -1,12 +1,14 @@
 """Bodies that are not what they should be get a message, never a traceback."""
 
+import contextlib
 import json
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.api.body import MAX_DEPTH, _depth, parse_object, validate
+from server.api.body import MAX_DEPTH, parse_object, validate
 from server.api.errors import ApiError
 from server.api.protocol.chat import ChatCompletionRequest
 from server.api.protocol.completions import CompletionRequest
@@ -19,12 +21,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), JSON, max_size=5))
 def test_every_json_object_comes_back_as_it_was(value: dict[str, object]) -> None:
     assert parse_object(json.dumps(value).encode()) == value
     assert parse_object(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_an_object_or_a_request_error(body: bytes) -> None:
     try:
@@ -69,10 +73,28 @@ def test_duplicate_keys_keep_the_last() -> None:
     assert parse_object(b'{"a": 1, "a": 2}') == {"a": 2}
 
 
-def test_depth_ignores_brackets_in_strings() -> None:
-    inside = json.dumps({"a": "[{" * 1000 + '"\\'}).encode()
-    assert _depth(inside) == 1
-    assert _depth(b"[" * (MAX_DEPTH + 1)) == MAX_DEPTH + 1
+def test_depth_counts_levels_and_not_brackets_in_strings() -> None:
+    parse_object(json.dumps({"a": "[{" * 1000 + '"\\'}).encode())
+    lists = MAX_DEPTH - 1
+    parse_object(b'{"a": ' + b"[" * lists + b"]" * lists + b"}")
+    with pytest.raises(RequestError, match="nested"):
+        parse_object(b'{"a": ' + b"[" * (lists + 1) + b"]" * (lists + 1) + b"}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": ' + b"[" * 1_000_000,
+        b'{"a": "' + b"[" * 1000 + b'\\"' * 1_000_000,
+        b"[" * 1000 + b'"' * 2_000_000,
+        b'{"a": [' + b"[1]," * 400_000 + b"[1]]}",
+    ],
+)
+def test_no_body_of_megabytes_costs_more_than_its_length(body: bytes) -> None:
+    started_s = time.process_time()
+    with contextlib.suppress(RequestError):
+        parse_object(body)
+    assert time.process_time() - started_s < 5
 
 
 def refusal(request_type: type, values: dict[str, object], *, lenient: bool = False) -> ApiError:

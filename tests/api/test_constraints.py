@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 
@@ -63,6 +63,7 @@ def test_none_or_several_or_broken_constraints_are_refused(fields: dict[str, Any
 BYTES = LLTokenizer("byte")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), min_size=1, max_size=4))
 def test_a_choice_allows_its_texts_and_no_other(choices: list[str]) -> None:
     grammar = choice_grammar(choices)

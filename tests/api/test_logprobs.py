@@ -3,7 +3,7 @@
 import math
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.api.logprobs import LOWEST, TextOffsets, chat_logprobs, completion_logprobs, finite, prompt_logprobs
@@ -23,6 +23,7 @@ def entry(
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=5), max_size=20), st.lists(st.integers(0, 19), max_size=5))
 def test_offsets_of_whole_words_are_their_places_in_any_chunking(words: list[str], cuts: list[int]) -> None:
     expected, start = [], 0
@@ -37,6 +38,7 @@ def test_offsets_of_whole_words_are_their_places_in_any_chunking(words: list[str
     assert got == expected
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=10), st.data())
 def test_a_token_that_begins_inside_a_character_has_that_characters_offset(text: str, data: st.DataObject) -> None:
     raw = text.encode()
