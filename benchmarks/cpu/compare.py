@@ -34,7 +34,7 @@ from benchmarks.cpu.systems import (
     TransformersContinuous,
     TransformersGenerate,
 )
-from benchmarks.cpu.worker import Isolated
+from benchmarks.cpu.worker import Isolated, quieten_transformers
 from server.bench.flags import progress
 from server.bench.machine import describe_machine, describe_run
 from server.errors import ConfigError, RhumbError
@@ -70,6 +70,7 @@ def main(
     num_threads = threads or len(os.sched_getaffinity(0))
     description = describe_run() | {"command": " ".join(["python -m benchmarks.cpu.compare", *sys.argv[1:]])}
     load_before = os.getloadavg()
+    quieten_transformers()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = build_checkpoint(Path(folder) / "llama-7m")
         compared: list[System] = [Isolated(SYSTEMS[name](checkpoint, num_threads), num_threads) for name in names]

@@ -57,7 +57,7 @@ class Isolated:
 
 def _serve(pipe: Connection, system: System, num_threads: int) -> None:
     torch.set_num_threads(num_threads)
-    _quieten_transformers()
+    quieten_transformers()
     try:
         system.open()
     except RhumbError as error:
@@ -76,7 +76,8 @@ def _serve(pipe: Connection, system: System, num_threads: int) -> None:
         system.close()
 
 
-def _quieten_transformers() -> None:
+def quieten_transformers() -> None:
+    """No progress bars and no advice in between our own lines."""
     import transformers
 
     transformers.logging.set_verbosity_error()
