@@ -16,24 +16,24 @@ MAX_DEPTH = 128
 INLINE_BYTES = 64 * 1024
 """Larger bodies are parsed in a thread, so that the event loop can serve others in between."""
 
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_CONTAINERS = (dict, list)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def _depth(body: bytes) -> int:
-    """Deepest nesting of arrays and objects. Linear, and never recursive."""
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return 0
-    depth = deepest = 0
-    for match in _STRUCTURE.finditer(body):
-        mark = body[match.start()]
-        if mark in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in b"]}":
-            depth -= 1
-    return deepest
+def _is_too_deep(value: dict[str, Any]) -> bool:
+    """Whether arrays and objects are nested more than `MAX_DEPTH` levels. A level at a time, so never recursive."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, _CONTAINERS)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _has_lone_surrogate(value: Any) -> bool:
@@ -63,6 +63,10 @@ def _finite(literal: str) -> float:
     return value
 
 
+def _too_deep() -> RequestError:
+    return RequestError(f"The request body is nested more than {MAX_DEPTH} levels deep.")
+
+
 def parse_object(body: bytes) -> dict[str, Any]:
     """One JSON object.
 
@@ -70,8 +74,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
         RequestError: not UTF-8, not JSON, not an object, nested too deeply, NaN or Infinity, or a string
             with half a surrogate pair, which no tokenizer and no reply could represent.
     """
-    if _depth(body) > MAX_DEPTH:
-        raise RequestError(f"The request body is nested more than {MAX_DEPTH} levels deep.")
     try:
         text = body.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -80,11 +82,15 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise RequestError(f"We could not parse the JSON body of your request: {error.msg} at {where}.") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
         # Python refuses integers of thousands of digits.
         raise RequestError("The request body contains a number too large to read.") from None
     if not isinstance(value, dict):
         raise RequestError('The request body must be a JSON object, like {"prompt": "Hello"}.')
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(value):
+        raise _too_deep()
     if _SURROGATE_ESCAPE.search(body) and _has_lone_surrogate(value):
         raise RequestError("A string in the request body contains half a surrogate pair (\\ud800 to \\udfff).")
     return value
