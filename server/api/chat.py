@@ -41,8 +41,7 @@ async def create_chat_completion(
     _check(body)
     plan = tool_plan(body, serving.tool_family)
     text = await chat_text(body, body.messages, plan.template_tools, serving)
-    if body.truncate_prompt_tokens is None:
-        check_length([text], serving, "messages")
+    check_length([text], serving, "messages", must_fit=body.truncate_prompt_tokens is None)
     prompts = await encode([text], serving, add_special_tokens=body.add_special_tokens)
     newer = body.max_completion_tokens
     wanted = Wanted(

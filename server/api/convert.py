@@ -44,6 +44,18 @@ def check_prompt_ids(prompt_ids: list[int], serving: Serving, param: str) -> Non
         )
 
 
+def check_num_choices(num_prompts: int, num_samples: int, serving: Serving, param: str) -> None:
+    """Raises `RequestError` if a request would have more choices than are served."""
+    num_choices = num_prompts * num_samples
+    if num_choices > serving.settings.max_choices:
+        raise RequestError(
+            f"{num_prompts} prompts times n={num_samples} are {num_choices} choices; "
+            f"at most {serving.settings.max_choices} are served per request.",
+            param=param,
+            code="invalid_value",
+        )
+
+
 def room_for(num_prompt: int, wanted: Wanted, max_model_len: int, param: str) -> int:
     """How many tokens may be generated after a prompt.
 
@@ -141,14 +153,7 @@ def engine_requests(
         RequestError: a prompt does not fit, or there are too many choices.
     """
     num_samples = request.n or 1
-    num_choices = len(prompts) * num_samples
-    if num_choices > serving.settings.max_choices:
-        raise RequestError(
-            f"{len(prompts)} prompts times n={num_samples} are {num_choices} choices; "
-            f"at most {serving.settings.max_choices} are served per request.",
-            param=param,
-            code="invalid_value",
-        )
+    check_num_choices(len(prompts), num_samples, serving, param)
     if request.truncate_prompt_tokens is not None:
         prompts = [ids[-request.truncate_prompt_tokens :] for ids in prompts]
     requests = []

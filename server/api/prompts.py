@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.api.convert import check_num_choices
 from server.api.protocol.chat import Message, TemplateFields
 from server.api.protocol.completions import CompletionRequest, Prompt
 from server.api.serving import Serving
@@ -11,16 +12,20 @@ from server.errors import RequestError
 INLINE_CHARS = 2048
 """Shorter texts are tokenised at once: in less time than a thread needs to begin."""
 
+MAX_TEXT_CHARS = 2**20
+"""Longest text that is tokenised although it need not fit the context: its tokens take a hundred times its memory."""
+
 _UNUSED = ("refusal", "annotations", "audio", "function_call")
 
 
 async def completion_prompts(body: CompletionRequest, serving: Serving) -> list[list[int]]:
     """The ids of every prompt of a completion request."""
     texts, ids = _split(body.prompt)
+    # Before any work, because a body has room for millions of prompts.
+    check_num_choices(len(ids) if texts is None else len(texts), body.n or 1, serving, "prompt")
     if texts is None:
         return ids
-    if body.truncate_prompt_tokens is None:
-        check_length(texts, serving, "prompt")
+    check_length(texts, serving, "prompt", must_fit=body.truncate_prompt_tokens is None)
     return await encode(texts, serving, add_special_tokens=body.add_special_tokens)
 
 
@@ -35,16 +40,29 @@ def _split(prompt: Prompt) -> tuple[list[str] | None, list[list[int]]]:
     return (None, [ids]) if ids else (None, [item for item in prompt if isinstance(item, list)])
 
 
-def check_length(texts: list[str], serving: Serving, param: str) -> None:
-    """Raises `RequestError` for a text that no tokenising could fit into the context, before any is tried."""
-    for text in texts:
-        if len(text) > serving.max_prompt_chars:
-            raise RequestError(
-                f"This model's maximum context length is {serving.info.max_model_len} tokens. However, your {param} of "
-                f"{len(text)} characters cannot fit. Please reduce the length of the {param}.",
-                param=param,
-                code="context_length_exceeded",
-            )
+def check_length(texts: list[str], serving: Serving, param: str, *, must_fit: bool = True) -> None:
+    """Refuse texts that are not worth tokenising, before any is.
+
+    Args:
+        must_fit: the text is to fit into the context; otherwise it may be longer, but not without bounds.
+
+    Raises:
+        RequestError: a text cannot fit, however it is tokenised, or is longer than `MAX_TEXT_CHARS`.
+    """
+    limit = serving.max_prompt_chars if must_fit else max(serving.max_prompt_chars, MAX_TEXT_CHARS)
+    longest = max(map(len, texts), default=0)
+    if longest <= limit:
+        return
+    if must_fit:
+        raise RequestError(
+            f"This model's maximum context length is {serving.info.max_model_len} tokens. However, your {param} of "
+            f"{longest} characters cannot fit. Please reduce the length of the {param}.",
+            param=param,
+            code="context_length_exceeded",
+        )
+    raise RequestError(
+        f"Your {param} has {longest} characters; at most {limit} are tokenised.", param=param, code="invalid_value"
+    )
 
 
 async def encode(texts: list[str], serving: Serving, *, add_special_tokens: bool) -> list[list[int]]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from server.api.body import body_schema, json_body
 from server.api.openapi import errors
-from server.api.prompts import chat_text, encode
+from server.api.prompts import chat_text, check_length, encode
 from server.api.protocol.tokens import DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse
 from server.api.state import AppState, state_of
 from server.api.tools import prepare_tools
@@ -34,6 +34,7 @@ async def tokenize(
         plan = prepare_tools(tools, None, None, serving.tool_family)
         text = await chat_text(body, body.messages, plan.template_tools, serving)
         adds_special = body.add_special_tokens is True
+    check_length([text], serving, "prompt" if body.messages is None else "messages", must_fit=False)
     ids = (await encode([text], serving, add_special_tokens=adds_special))[0]
     shown = (
         [serving.tokenizer.token_text_and_bytes(token_id)[0] for token_id in ids] if body.return_token_strs else None

@@ -33,6 +33,9 @@ UNSUPPORTED = {
 }
 """Fields that other servers know and this one does not do: present and not null is a 400, never ignored."""
 
+MAX_FIELDS = 256
+"""Fields of one object of a request. Far more than there are, and few enough to name each one that is unknown."""
+
 
 class RequestModel(BaseModel):
     """Base of all request bodies: strict types, no unknown fields."""
@@ -42,9 +45,14 @@ class RequestModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unsupported(cls, values: Any) -> Any:
-        """Drop unsupported fields that are off, refuse those that are on."""
+        """Drop unsupported fields that are off, refuse those that are on, and floods of any."""
         if not isinstance(values, dict):
             return values
+        if len(values) > MAX_FIELDS:
+            raise ApiError(
+                400, f"An object of the request has {len(values)} fields; at most {MAX_FIELDS} are read.",
+                code="invalid_value",
+            )  # fmt: skip
         known = [name for name in UNSUPPORTED if name in values and name not in cls.model_fields]
         for name in known:
             if values[name] is not None and values[name] is not False:
