@@ -31,7 +31,7 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
 async def until_disconnect[T](request: Request, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which is cancelled as soon as the client goes.
 
-    Half-closed connections count as gone: a server cannot tell them from closed ones.
+    A client that has only closed its sending side has not gone; see `eof_received` in `serve.py`.
 
     Raises:
         ClientGoneError: it went.

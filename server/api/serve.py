@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.api.app import build_app
 from server.api.errors import ApiError
 from server.api.metrics import Metrics
-from server.api.sse import ABORT_EXTENSION
+from server.api.sse import ABORT_EXTENSION, PROBE_EXTENSION
 from server.api.state import AppState
 from server.config import EngineConfig
 from server.engine.clients import ProcessEngine
@@ -28,15 +28,18 @@ from server.settings import ServerSettings
 logger = logging.getLogger("rhumb.server")
 
 BACKLOG = 4096
+FIRST_PROBE_S, LAST_PROBE_S = 0.05, 5.0
+"""Pauses between looks at whether a half-closed client still reads; each is twice the one before."""
 CLOSE_S = 5
 """Seconds that connections get to close after the drain."""
 
 
 def protocol_type(header_timeout_s: float) -> type[H11Protocol]:
-    """uvicorn's HTTP/1.1 protocol, plus a deadline for headers and a way to drop a connection."""
+    """uvicorn's HTTP/1.1 protocol, plus a deadline for headers, half-closed clients and a way to drop a connection."""
 
     class Protocol(H11Protocol):
         _header_timer: asyncio.TimerHandle | None = None
+        _probe_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -45,11 +48,42 @@ def protocol_type(header_timeout_s: float) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._unwatch_headers()
+            if self._probe_timer is not None:
+                self._probe_timer.cancel()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             self._watch_headers()
+
+        def eof_received(self) -> bool:  # type: ignore[override]
+            """Whether the connection stays: only if an answer is due, and only until nobody turns out to wait for it.
+
+            A client that has closed its socket and one that has merely said all it will look the same. What is
+            sent to the first fails, so something harmless is sent until the answer is complete.
+            """
+            cycle = self.cycle
+            is_due = cycle is not None and not cycle.response_complete and not cycle.more_body
+            if not is_due or self.scheme == "https" or cycle.scope["http_version"] != "1.1":
+                return False
+            if self._probe_timer is None:
+                self._probe(FIRST_PROBE_S)
+            return True
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._probe_timer is not None and self.cycle.response_complete:
+                self.transport.close()
+
+        def _probe(self, pause_s: float) -> None:
+            cycle = self.cycle
+            if not cycle.response_complete and not self.transport.get_write_buffer_size():
+                probe: Any = cycle.scope["extensions"].get(PROBE_EXTENSION)
+                if not cycle.response_started:
+                    self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                elif probe is not None:
+                    self.transport.write(self.conn.send(h11.Data(data=probe)) or b"")
+            self._probe_timer = self.loop.call_later(pause_s, self._probe, min(2 * pause_s, LAST_PROBE_S))
 
         def send_400_response(self, msg: str) -> None:
             """What is not HTTP gets the same envelope as everything else."""

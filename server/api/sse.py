@@ -15,6 +15,8 @@ KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 ABORT_EXTENSION = "rhumb.abort"
 """Key in `scope["extensions"]` of a function that drops the connection with whatever it still has to send."""
+PROBE_EXTENSION = "rhumb.probe"
+"""Key in `scope["extensions"]` of what may be sent between any two parts of the answer, to see who still reads."""
 
 
 def event(data: dict[str, Any]) -> bytes:
@@ -65,6 +67,7 @@ class EventStream(Response):
         self._write_timeout_s = write_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[PROBE_EXTENSION] = KEEP_ALIVE
         writer = _Writer(send)
         pump = asyncio.create_task(self._pump(writer, send))
         gone = asyncio.create_task(wait_for_disconnect(receive))
