@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__
-from server.api import chat, completions, models, ops, status, tokenize
+from server.api import chat, completions, docs, models, ops, status, tokenize
 from server.api.auth import Auth, KeyRing
 from server.api.disconnect import cancel_and_wait
 from server.api.errors import install_handlers
@@ -41,10 +41,16 @@ def build_app(engine: EngineClient, settings: ServerSettings, metrics: Metrics |
     state = AppState(engine, settings, metrics or Metrics(), needs_key=bool(keys))
     # FastAPI's own telemetry would export stack traces and what failed validation, and with it pieces of prompts.
     app = FastAPI(
-        title="Rhumb", version=__version__, description=DESCRIPTION, lifespan=_lifespan, telemetry={"logs": False}
+        title="Rhumb",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"logs": False},
     )
     app.state.rhumb = state
-    for module in (completions, chat, models, tokenize, ops, status):
+    for module in (completions, chat, models, tokenize, ops, status, docs):
         app.include_router(module.router)
     if settings.dev:
         app.include_router(ops.dev_router)
