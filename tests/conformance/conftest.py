@@ -1,8 +1,6 @@
 """Real servers: a random Llama under an awkward id, one with impossible numbers, a trained one."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 
@@ -13,17 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.api.wire import LiveServer
-
-MODEL = "org/tiny-llama:1b"
-"""As hub names and tags look: with a slash and a colon."""
-
-KEY = "sk-conformance"
-
-MAX_ROWS = 16
-MAX_WAITING = 32
-
-NAN_ID, CERTAIN_ID, IMPOSSIBLE_ID = 40, 41, 42
-"""Tokens of the model with impossible numbers."""
+from tests.conformance.world import CERTAIN_ID, IMPOSSIBLE_ID, KEY, MAX_ROWS, MAX_WAITING, MODEL, NAN_ID
 
 STORY_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
 """A model that only continues stories needs no roles."""
@@ -31,7 +19,8 @@ STORY_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['conten
 
 def _start(model: Path, **settings: object) -> LiveServer:
     engine = {"served_name": MODEL, "max_rows": MAX_ROWS, "max_waiting": MAX_WAITING}
-    return LiveServer(model, engine, api_keys=(KEY,), **settings)
+    # A busy machine may take seconds between two requests, and a connection must not close just then.
+    return LiveServer(model, engine, api_keys=(KEY,), keep_alive_s=60, **settings)
 
 
 @pytest.fixture(scope="session")
@@ -119,12 +108,3 @@ def lenient_client(server: LiveServer) -> Iterator[openai.OpenAI]:
     """
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, timeout=60, max_retries=0) as client:
         yield client
-
-
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    """Wait for a condition."""
-    paused = threading.Event()
-    end_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end_s, "the condition did not come true in time"
-        paused.wait(0.02)

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conformance.conftest import CERTAIN_ID, IMPOSSIBLE_ID, KEY, MODEL, NAN_ID
 from tests.conformance.strict import (
     CHATS,
     COMPLETIONS,
@@ -22,6 +21,7 @@ from tests.conformance.strict import (
     send,
     stream,
 )
+from tests.conformance.world import CERTAIN_ID, IMPOSSIBLE_ID, KEY, MODEL, NAN_ID
 
 HELLO = [{"role": "user", "content": "Hello"}]
 TOOLS = [

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from tests.conformance.conftest import MAX_ROWS
 from tests.conformance.strict import CHATS, COMPLETIONS, only_choices, send, stream
+from tests.conformance.world import MAX_ROWS
 from tests.conftest import SENTENCES
 
 over_http = settings(
