@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -116,6 +117,8 @@ class Engine:
         """
         self._check_ready()
         self._router.check_capacity(self.info.max_rows, self._config.max_waiting)
+        if text.stop:
+            request = replace(request, reports_timings=True)
         return self._router.submit(request, text, self._make_assembler)
 
     async def inspect(self) -> list[RowInfo]:

@@ -328,6 +328,7 @@ class EngineCore:
             logprobs=logprobs,
             prompt_logprobs=sequence.prompt_logprobs if is_first else None,
             cached_tokens=sequence.cached_tokens,
+            timings=self._timings(sequence) if sequence.request.reports_timings else None,
         )
 
     def _finish_with(

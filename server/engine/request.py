@@ -68,6 +68,8 @@ class EngineRequest:
         variant: name of the (KV policy, exit schedule, KV dtype) to run.
         cache_salt: joins the prefix-cache key, so that tenants cannot probe each other's prompts.
         priority: lower runs first under `scheduling=priority`.
+        reports_timings: every output carries timings, not only the core's last one. Needed where the reader may
+            end a sample by itself, at a stop string.
     """
 
     request_id: str
@@ -77,6 +79,7 @@ class EngineRequest:
     num_samples: int = 1
     cache_salt: str = ""
     priority: int = 0
+    reports_timings: bool = False
 
 
 @dataclass(frozen=True, slots=True)

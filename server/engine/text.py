@@ -96,7 +96,7 @@ class TextAssembler:
             stop_reason=stop_reason,
             num_generated=self._num_generated,
             cached_tokens=output.cached_tokens,
-            timings=output.timings,
+            timings=output.timings if self._is_finished else None,
         )
 
     def _take(self, token_id: int, logprobs: TokenLogprobs | None) -> None:

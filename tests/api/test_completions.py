@@ -133,6 +133,14 @@ def test_token_ids_are_returned_on_request(client: httpx.Client) -> None:
     assert chunks[0]["choices"][0]["prompt_token_ids"] == [10, 11, 12]
 
 
+def test_timings_and_usage_end_with_the_token_that_completes_a_stop_string(client: httpx.Client) -> None:
+    body = {"prompt": "Once upon", "max_tokens": 30, "temperature": 0, "ignore_eos": True}
+    text = complete(client, **body)["choices"][0]["text"]
+    answer = complete(client, **body, stop=[text[6:9]], timings=True)
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert answer["timings"]["predicted_n"] == answer["usage"]["completion_tokens"] < 30
+
+
 def test_timings_come_by_field_or_header_in_the_last_chunk(client: httpx.Client) -> None:
     body = {"prompt": "The ship left", "max_tokens": 4, "temperature": 0, "ignore_eos": True}
     assert "timings" not in complete(client, **body)
