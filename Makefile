@@ -29,5 +29,6 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Rhumb needs Python 3.12 or newer, and '$(PYTHON)' is not; try: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Rhumb and its tools into $(VENV), once; torch makes this a large download."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@# Compiling all of torch's and transformers' modules takes longer than compiling those that are used, once used.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[dev]' -c constraints.txt
 	@touch $@
