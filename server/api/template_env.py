@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, cast, NoReturn
 
 import jinja2
 from jinja2 import ext, nodes
@@ -86,7 +86,8 @@ class _WatchedItems:
 
 @jinja2.pass_context
 def _watched(context: jinja2.runtime.Context, items: Iterable[Any]) -> _WatchedItems:
-    return _WatchedItems(items, context.resolve(_DEADLINE))
+    # Always there: `ChatTemplate` renders with it in the context.
+    return _WatchedItems(items, cast("Deadline", context.resolve(_DEADLINE)))
 
 
 class _GenerationMarks(ext.Extension):
