@@ -11,7 +11,6 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
-from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
 from server.config import EngineConfig
 from server.errors import ConfigError
 

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, cast, NoReturn
+from typing import Any, NoReturn, cast
 
 import jinja2
 from jinja2 import ext, nodes
