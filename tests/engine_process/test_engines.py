@@ -92,6 +92,7 @@ async def test_a_full_queue_refuses_and_takes_requests_again_when_it_has_room(
 
 @both
 async def test_draining_finishes_what_runs_and_refuses_what_is_new(kind: type, start_engine: StartEngine) -> None:
+    others = set(threading.enumerate()), core_processes()
     engine = await start_engine(kind)
     running = [asyncio.create_task(read(submit(engine, request(f"r{number}", 200)))) for number in range(4)]
     await until(lambda: engine.stats.num_running == 4)
@@ -104,8 +105,8 @@ async def test_draining_finishes_what_runs_and_refuses_what_is_new(kind: type, s
         assert len(joined(deltas)[0]) == 200
         assert deltas[-1].finish_reason == "length"
     await stopping
-    assert core_processes() == []
-    assert "rhumb-engine" not in [thread.name for thread in threading.enumerate()]
+    assert core_processes() == others[1]
+    assert "rhumb-engine" not in [thread.name for thread in set(threading.enumerate()) - others[0]]
 
 
 @both
@@ -192,4 +193,5 @@ async def test_after_requests_of_every_unhappy_kind_nothing_is_left(kind: type, 
     before = await footprint()
     for number in range(1, 9):
         await unhappy_round(number)
-    assert await footprint() == before
+    # Fewer is fine: what earlier tests left behind may be collected meanwhile.
+    assert all(now <= then for now, then in zip(await footprint(), before, strict=True))

@@ -73,7 +73,8 @@ async def test_a_core_killed_in_mid_stream_fails_every_stream_comes_back_and_lea
     await kill_and_recover(engine, psutil.Process.kill, "SIGKILL")
     before = await footprint()
     await kill_and_recover(engine, psutil.Process.kill, "SIGKILL")
-    assert await footprint() == before
+    # Fewer is fine: what earlier tests left behind may be collected meanwhile.
+    assert all(now <= then for now, then in zip(await footprint(), before, strict=True))
 
 
 async def test_a_core_that_hangs_is_noticed_ended_and_replaced(start_engine: StartEngine) -> None:
