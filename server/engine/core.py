@@ -6,13 +6,10 @@ from collections import deque
 
 import torch
 
-from server.attention.backend import AttentionSpec
-from server.attention.registry import select_backend
 from server.config import EngineConfig
-from server.depth.schedule import common_bands
-from server.engine.memory import size_pool
+from server.engine.assembly import assemble
+from server.engine.report import Counters, live_table, stats_of, timings_of
 from server.engine.request import (
-    EngineInfo,
     EngineRequest,
     EngineStats,
     FinishReason,
@@ -21,20 +18,13 @@ from server.engine.request import (
     Timings,
     TokenLogprobs,
 )
-from server.engine.runner import PendingStep, Runner
-from server.engine.sampler import Sampler
+from server.engine.runner import PendingStep
 from server.engine.scheduler import ScheduledRow, Scheduler
 from server.engine.sequence import Sequence
 from server.engine.tokenizer import Tokenizer
-from server.engine.variants import build_variants
 from server.errors import ConfigError, RhumbError
 from server.grammar import GrammarCompiler
-from server.kv.manager import KVManager
-from server.kv.plan import plan_by_layer
-from server.kv.pool import PagePool
-from server.kv.prefix import PrefixCache, prefix_seed
-from server.kv.table import PageTables
-from server.models.registry import load_model
+from server.kv.prefix import prefix_seed
 
 logger = logging.getLogger(__name__)
 
@@ -48,83 +38,26 @@ class EngineCore:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        started = time.monotonic()
-        if config.num_threads is not None:
-            torch.set_num_threads(config.num_threads)
-        self.model, model_dir = load_model(config)
-        model_config = self.model.config
-        parameters = list(self.model.parameters())
-        self._device, dtype = parameters[0].device, parameters[0].dtype
-        self.plan = plan_by_layer(model_config.num_kv_heads, model_config.sliding_windows).to(self._device)
-        self.variants = build_variants(config.variants, self.plan)
-        bands = common_bands((variant.schedule for variant in self.variants.values()), model_config.num_layers)
-        spec = AttentionSpec(
-            num_layers=model_config.num_layers,
-            num_heads=model_config.num_heads,
-            num_kv_heads=model_config.num_kv_heads,
-            head_dim=model_config.head_dim,
-            scale=model_config.attention_scale,
-            dtype=dtype,
-            kv_dtype=dtype,
-            device=self._device,
-            page_size=config.page_size,
-            needs_scores=any(variant.policy.needs_scores for variant in self.variants.values()),
-        )
-        backend_type, refusals = select_backend(spec, config.attention_backend)
-        slots = self.plan.slots_per_group
-        size = size_pool(
-            config,
-            self.plan,
-            [variant.retentions for variant in self.variants.values()],
-            page_bytes=2 * config.page_size * slots * model_config.head_dim * dtype.itemsize,
-            model_len=min(config.max_model_len or model_config.max_model_len, model_config.max_model_len),
-            device=self._device,
-        )
-        max_pages = -(-size.max_model_len // config.page_size) + 1
-        self.tables = PageTables(config.max_rows, self.plan.num_groups, max_pages, self._device)
-        self.pool = PagePool(size.num_pages, config.page_size, slots, model_config.head_dim, dtype, self._device)
-        prefix = PrefixCache(self.pool, self.plan.num_groups) if config.prefix_caching else None
-        self.manager = KVManager(self.plan, self.pool, self.tables, prefix)
+        parts = assemble(config)
+        self.info = parts.info
+        self.model = parts.model
+        self.plan = parts.plan
+        self.variants = parts.variants
+        self.tables = parts.tables
+        self.pool = parts.pool
+        self.manager = parts.manager
         self.scheduler = Scheduler(config, self.manager)
-        sampler = Sampler(model_config.vocab_size, config.max_rows, self._device)
-        attention = backend_type(spec, self.plan, self.pool, self.tables)
-        self.runner = Runner(self.model, attention, self.tables, bands, sampler, config.max_rows, self._device)
+        self.runner = parts.runner
         self._config = config
-        self._model_dir = model_dir
+        self._identity = parts.identity
         self._grammars: GrammarCompiler | None = None
-        self._identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
-        self._overlap = config.overlap if config.overlap is not None else self._device.type == "cuda"
+        self._overlap = config.overlap if config.overlap is not None else parts.device.type == "cuda"
+        self._device = parts.device
         self._pending: deque[PendingStep] = deque()
         self._rejected: list[SampleOutput] = []
         self._num_arrivals = 0
-        self._steps = 0
-        self._step_tokens = 0
-        self._prompt_tokens = 0
-        self._generated_tokens = 0
-        self._layers_skipped = 0
-        self._iteration_tokens: list[int] = []
+        self._counters = Counters()
         self._idle_checked = True
-        served_name = config.served_name or str(config.model).rstrip("/").rsplit("/", 1)[-1]
-        self.info = EngineInfo(
-            model=served_name,
-            model_path=str(model_dir),
-            max_model_len=size.max_model_len,
-            vocab_size=model_config.vocab_size,
-            eos_token_ids=list(model_config.eos_token_ids),
-            bos_token_id=model_config.bos_token_id,
-            variants=list(self.variants),
-            default_variant=next(iter(self.variants)),
-            page_size=config.page_size,
-            num_pages=size.num_pages,
-            num_groups=self.plan.num_groups,
-            max_rows=config.max_rows,
-            dtype=str(dtype).removeprefix("torch."),
-            device=str(self._device),
-            attention_backend=backend_type.name,
-            backend_refusals=refusals,
-            num_parameters=sum(parameter.numel() for parameter in parameters),
-            load_s=time.monotonic() - started,
-        )
 
     @property
     def has_work(self) -> bool:
@@ -181,7 +114,7 @@ class EngineCore:
         # Only constrained requests need a tokenizer here, and a benchmark of random weights may have none.
         if self._grammars is None:
             config = self.model.config
-            tokenizer = Tokenizer.from_directory(self._model_dir)
+            tokenizer = Tokenizer.from_directory(self.info.model_path)
             self._grammars = GrammarCompiler(tokenizer, config.vocab_size, config.eos_token_ids)
         return self._grammars
 
@@ -215,9 +148,9 @@ class EngineCore:
         except torch.OutOfMemoryError:
             self._recover_from_out_of_memory(rows, outputs)
             return
-        self._steps += 1
-        self._step_tokens += pending.num_tokens
-        self._iteration_tokens.append(pending.num_tokens)
+        self._counters.steps += 1
+        self._counters.step_tokens += pending.num_tokens
+        self._counters.iteration_tokens.append(pending.num_tokens)
         for row in rows:
             sequence = row.sequence
             assert sequence.row is not None
@@ -243,13 +176,13 @@ class EngineCore:
     def _count(self, sequence: Sequence, start: int, end: int) -> None:
         """Account for positions [start, end): prompt tokens, and the layers that generated ones ran."""
         prompt_len = sequence.prompt_len
-        self._prompt_tokens += max(0, min(end, prompt_len) - start)
+        self._counters.prompt_tokens += max(0, min(end, prompt_len) - start)
         num_layers = self.model.config.num_layers
         for position in range(max(start, prompt_len), end):
             layers = sequence.variant.layers_run(position - prompt_len, num_layers)
             sequence.depth_tokens += 1
             sequence.depth_layers += layers
-            self._layers_skipped += num_layers - layers
+            self._counters.layers_skipped += num_layers - layers
 
     def _recover_from_out_of_memory(self, rows: list[ScheduledRow], outputs: list[SampleOutput]) -> None:
         """Retry with fewer rows or tokens; a lone row that still does not fit fails alone."""
@@ -307,7 +240,7 @@ class EngineCore:
         params = sequence.params
         is_first = sequence.num_generated == 0
         sequence.ids.append(token_id)
-        self._generated_tokens += 1
+        self._counters.generated_tokens += 1
         if sequence.grammar is not None and not sequence.grammar.accept(token_id):
             return self._fail(sequence, f"the output could not be held to its grammar: {sequence.grammar.error}")
         finish_reason: FinishReason | None = None
@@ -369,68 +302,15 @@ class EngineCore:
             self.runner.forget(sequence, row)
 
     def _timings(self, sequence: Sequence) -> Timings:
-        now = time.monotonic()
-        scheduled = sequence.first_scheduled_s if sequence.first_scheduled_s is not None else now
-        first_token = sequence.first_token_s if sequence.first_token_s is not None else now
-        pages = self.manager.num_pages(sequence.row) if sequence.row is not None else 0
-        return Timings(
-            queue_ms=(scheduled - sequence.arrival_s) * 1e3,
-            prefill_ms=(first_token - scheduled) * 1e3,
-            decode_ms=(now - first_token) * 1e3,
-            prompt_tokens=sequence.prompt_len,
-            cached_tokens=sequence.cached_tokens,
-            generated_tokens=sequence.num_generated,
-            preemptions=sequence.num_preemptions,
-            mean_depth_layers=(
-                sequence.depth_layers / sequence.depth_tokens
-                if sequence.depth_tokens
-                else float(self.model.config.num_layers)
-            ),
-            kv_bytes=pages * self.pool.page_bytes,
-        )
+        return timings_of(sequence, self.manager, self.model.config.num_layers)
 
     def stats(self) -> EngineStats:
         """Gauges and counters; the list of step sizes restarts with every call."""
-        iteration_tokens, self._iteration_tokens = self._iteration_tokens, []
-        return EngineStats(
-            num_running=len(self.scheduler.running),
-            num_waiting=self.scheduler.num_waiting,
-            pages_total=self.pool.capacity,
-            pages_used=self.pool.capacity - self.pool.num_free,
-            pages_cached=self.pool.num_cached,
-            prefix_queries=self.scheduler.prefix_queries,
-            prefix_hits=self.scheduler.prefix_hits,
-            num_preemptions=self.scheduler.num_preemptions,
-            steps=self._steps,
-            step_tokens=self._step_tokens,
-            prompt_tokens=self._prompt_tokens,
-            generated_tokens=self._generated_tokens,
-            layers_skipped=self._layers_skipped,
-            iteration_tokens=iteration_tokens,
-        )
+        return stats_of(self.scheduler, self.pool, self._counters)
 
     def inspect(self) -> list[RowInfo]:
         """The live request table: running rows, then waiting ones, in order."""
-        now = time.monotonic()
-        running = [
-            self._row_info(sequence, now, self.manager.num_pages(sequence.row))
-            for sequence in self.scheduler.running
-            if sequence.row is not None
-        ]
-        return running + [self._row_info(sequence, now, 0) for sequence in self.scheduler.waiting()]
-
-    def _row_info(self, sequence: Sequence, now: float, pages: int) -> RowInfo:
-        return RowInfo(
-            request_id=sequence.request.request_id,
-            sample_index=sequence.sample_index,
-            variant=sequence.variant.name,
-            state="waiting" if sequence.row is None else "running",
-            prompt_tokens=sequence.prompt_len,
-            generated_tokens=sequence.num_generated,
-            computed_tokens=sequence.computed,
-            pages=pages,
-            age_s=now - sequence.arrival_s,
-        )
+        return live_table(self.scheduler, self.manager)
 
     def reset_prefix_cache(self) -> None:
         """Forget cached pages; those that rows hold stay theirs."""

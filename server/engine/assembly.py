@@ -1,0 +1,114 @@
+"""Builds an engine's parts in the order in which they need each other: model, plan, backend, pool, runner."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from server.attention.backend import AttentionSpec
+from server.attention.registry import select_backend
+from server.config import EngineConfig
+from server.depth.schedule import common_bands
+from server.engine.memory import size_pool
+from server.engine.request import EngineInfo
+from server.engine.runner import Runner
+from server.engine.sampler import Sampler
+from server.engine.variants import Variant, build_variants
+from server.kv.manager import KVManager
+from server.kv.plan import KVPlan, plan_by_layer
+from server.kv.pool import PagePool
+from server.kv.prefix import PrefixCache
+from server.kv.table import PageTables
+from server.models.base import Model
+from server.models.registry import load_model
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What an engine is made of. `identity` names everything about the model that changes KV."""
+
+    info: EngineInfo
+    device: torch.device
+    identity: tuple[str, ...]
+    model: Model
+    plan: KVPlan
+    variants: dict[str, Variant]
+    tables: PageTables
+    pool: PagePool
+    manager: KVManager
+    runner: Runner
+
+
+def assemble(config: EngineConfig) -> Assembly:
+    """Load the model and build everything around it.
+
+    Raises:
+        ModelLoadError: the checkpoint cannot be loaded.
+        ConfigError: the settings cannot work together.
+    """
+    started = time.monotonic()
+    if config.num_threads is not None:
+        torch.set_num_threads(config.num_threads)
+    model, model_dir = load_model(config)
+    facts = model.config
+    parameters = list(model.parameters())
+    device, dtype = parameters[0].device, parameters[0].dtype
+    plan = plan_by_layer(facts.num_kv_heads, facts.sliding_windows).to(device)
+    variants = build_variants(config.variants, plan)
+    spec = AttentionSpec(
+        num_layers=facts.num_layers,
+        num_heads=facts.num_heads,
+        num_kv_heads=facts.num_kv_heads,
+        head_dim=facts.head_dim,
+        scale=facts.attention_scale,
+        dtype=dtype,
+        kv_dtype=dtype,
+        device=device,
+        page_size=config.page_size,
+        needs_scores=any(variant.policy.needs_scores for variant in variants.values()),
+    )
+    backend_type, refusals = select_backend(spec, config.attention_backend)
+    slots = plan.slots_per_group
+    size = size_pool(
+        config,
+        plan,
+        [variant.retentions for variant in variants.values()],
+        page_bytes=2 * config.page_size * slots * facts.head_dim * dtype.itemsize,
+        model_len=config.max_model_len or facts.max_model_len,
+        device=device,
+    )
+    max_pages = -(-size.max_model_len // config.page_size) + 1
+    tables = PageTables(config.max_rows, plan.num_groups, max_pages, device)
+    pool = PagePool(size.num_pages, config.page_size, slots, facts.head_dim, dtype, device)
+    manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
+    runner = Runner(
+        model,
+        backend_type(spec, plan, pool, tables),
+        tables,
+        common_bands((variant.schedule for variant in variants.values()), facts.num_layers),
+        Sampler(facts.vocab_size, config.max_rows, device),
+        config.max_rows,
+        device,
+    )
+    info = EngineInfo(
+        model=config.served_name or str(config.model).rstrip("/").rsplit("/", 1)[-1],
+        model_path=str(model_dir),
+        max_model_len=size.max_model_len,
+        vocab_size=facts.vocab_size,
+        eos_token_ids=list(facts.eos_token_ids),
+        bos_token_id=facts.bos_token_id,
+        variants=list(variants),
+        default_variant=next(iter(variants)),
+        page_size=config.page_size,
+        num_pages=size.num_pages,
+        num_groups=plan.num_groups,
+        max_rows=config.max_rows,
+        dtype=str(dtype).removeprefix("torch."),
+        device=str(device),
+        attention_backend=backend_type.name,
+        backend_refusals=refusals,
+        num_parameters=sum(parameter.numel() for parameter in parameters),
+        load_s=time.monotonic() - started,
+    )
+    identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
+    return Assembly(info, device, identity, model, plan, variants, tables, pool, manager, runner)
