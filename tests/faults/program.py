@@ -140,9 +140,9 @@ def connect(port: int, limit_s: float = 60) -> socket.socket:
 
 
 def begin(port: int, body: dict[str, Any], *headers: bytes, path: str = "/v1/completions") -> socket.socket:
-    """A connection on which the whole request has been sent and nothing read."""
+    """A connection on which the whole request, its last one, has been sent and nothing read."""
     connection = connect(port)
-    connection.sendall(post_bytes(path, json.dumps(body).encode(), *headers))
+    connection.sendall(post_bytes(path, json.dumps(body).encode(), b"connection: close", *headers))
     return connection
 
 

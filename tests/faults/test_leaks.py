@@ -139,4 +139,4 @@ def test_no_task_outlives_its_request(tiny_llama: Path) -> None:
 
 def num_tasks() -> int:
     """Tasks of all event loops in this process that have not ended."""
-    return sum(isinstance(item, asyncio.Task) and not item.done() for item in gc.get_objects())
+    return sum(issubclass(type(item), asyncio.Task) and not item.done() for item in gc.get_objects())

@@ -48,7 +48,7 @@ routes = schema.exclude(path=ALIASES)
 
 
 @routes.parametrize()
-@settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_requests_get_answers_as_described(case: schemathesis.Case, live: LiveServer) -> None:
     case.call_and_validate(base_url=live.url, checks=CHECKS, timeout=30)
     assert live.state.failure is None
