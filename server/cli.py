@@ -14,6 +14,7 @@ from server import __version__
 from server.api.listener import bind
 from server.errors import RhumbError
 from server.settings import EngineSettings, ServerSettings, flag_of, load
+from server.threads import limit_spinning
 
 app = typer.Typer(
     name="rhumb",
@@ -109,6 +110,7 @@ def version() -> None:
 
 def main() -> None:
     """Entry point: every expected failure is one line on stderr and exit code 2."""
+    limit_spinning()
     try:
         result = typer.main.get_command(app)(args=sys.argv[1:] or ["--help"], prog_name="rhumb", standalone_mode=False)
     except typer.TyperException as error:

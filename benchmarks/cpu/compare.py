@@ -38,6 +38,7 @@ from benchmarks.cpu.worker import Isolated, quieten_transformers
 from server.bench.flags import progress
 from server.bench.machine import describe_machine, describe_run
 from server.errors import ConfigError, RhumbError
+from server.threads import limit_spinning
 
 # vLLM's CPU build on two cores of another day and the same kind of machine: for orientation, not from this run.
 ORIENTATION = {1: 318.0, 8: 1930.0, 32: 4559.0}
@@ -65,6 +66,8 @@ def main(
     output: Annotated[Path | None, typer.Option(help="Where to save; by default beside this script.")] = None,
 ) -> None:
     """Compare Rhumb with transformers on this machine's CPU."""
+    # For every system alike, in the processes that they get: spinning workers would also slow whoever comes next.
+    limit_spinning()
     sizes = _numbers(crowds)
     names = _names(systems)
     num_threads = threads or len(os.sched_getaffinity(0))

@@ -15,6 +15,7 @@ from server.engine.process import config_to_json
 from server.engine.request import Shutdown, ToCore
 from server.engine.transport import FrameReader, encode
 from server.errors import ModelLoadError, RequestError
+from server.threads import SPIN_COUNT
 
 _EXIT_S = 5.0
 """How long a core may take to exit after it has closed its socket."""
@@ -134,17 +135,12 @@ class _FrameProtocol(asyncio.Protocol):
         self.closed.set()
 
 
-# How long an idle OpenMP worker of the model burns its core before it sleeps. The default, 300,000 rounds, takes
-# the core from the API process whenever a step ends; none at all makes every matrix product wait to be woken.
-_SPIN_COUNT = "3000"
-
-
 def _environment() -> dict[str, str]:
     """This process's own, able to import this very package even when it is not installed."""
     root = str(Path(server.__file__).parent.parent)
     inherited = os.environ.get("PYTHONPATH")
     return {
-        "GOMP_SPINCOUNT": _SPIN_COUNT,
+        "GOMP_SPINCOUNT": SPIN_COUNT,
         **os.environ,
         "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root,
     }
