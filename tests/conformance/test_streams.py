@@ -263,6 +263,25 @@ def test_text_is_held_back_only_while_it_may_become_a_stop_string(stories_client
     likely = [choice["text"] for choice in only_choices(stream(stories_client, COMPLETIONS, **body, stop=["e§"]))]
     assert "".join(likely) == "".join(free)
     assert not any(text.endswith("e") for text in likely[:-1])
+    # What is held back when the tokens end was no stop string after all.
+    unfinished = body | {"stop": ["".join(free)[-3:] + "§"]}
+    assert "".join(choice["text"] for choice in only_choices(stream(stories_client, COMPLETIONS, **unfinished))) == (
+        "".join(free)
+    )
+    assert send(stories_client, COMPLETIONS, **unfinished)["choices"][0]["text"] == "".join(free)
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_text_offsets_say_where_each_token_begins_in_the_whole_text(stories_client: httpx.Client, echo: bool) -> None:
+    body = {"prompt": "Once upon a time", "max_tokens": 30, "temperature": 0, "logprobs": 0, "echo": echo}
+    whole = joined_completion(send(stories_client, COMPLETIONS, **body, ignore_eos=True)["choices"])[0]
+    streamed = joined_completion(only_choices(stream(stories_client, COMPLETIONS, **body, ignore_eos=True)))[0]
+    for choice in (whole, streamed):
+        generated = choice["logprobs"]["tokens"][-30:]
+        start = len(body["prompt"]) if echo else 0
+        ends = list(accumulate(map(len, generated), initial=start))
+        assert choice["logprobs"]["text_offset"][-30:] == ends[:-1]
+        assert ends[-1] == len(choice["text"])
 
 
 @pytest.mark.parametrize("path", [COMPLETIONS, CHATS])
