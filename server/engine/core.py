@@ -230,6 +230,8 @@ class EngineCore:
             if sequence.is_finished:
                 continue
             if is_bad[index]:
+                # Whatever made the logits bad may stand in the pages that others could share.
+                self.scheduler.withdraw(sequence)
                 outputs.append(self._fail(sequence, "the model produced no valid probabilities for this request"))
                 continue
             if sequence.first_token_s is None:
@@ -288,8 +290,6 @@ class EngineCore:
         )
 
     def _fail(self, sequence: Sequence, message: str) -> SampleOutput:
-        # Whatever made the logits bad may stand in the pages that others could share.
-        self.scheduler.withdraw(sequence)
         self._finish(sequence)
         return SampleOutput(
             sequence.request.request_id, sequence.sample_index, [], finish_reason="error", error=message
