@@ -1,6 +1,5 @@
 """Health, version, metrics, the live request table, the prefix cache."""
 
-import dataclasses
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -11,6 +10,7 @@ from server.api.errors import unavailable
 from server.api.metrics import CONTENT_TYPE
 from server.api.openapi import Responses, errors
 from server.api.state import AppState, state_of
+from server.engine.request import RowInfo
 
 router = APIRouter(tags=["operations"])
 
@@ -25,20 +25,6 @@ class Readiness(BaseModel):
 
 class Version(BaseModel):
     version: str
-
-
-class LiveRow(BaseModel):
-    """One sample in the engine. Holds no text."""
-
-    request_id: str
-    sample_index: int
-    variant: str
-    state: Literal["waiting", "running"]
-    prompt_tokens: int
-    generated_tokens: int
-    computed_tokens: int
-    pages: int
-    age_s: float
 
 
 @router.get("/health/live")
@@ -90,10 +76,9 @@ async def metrics(state: Annotated[AppState, Depends(state_of)]) -> Response:
 
 
 @router.get("/slots", responses=errors(401, 503))
-async def slots(state: Annotated[AppState, Depends(state_of)]) -> list[LiveRow]:
+async def slots(state: Annotated[AppState, Depends(state_of)]) -> list[RowInfo]:
     """The requests that wait or run now."""
-    rows = await state.serving.engine.inspect()
-    return [LiveRow(**dataclasses.asdict(row)) for row in rows]
+    return await state.serving.engine.inspect()
 
 
 dev_router = APIRouter(tags=["development"])

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from server import __version__
 from server.api.openapi import errors
-from server.api.ops import LiveRow, slots
+from server.api.ops import slots
 from server.api.state import AppState, state_of
+from server.engine.request import RowInfo
 from server.errors import EngineDeadError
 from server.paths import templates_dir
 
@@ -39,14 +40,14 @@ class Status(BaseModel):
     pages_cached: int
     pages_total: int
     tokens_per_s: float
-    rows: list[LiveRow]
+    rows: list[RowInfo]
     curl: str
 
 
 async def _status(request: Request, state: AppState) -> Status:
     stats, reason = state.engine.stats, state.failure
     info = None if reason is not None else state.serving.info
-    rows: list[LiveRow] = []
+    rows: list[RowInfo] = []
     if info is not None:
         try:
             rows = await slots(state)
