@@ -126,9 +126,6 @@ class PagePool:
             del self._cached[page]
             self._blank.append(page)
 
-    def is_cached(self, page: int) -> bool:
-        return bool(self._is_cached[page])
-
     def copy(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Copy whole pages, in stream order with the steps around it."""
         device = self.storage.device

@@ -65,10 +65,6 @@ class ToolStream:
         self._text: list[str] = []
         self._calls: list[tuple[CallStart, list[str]]] = []
 
-    @property
-    def has_calls(self) -> bool:
-        return bool(self._calls)
-
     def feed(self, text: str) -> ChatDelta | None:
         """The delta that follows from more text; None while all of it is held back."""
         return self._take(self._parser.feed(text))
