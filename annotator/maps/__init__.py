@@ -1,0 +1,1 @@
+"""Canonical map tools, the providers that answer them, and the offline map of our own."""
