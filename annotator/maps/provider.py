@@ -97,11 +97,14 @@ class Operation:
         parse: `(provider, params, responses) -> result`.
         refusals: `(provider, params) -> reasons` why these parameters cannot be honoured, in words for the user;
             nothing that was asked for is ever left out silently.
+        applied_here: parameters that `parse` applies itself and that may therefore leave the calls as they are, such as
+            a `limit` that the provider doesn't have. Every other parameter changes a call or is refused.
     """
 
     build: Callable[[Any, Any, Responses], Sequence[HttpCall]]
     parse: Callable[[Any, Any, Responses], Result]
     refusals: Callable[[Any, Any], list[str]] = lambda _provider, _params: []
+    applied_here: frozenset[str] = frozenset()
 
 
 class Provider(ABC):
