@@ -1,0 +1,101 @@
+"""Every switch of MapQaTor: a command-line flag `--like-this` and an environment variable `MAPQATOR_LIKE_THIS`.
+
+A flag wins over the environment, the environment over the default. Keys of providers are no settings: each provider
+names the environment variable that holds its own, and only the transport reads it.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from annotator.errors import ConfigError
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+"""Repeatable as a flag, separated by commas in the environment."""
+
+
+def default_data_dir() -> Path:
+    """`mapqator` in the user's data folder (XDG base directory specification)."""
+    base = os.environ.get("XDG_DATA_HOME") or ""
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "mapqator"
+
+
+class Settings(BaseSettings):
+    """Where MapQaTor keeps its data, whom it may ask, and where it listens."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAPQATOR_", env_nested_delimiter="__", extra="ignore", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of maps and, by default, the database."
+    )
+    database_url: str | None = Field(None, description="SQLAlchemy URL; by default mapqator.sqlite in the data folder.")
+
+    provider: str | None = Field(None, description="Provider of calls that name none; by default the first map.")
+    enable: CommaSeparated = Field((), description="Provider to enable (repeatable); its terms are yours to keep.")
+    urls: dict[str, str] = Field({}, description="Address of a provider that you run: KEY=URL (repeatable).")
+    contact: str | None = Field(None, description="E-mail or page that providers may write to; part of the User-Agent.")
+    request_timeout_s: float = Field(20.0, gt=0, le=600, description="Seconds a provider may take to answer.")
+    max_response_bytes: int = Field(32 * 2**20, ge=1024, description="Largest answer of a provider that is read.")
+    max_wait_s: float = Field(30.0, ge=0, description="Longest wait for a provider's rate limit before a 429.")
+    town: bool = Field(True, description="Build the embedded town when there is no map yet.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_body_bytes: int = Field(2**20, ge=1024, description="Largest request body.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+
+    @field_validator("enable", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("urls", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return value
+        pairs = [str(item).partition("=") for item in value]
+        if not all(key and equals and url for key, equals, url in pairs):
+            raise ValueError("must look like valhalla=http://127.0.0.1:8002")
+        return {key: url for key, _, url in pairs}
+
+    @field_validator("urls")
+    @classmethod
+    def _http_only(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, url in value.items():
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"the address of {key} must begin with http:// or https://, not '{url}'")
+        return {key.lower(): url.rstrip("/") for key, url in value.items()}
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'mapqator.sqlite').resolve()}"
+
+
+_SINGULAR = {"urls": "url"}
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of a setting; a repeatable one is named for the one thing that it adds."""
+    return f"--{_SINGULAR.get(name, name.replace('_', '-'))}"
+
+
+def load(flags: dict[str, Any]) -> Settings:
+    """Settings from the flags that were given, then the environment, then defaults.
+
+    Raises:
+        ConfigError: one line that names the flag and its variable, and what is wrong.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        what = first["msg"].removeprefix("Value error, ").lower()
+        raise ConfigError(f"{flag_of(name)} (or MAPQATOR_{name.upper()}): {what}") from None
