@@ -4,6 +4,7 @@ A type's key is stable: it stands in parameters, results and datasets. Providers
 file; words by which people search for a type are in `embedded/synonyms.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -144,20 +145,20 @@ _TABLE = (
 CATEGORIES: dict[str, Category] = {category.key: category for category in _TABLE}
 """Every canonical place type by key; the order of the table is the order of preference."""
 
+_ORDER = {key: rank for rank, key in enumerate(CATEGORIES)}
 _BY_TAG: dict[str, list[str]] = {}
 for _category in _TABLE:
     for _tag in _category.osm_tags:
         _BY_TAG.setdefault(_tag, []).append(_category.key)
 
 
-def categories_of_osm(tags: dict[str, str]) -> tuple[str, ...]:
+def categories_of_osm(tags: Mapping[str, str]) -> tuple[str, ...]:
     """Canonical types of an OpenStreetMap object, most specific first (`key=*` last); empty if it has none."""
-    found = [
+    found = {
         key
         for name, value in tags.items()
         for part in value.split(";")
-        for key in _BY_TAG.get(f"{name}={part.strip()}", [])
-    ]
-    general = [key for name in tags for key in _BY_TAG.get(f"{name}=*", [])]
-    order = list(CATEGORIES)
-    return tuple(dict.fromkeys([*sorted(set(found), key=order.index), *general]))
+        for key in _BY_TAG.get(f"{name}={part.strip()}", ())
+    }
+    general = [key for name, value in tags.items() if value != "no" for key in _BY_TAG.get(f"{name}=*", ())]
+    return tuple(dict.fromkeys([*sorted(found, key=_ORDER.__getitem__), *sorted(general, key=_ORDER.__getitem__)]))
