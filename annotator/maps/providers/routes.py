@@ -2,12 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from annotator.geo import LatLon
+from annotator.errors import UpstreamFormatError
+from annotator.geo import LatLon, haversine_m
 from annotator.maps.params import ComputeRoutesParams, SearchAlongRouteParams, TravelMatrixParams, Waypoint
-from annotator.maps.results import Leg
+from annotator.maps.providers.reading import get
+from annotator.maps.results import Leg, MatrixCell
 
 NUM_ROADS_IN_SUMMARY = 3
+
+FAR_FROM_ROAD_M = 200.0
+"""A router moves every stop to a road; one that moves it further than this answers another question than was asked."""
 
 type RouteParams = ComputeRoutesParams | SearchAlongRouteParams
 
@@ -52,3 +58,47 @@ def road_summary(legs: Iterable[Leg]) -> str:
                 length_m[step.road] += step.distance_m
     longest = sorted((road for road in length_m if length_m[road] > 0), key=lambda road: -length_m[road])
     return ", ".join(longest[:NUM_ROADS_IN_SUMMARY])
+
+
+def distant_stop_warnings(asked: Sequence[LatLon], reached: Sequence[LatLon]) -> list[str]:
+    """What to say when a way begins, stops or ends far from where it was asked to.
+
+    Args:
+        asked: the stops, in order of visit.
+        reached: where on the roads the router put each of them, as many.
+    """
+    last = len(asked) - 1
+    names = ["the origin", *(f"stop {number}" for number in range(1, last)), "the destination"]
+    return [
+        f"{name} is {distance_m:.0f} m from the road that the way takes"
+        for name, stop, road in zip(names, asked, reached, strict=False)
+        if (distance_m := haversine_m(stop, road)) > FAR_FROM_ROAD_M
+    ]
+
+
+def matrix_cells(
+    params: TravelMatrixParams, durations_s: list[Any] | None, distances_m: list[Any] | None
+) -> tuple[tuple[MatrixCell, ...], ...]:
+    """Cells from two tables of numbers, row by row; where either has none there is no way.
+
+    Args:
+        params: what was asked, which says how large the tables must be.
+        durations_s: seconds by origin and destination; None where there is no way at all.
+        distances_m: metres, in the same shape.
+
+    Raises:
+        UpstreamFormatError: a table is not of the size asked for.
+    """
+    shape = [len(params.destinations)] * len(params.origins)
+    for table in (durations_s, distances_m):
+        if table is not None and [len(row) if isinstance(row, list) else -1 for row in table] != shape:
+            raise UpstreamFormatError(f"the answer's matrix is not of {len(shape)} by {shape[0]} numbers")
+    cells = []
+    for i in range(len(params.origins)):
+        row = []
+        for j in range(len(params.destinations)):
+            duration_s, distance_m = (get(table, i, j, kind=float) for table in (durations_s, distances_m))
+            known = duration_s is not None and distance_m is not None
+            row.append(MatrixCell(duration_s=duration_s if known else None, distance_m=distance_m if known else None))
+        cells.append(tuple(row))
+    return tuple(cells)

@@ -11,7 +11,7 @@ from annotator.errors import UpstreamFormatError
 from annotator.geo import LatLon, decode_shape, encode_shape
 from annotator.maps.params import Avoidable, ComputeRoutesParams, TravelMatrixParams, TravelMode
 from annotator.maps.providers.reading import get, items, need
-from annotator.maps.providers.routes import joined, road_summary
+from annotator.maps.providers.routes import distant_stop_warnings, joined, road_summary
 from annotator.maps.results import Leg, Matrix, MatrixCell, Route, Step
 
 COSTINGS: dict[TravelMode, str] = {
@@ -214,9 +214,11 @@ def _route(trip: dict[str, Any], mode: TravelMode, avoid: Sequence[Avoidable], l
     if not raw_legs:
         raise UpstreamFormatError("the answer has a trip without legs")
     legs = tuple(_leg(leg) for leg in raw_legs)
+    shapes = [_shape(leg) for leg in raw_legs]
     flags = {flag: get(trip, "summary", flag, kind=bool) for flag in _SUMMARY_FLAGS.values()}
     warnings = [text for warning in items(trip, "warnings") if (text := get(warning, "text", kind=str))]
     warnings += [f"no way was found without {kind}" for kind in avoid if flags[_SUMMARY_FLAGS[kind]]]
+    warnings += distant_stop_warnings(_stops(trip), [shapes[0][0], *(shape[-1] for shape in shapes)])
     spoken = get(trip, "language", kind=str)
     if language and spoken and spoken.partition("-")[0] != language.partition("-")[0]:
         warnings.append(f"the instructions are in {spoken}, because this Valhalla has none in {language}")
@@ -225,7 +227,7 @@ def _route(trip: dict[str, Any], mode: TravelMode, avoid: Sequence[Avoidable], l
         distance_m=need(trip, "summary", "length", kind=float) * 1000,
         duration_s=need(trip, "summary", "time", kind=float),
         legs=legs,
-        geometry=encode_shape(joined(_shape(leg) for leg in raw_legs)),
+        geometry=encode_shape(joined(shapes)),
         summary=road_summary(legs),
         warnings=tuple(warnings),
         has_toll=flags["has_toll"],
@@ -234,11 +236,18 @@ def _route(trip: dict[str, Any], mode: TravelMode, avoid: Sequence[Avoidable], l
     )
 
 
+def _stops(trip: dict[str, Any]) -> list[LatLon]:
+    return [(need(stop, "lat", kind=float), need(stop, "lon", kind=float)) for stop in items(trip, "locations")]
+
+
 def _shape(leg: dict[str, Any]) -> list[LatLon]:
     try:
-        return decode_shape(need(leg, "shape", kind=str), _SHAPE_DIGITS)
+        shape = decode_shape(need(leg, "shape", kind=str), _SHAPE_DIGITS)
     except ValueError:
-        raise UpstreamFormatError("a leg's shape is not an encoded polyline") from None
+        shape = []
+    if not shape:
+        raise UpstreamFormatError("a leg's shape is not an encoded polyline")
+    return shape
 
 
 def _leg(leg: dict[str, Any]) -> Leg:
