@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from annotator.errors import UpstreamFormatError
+from annotator.errors import UpstreamError, UpstreamFormatError
 from annotator.maps.calls import HttpCall, HttpResponse
 from annotator.maps.params import ComputeRoutesParams, ToolName, TravelMatrixParams
 from annotator.maps.provider import Operation, Provider, ProviderInfo, RateLimit, Responses
@@ -49,7 +49,10 @@ def _build_routes(provider: "Valhalla", params: ComputeRoutesParams, responses: 
 
 def _parse_routes(provider: "Valhalla", params: ComputeRoutesParams, responses: Responses) -> RouteList:
     if responses[0].status == 400:
-        return RouteList(routes=(), reason=NO_WAY[_error_code(responses[0]) or 442])
+        code = _error_code(responses[0])
+        if code not in NO_WAY:
+            raise UpstreamError(provider.error_message(responses[0]) or "Valhalla answered 400", status=400)
+        return RouteList(routes=(), reason=NO_WAY[code])
     payload = responses[0].json()
     routes = parse_route(payload, params.mode, avoid=params.avoid, language=params.language)
     if params.optimize_order:
