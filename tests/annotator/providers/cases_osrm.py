@@ -3,20 +3,12 @@
 from typing import Any
 
 import polyline
+from monaco import CASINO, GARDEN, HARBOUR, PAIRS, PALACE, TOUR, WAY
 from provider_case import Case
 
 from annotator.errors import UpstreamError, UpstreamFormatError
 from annotator.geo import decode_shape
 from annotator.maps.results import Matrix, RouteList
-
-CASINO = (43.7396, 7.4273)
-HARBOUR = (43.7347, 7.4206)
-PALACE = (43.7315, 7.4197)
-GARDEN = (43.7450, 7.4330)
-
-
-def stop(point: tuple[float, float]) -> dict[str, float]:
-    return {"lat": point[0], "lon": point[1]}
 
 
 def step(kind: str, modifier: str | None, name: str, distance: float, duration: float, **more: Any) -> dict[str, Any]:
@@ -160,10 +152,6 @@ def _matrix(result: Matrix) -> None:
 def _empty_matrix(result: Matrix) -> None:
     assert [[cell.duration_s for cell in row] for row in result.cells] == [[None, None], [None, None]]
 
-
-WAY = {"origin": stop(CASINO), "destination": stop(HARBOUR)}
-TOUR = {"origin": stop(CASINO), "destination": stop(PALACE), "intermediates": [stop(GARDEN), stop(HARBOUR)]}
-PAIRS = {"origins": [stop(CASINO), stop(PALACE)], "destinations": [stop(CASINO), stop(GARDEN)]}
 
 CASES = [
     Case("route", "compute_routes", WAY | {"alternatives": 1}, ((200, ONE_LEG),), check=_route_with_alternative),

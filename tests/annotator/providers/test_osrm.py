@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from case_run import judge
-from cases_osrm import CASES, CASINO, GARDEN, HARBOUR, PAIRS, TOUR, WAY, step
+from cases_osrm import CASES, step
+from monaco import CASINO, GARDEN, HARBOUR, PAIRS, TOUR, WAY
 from provider_case import Case
 
 from annotator.errors import UnsupportedError
