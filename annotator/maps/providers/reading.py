@@ -5,11 +5,15 @@ from typing import Any
 
 from annotator.errors import UpstreamFormatError
 
+_MAX_NUMBER = 1e300
+"""Beyond it, arithmetic on what a provider says would overflow."""
+
 
 def get[T](value: Any, *path: str | int, kind: type[T]) -> T | None:
     """The value under keys and indices, or None when it is missing, null or of another type.
 
-    Whole numbers count as floats; booleans are no numbers. Numbers written as strings are not converted: see `number`.
+    Whole numbers count as floats; booleans are no numbers, and neither are NaN and infinities, which Python's JSON
+    reads. Numbers written as strings are not converted: see `number`.
     """
     for step in path:
         if isinstance(step, int):
@@ -17,7 +21,9 @@ def get[T](value: Any, *path: str | int, kind: type[T]) -> T | None:
         else:
             value = value.get(step) if isinstance(value, dict) else None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < _MAX_NUMBER else None
+    if isinstance(value, float) and not abs(value) < _MAX_NUMBER:
+        return None
     if isinstance(value, bool) and kind in (int, float):
         return None
     return value if isinstance(value, kind) else None
@@ -53,7 +59,7 @@ def number(value: Any, *path: str | int) -> float:
         found = float(text)
     except ValueError:
         found = float("nan")
-    if not abs(found) < float("inf"):
+    if not abs(found) < _MAX_NUMBER:
         raise UpstreamFormatError(f"the answer's {_dotted(path)} is '{text[:40]}', not a number")
     return found
 
