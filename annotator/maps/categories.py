@@ -150,6 +150,7 @@ _BY_TAG: dict[str, list[str]] = {}
 for _category in _TABLE:
     for _tag in _category.osm_tags:
         _BY_TAG.setdefault(_tag, []).append(_category.key)
+_KEYS = frozenset(tag.partition("=")[0] for tag in _BY_TAG)
 
 
 def categories_of_osm(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -157,6 +158,7 @@ def categories_of_osm(tags: Mapping[str, str]) -> tuple[str, ...]:
     found = {
         key
         for name, value in tags.items()
+        if name in _KEYS
         for part in value.split(";")
         for key in _BY_TAG.get(f"{name}={part.strip()}", ())
     }

@@ -155,16 +155,19 @@ def address_parts(tags: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def address_line(parts: Mapping[str, str]) -> str | None:
-    """One line in the order of the country, if `country_code` says which: number and street, postcode and city.
+def address_line(parts: Mapping[str, str], default_country: str = "") -> str | None:
+    """One line in the order of the country: number and street, postcode and city.
 
-    Where the country is unknown the number comes first and the postcode before the city.
+    Args:
+        parts: as in `Place.address_parts`; the district is left out where street and city say enough.
+        default_country: whose order to follow where there is no `country_code`; without one the number comes first and
+            the postcode before the city.
     """
-    country = parts.get("country_code", "")
+    country = parts.get("country_code") or default_country
     number, street = parts.get("house_number", ""), parts.get("street", "")
     city, postcode = parts.get("city", ""), parts.get("postcode", "")
     first = f"{street} {number}" if country in _NUMBER_LAST.split() else f"{number} {street}"
-    lines = [first, "" if city else parts.get("district", "")]
+    lines = [first, "" if city and street else parts.get("district", "")]
     if country in _POSTCODE_LAST.split():
         lines += [city, f"{parts.get('state', '')} {postcode}"]
     else:
