@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from annotator.errors import UpstreamError, UpstreamFormatError
-from annotator.geo import LatLon, decode_shape, encode_shape
+from annotator.geo import LatLon, encode_shape
 from annotator.maps.calls import HttpCall, HttpResponse
 from annotator.maps.params import Avoidable, ComputeRoutesParams, ToolName, TravelMatrixParams, TravelMode
 from annotator.maps.provider import Operation, Provider, ProviderInfo, RateLimit, Responses
 from annotator.maps.providers.osrm_text import instruction, road_name
+from annotator.maps.providers.positions import decoded, lon_lat, on_earth
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.providers.routes import (
     coordinates,
@@ -22,6 +23,7 @@ from annotator.maps.providers.routes import (
     place_id_refusals,
     road_summary,
     stops,
+    visit_order,
 )
 from annotator.maps.results import Leg, Matrix, Route, RouteList, Step
 
@@ -54,7 +56,7 @@ def _needs_trip(params: ComputeRoutesParams) -> bool:
 
 
 def _path(points: Sequence[LatLon]) -> str:
-    return ";".join(f"{lon:.6f},{lat:.6f}" for lat, lon in points)
+    return ";".join(lon_lat(point) for point in points)
 
 
 def _exclude(avoid: Sequence[Avoidable]) -> tuple[tuple[str, str], ...]:
@@ -99,7 +101,10 @@ def _parse_routes(provider: "Osrm", params: ComputeRoutesParams, responses: Resp
     if _needs_trip(params):
         if len(items(payload, "trips")) > 1:
             return RouteList(routes=(), reason="no single way joins all of the stops")
-        visit = _visit(waypoints, len(asked))
+        positions = [need(waypoint, "waypoint_index", kind=int) for waypoint in waypoints]
+        # Stops at their positions are an order just when positions at their stops are one.
+        visit_order(positions, len(asked))
+        visit = sorted(range(len(asked)), key=positions.__getitem__)
         order = tuple(index - 1 for index in visit[1:-1])
         asked = [asked[index] for index in visit]
         waypoints = [waypoints[index] for index in visit]
@@ -110,17 +115,8 @@ def _parse_routes(provider: "Osrm", params: ComputeRoutesParams, responses: Resp
     return RouteList(routes=tuple(_route(raw, params.mode, order, warnings) for raw in raw_routes))
 
 
-def _visit(waypoints: Sequence[dict[str, Any]], num_stops: int) -> list[int]:
-    """Input index of every stop in the order of visit."""
-    positions = [need(waypoint, "waypoint_index", kind=int) for waypoint in waypoints]
-    visit = sorted(range(len(positions)), key=positions.__getitem__)
-    if sorted(positions) != list(range(num_stops)) or visit[0] != 0 or visit[-1] != num_stops - 1:
-        raise UpstreamFormatError(f"OSRM visits {num_stops} stops at {positions}, which is no order of them")
-    return visit
-
-
 def _location(waypoint: dict[str, Any]) -> LatLon:
-    return need(waypoint, "location", 1, kind=float), need(waypoint, "location", 0, kind=float)
+    return on_earth(need(waypoint, "location", 1, kind=float), need(waypoint, "location", 0, kind=float))
 
 
 def _route(raw: dict[str, Any], mode: TravelMode, order: tuple[int, ...], warnings: tuple[str, ...]) -> Route:
@@ -133,16 +129,12 @@ def _route(raw: dict[str, Any], mode: TravelMode, order: tuple[int, ...], warnin
         for name in get(crossing, "classes", kind=list) or []
     }
     legs = tuple(_leg(leg) for leg in raw_legs)
-    try:
-        geometry = encode_shape(decode_shape(need(raw, "geometry", kind=str)))
-    except ValueError:
-        raise UpstreamFormatError("the route's geometry is not an encoded polyline") from None
     return Route(
         mode=mode,
         distance_m=need(raw, "distance", kind=float),
         duration_s=need(raw, "duration", kind=float),
         legs=legs,
-        geometry=geometry,
+        geometry=encode_shape(decoded(need(raw, "geometry", kind=str))),
         summary=road_summary(legs),
         waypoint_order=order,
         warnings=warnings,

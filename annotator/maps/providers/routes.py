@@ -1,12 +1,12 @@
 """What routing adapters share: stops as coordinates, shapes that join, and the roads that name a way."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from annotator.errors import UpstreamFormatError
 from annotator.geo import LatLon, haversine_m
-from annotator.maps.params import ComputeRoutesParams, SearchAlongRouteParams, TravelMatrixParams, Waypoint
+from annotator.maps.params import Avoidable, ComputeRoutesParams, SearchAlongRouteParams, TravelMatrixParams, Waypoint
 from annotator.maps.providers.reading import get
 from annotator.maps.results import Leg, MatrixCell
 
@@ -74,6 +74,29 @@ def distant_stop_warnings(asked: Sequence[LatLon], reached: Sequence[LatLon]) ->
         for name, stop, road in zip(names, asked, reached, strict=False)
         if (distance_m := haversine_m(stop, road)) > FAR_FROM_ROAD_M
     ]
+
+
+def visit_order(visit: Sequence[Any], num_stops: int) -> tuple[int, ...]:
+    """Input index of each intermediate in the order of visit.
+
+    Args:
+        visit: from an answer: input index of every stop, both ends included, in the order of visit.
+
+    Raises:
+        UpstreamFormatError: it is no order of the stops, or moves an end.
+    """
+    if len(visit) != num_stops or set(visit) != set(range(num_stops)) or visit[0] != 0 or visit[-1] != num_stops - 1:
+        raise UpstreamFormatError(f"the answer visits {num_stops} stops in the order {list(visit)}, which is none")
+    return tuple(int(index) - 1 for index in visit[1:-1])
+
+
+def used_nevertheless(avoid: Iterable[Avoidable], uses: Mapping[Avoidable, bool | None]) -> list[str]:
+    """What to say when a way uses what was to be avoided, for want of another.
+
+    Args:
+        uses: what the way is known to use.
+    """
+    return [f"no way was found without {kind}" for kind in avoid if uses.get(kind)]
 
 
 def matrix_cells(

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from annotator.errors import UpstreamFormatError
-from annotator.geo import LatLon, decode_shape, encode_shape
+from annotator.geo import LatLon, encode_shape
 from annotator.maps.params import Avoidable, ComputeRoutesParams, TravelMatrixParams, TravelMode
+from annotator.maps.providers.positions import decoded
 from annotator.maps.providers.reading import get, items, need
-from annotator.maps.providers.routes import distant_stop_warnings, joined, road_summary
+from annotator.maps.providers.routes import distant_stop_warnings, joined, road_summary, used_nevertheless, visit_order
 from annotator.maps.results import Leg, Matrix, MatrixCell, Route, Step
 
 COSTINGS: dict[TravelMode, str] = {
@@ -164,10 +165,7 @@ def optimized_order(payload: Any) -> tuple[int, ...]:
         UpstreamFormatError: the answer doesn't say where each stop stood in the request.
     """
     locations = need(payload, "trip", "locations", kind=list)
-    order = [need(location, "original_index", kind=int) for location in locations]
-    if sorted(order) != list(range(len(order))) or order[:1] != [0] or order[-1:] != [len(order) - 1]:
-        raise UpstreamFormatError(f"the answer's order of stops is {order}, which is no order of what was sent")
-    return tuple(index - 1 for index in order[1:-1])
+    return visit_order([need(location, "original_index", kind=int) for location in locations], len(locations))
 
 
 def parse_matrix(payload: Any, mode: TravelMode) -> Matrix:
@@ -215,9 +213,9 @@ def _route(trip: dict[str, Any], mode: TravelMode, avoid: Sequence[Avoidable], l
         raise UpstreamFormatError("the answer has a trip without legs")
     legs = tuple(_leg(leg) for leg in raw_legs)
     shapes = [_shape(leg) for leg in raw_legs]
-    flags = {flag: get(trip, "summary", flag, kind=bool) for flag in _SUMMARY_FLAGS.values()}
+    uses = {kind: get(trip, "summary", flag, kind=bool) for kind, flag in _SUMMARY_FLAGS.items()}
     warnings = [text for warning in items(trip, "warnings") if (text := get(warning, "text", kind=str))]
-    warnings += [f"no way was found without {kind}" for kind in avoid if flags[_SUMMARY_FLAGS[kind]]]
+    warnings += used_nevertheless(avoid, uses)
     warnings += distant_stop_warnings(_stops(trip), [shapes[0][0], *(shape[-1] for shape in shapes)])
     spoken = get(trip, "language", kind=str)
     if language and spoken and spoken.partition("-")[0] != language.partition("-")[0]:
@@ -230,9 +228,9 @@ def _route(trip: dict[str, Any], mode: TravelMode, avoid: Sequence[Avoidable], l
         geometry=encode_shape(joined(shapes)),
         summary=road_summary(legs),
         warnings=tuple(warnings),
-        has_toll=flags["has_toll"],
-        has_highway=flags["has_highway"],
-        has_ferry=flags["has_ferry"],
+        has_toll=uses["tolls"],
+        has_highway=uses["highways"],
+        has_ferry=uses["ferries"],
     )
 
 
@@ -241,12 +239,9 @@ def _stops(trip: dict[str, Any]) -> list[LatLon]:
 
 
 def _shape(leg: dict[str, Any]) -> list[LatLon]:
-    try:
-        shape = decode_shape(need(leg, "shape", kind=str), _SHAPE_DIGITS)
-    except ValueError:
-        shape = []
+    shape = decoded(need(leg, "shape", kind=str), _SHAPE_DIGITS)
     if not shape:
-        raise UpstreamFormatError("a leg's shape is not an encoded polyline")
+        raise UpstreamFormatError("a leg has a shape without points")
     return shape
 
 

@@ -221,6 +221,25 @@ CASES = [
         raises=UpstreamFormatError,
     ),
     Case(
+        "two stops at one place in the order",
+        "compute_routes",
+        TOUR | {"optimize_order": True},
+        (
+            (
+                200,
+                TRIP
+                | {
+                    "waypoints": [
+                        stop | {"waypoint_index": index}
+                        for stop, index in zip(TRIP["waypoints"], (0, 1, 1, 3), strict=False)
+                    ]
+                },
+            ),
+        ),
+        kind="error",
+        raises=UpstreamFormatError,
+    ),
+    Case(
         "excluding is not supported",
         "compute_routes",
         WAY | {"avoid": ["tolls"]},
