@@ -23,20 +23,21 @@ from shapely.geometry.base import BaseGeometry
 
 from annotator.errors import MapBuildError, StorageError
 from annotator.geo import LatLon
-from annotator.maps.categories import CATEGORIES
 from annotator.maps.embedded import lines, reader
 from annotator.maps.embedded.rows import folded_house, folded_names, text_columns
 from annotator.maps.embedded.schema import SCHEMA, VERSION, PlaceClass, Spot, tune_for_building
 from annotator.maps.embedded.sorting import has_address
 from annotator.maps.embedded.surroundings import Area, Context, Surroundings
-from annotator.maps.embedded.synonyms import kinds_of
+from annotator.maps.embedded.synonyms import KIND_PHRASES, kinds_of
 
 _CACHE_BYTES = 16 * 1024 * 1024
 _BATCH = 4_000
 _PIECE_POINTS = 12
 """Lines are in the R*Tree by pieces of so many points: the box of a long street would hold half a town."""
 
-_KIND_NUMBERS = {key: number for number, key in enumerate(CATEGORIES, start=1)}
+_AREAS = (PlaceClass.SETTLEMENT, PlaceClass.BOUNDARY)
+
+_KIND_NUMBERS = {kind: number for number, kind in enumerate(KIND_PHRASES, start=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class _Build:
             tags["addr:street"] = street
         kinds = kinds_of(tags) if place_class is PlaceClass.POI else ()
         names = folded_names(tags)
-        around = Context(context.parts, tuple(area for area in context.areas if area != osm))
+        around = context.outside(osm, tags) if place_class in _AREAS else context
         context_id = self._contexts.setdefault(around, len(self._contexts) + 1)
         index.execute(
             "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -171,7 +172,8 @@ class _Build:
             "INSERT INTO text(rowid, name, alt, category, detail, address) VALUES (?, ?, ?, ?, ?, ?)",
             (place_id, *text_columns(tags, place_class, kinds, names, dict(around.parts))),
         )
-        self._write_spots(index, place_id, place_class, (lat, lon), tags, wkb)
+        self._num_of_kind.update(kinds)
+        self._write_spots(index, place_id, place_class, (lat, lon), kinds, has_address(tags), wkb)
         if country := tags.get("addr:country"):
             self._countries[country.upper()] += 1
 
@@ -181,17 +183,16 @@ class _Build:
         place_id: int,
         place_class: PlaceClass,
         point: LatLon,
-        tags: dict[str, str],
+        kinds: Sequence[str],
+        is_addressed: bool,
         wkb: bytes | None,
     ) -> None:
         lat, lon = point
         box = (lon, lat, lon, lat)
         entries: list[tuple[int, tuple[float, float, float, float]]] = []
         if place_class is PlaceClass.POI:
-            types = [kind for kind in kinds_of(tags) if kind in _KIND_NUMBERS]
-            self._num_of_kind.update(types)
-            entries += [(number, box) for number in (Spot.ANY_POI, *(_KIND_NUMBERS[kind] for kind in types))]
-        if has_address(tags):
+            entries += [(number, box) for number in (Spot.ANY_POI, *(_KIND_NUMBERS[kind] for kind in kinds))]
+        if is_addressed:
             entries.append((Spot.ADDRESS, box))
         if place_class is PlaceClass.SETTLEMENT:
             entries.append((Spot.SETTLEMENT, box))

@@ -2,7 +2,7 @@
 
 `place` holds every place by falling prominence, so that the first rows of any scan are the best known. `spot` is an
 R*Tree over degrees and over what a spot stands for: one entry for every place of interest, one more for each of its
-types, and entries with numbers of their own for addresses, pieces of lines and areas (`Spot`). `text` is an FTS5 table
+kinds, and entries with numbers of their own for addresses, pieces of lines and areas (`Spot`). `text` is an FTS5 table
 without content over folded words (`folding.py`); `word` is its vocabulary, for spelling.
 """
 
@@ -78,7 +78,7 @@ class PlaceClass(IntEnum):
 
 
 class Spot(IntEnum):
-    """What an entry of the R*Tree stands for, where it is not a canonical type (those have `kind.number` from 1 on)."""
+    """What an entry of the R*Tree stands for, where it is not a kind (those have `kind.number`, from 1 on)."""
 
     ANY_POI = 0
     ADDRESS = -1

@@ -14,7 +14,7 @@ SETTLEMENTS = frozenset(_SETTLEMENTS.split())
 """Values of `place` where people live; islands, squares and localities are places of interest like others."""
 
 # Tags that tell more of a place and make none.
-_ATTRIBUTES = ("cuisine", "diet", "internet_access", "outdoor_seating", "religion", "sport", "building")
+_ATTRIBUTES = ("cuisine", "diet", "bus", "internet_access", "outdoor_seating", "religion", "sport", "building")
 # What a router or a mapper needs and nobody goes to.
 _NO_DESTINATIONS = frozenset({"public_transport=stop_position", "railway=stop", "shop=vacant", "highway=proposed"})
 _LINE_KEYS = ("highway", "waterway")

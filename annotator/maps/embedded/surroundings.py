@@ -65,6 +65,17 @@ class Context:
     parts: tuple[tuple[str, str], ...] = ()
     areas: tuple[int, ...] = ()
 
+    def outside(self, osm: int, tags: Mapping[str, str]) -> "Context":
+        """The context of an area itself: it is in no district of its own, and a town is in no town."""
+        place, level = tags.get("place", ""), tags.get("admin_level", "")
+        own = {"district"}
+        if place not in _DISTRICT_REACH_M and level not in {str(number) for number in _DISTRICT_LEVELS}:
+            own |= {"city", "postcode"}
+        if place == "country" or level == "2":
+            own |= {"state", "country"}
+        parts = tuple((part, value) for part, value in self.parts if part not in own)
+        return Context(parts, tuple(area for area in self.areas if area != osm))
+
     @property
     def parts_json(self) -> str:
         """As the index keeps them."""

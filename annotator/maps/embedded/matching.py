@@ -1,0 +1,151 @@
+"""Finds the places that hold all words of a query, whatever is meant by it, and ranks them."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice, product
+
+from annotator.geo import LatLon, bounding_box
+from annotator.maps.embedded.folding import telling
+from annotator.maps.embedded.opened import OpenIndex
+from annotator.maps.embedded.query_text import kinds_meant
+from annotator.maps.embedded.ranking import ADDRESS_POINTS, DETAIL_POINTS, Hit, Ranking
+from annotator.maps.embedded.spelling import Reading, Speller
+
+MAX_WORDS = 12
+"""Telling words that count; what a longer query says after them only costs time."""
+
+_MAX_CANDIDATES = 400
+"""Places that are ranked; rows are in order of prominence, so that the best known of very many are among them."""
+
+_ENOUGH = 20
+_LEAN_RADII_M = (2_000.0, 10_000.0, 50_000.0)
+_EVERYWHERE = "{name alt category detail address}"
+_NO_ADDRESS = "{name alt category detail}"
+_MAX_KIND_READINGS = 64
+
+
+class Matcher:
+    """Text matching for one query.
+
+    Args:
+        index: the open index.
+        connection: to it.
+        near: position to prefer places near, if one is given.
+    """
+
+    def __init__(self, index: OpenIndex, connection: sqlite3.Connection, near: LatLon | None) -> None:
+        self._index = index
+        self._connection = connection
+        self._near = near
+        meta = index.meta
+        num_places = meta["num_pois"] + meta["num_addresses"] + meta["num_lines"] + meta["num_areas"]
+        self._speller = Speller(connection, num_places)
+
+    def find(self, words: tuple[str, ...], *, fuzzy: bool = False, is_end: bool = True) -> list[Hit]:
+        """Places that hold every telling word, best first.
+
+        Args:
+            words: folded.
+            fuzzy: allow for typing errors.
+            is_end: nothing comes after these words, so that the last one may be unfinished.
+        """
+        plain = telling(words)[:MAX_WORDS]
+        readings = self._speller.read(plain, may_be_unfinished=is_end, fuzzy=fuzzy)
+        if kinds_meant(words):
+            # A whole kind is no unfinished word: a gym is not a gymnasium.
+            readings = tuple(replace(reading, prefix="") for reading in readings)
+        return self._matches(words, readings)
+
+    def find_joined(self, words: tuple[str, ...]) -> list[Hit]:
+        """As `find`, with two words written as one or one as two."""
+        return next((hits for other in self._speller.joined(words) if (hits := self.find(other))), [])
+
+    def find_most(self, words: tuple[str, ...]) -> list[Hit]:
+        """As `find`, with unknown words left out, and one more if need be; nothing if less than half the words stay.
+
+        Numbers go first (a house that is not on the map leaves the street), then whichever word leaves the best match.
+        """
+        plain = telling(words)[:MAX_WORDS]
+        readings = self._speller.read(plain, may_be_unfinished=True, fuzzy=True)
+        known = tuple(reading for reading in readings if reading.is_known)
+        num_characters = sum(len(reading.word) for reading in readings)
+        if 2 * sum(len(reading.word) for reading in known) < num_characters or 2 * len(known) < len(readings):
+            return []
+        if len(known) < len(readings) and (hits := self._matches(words, known)):
+            return hits
+        if 2 * (len(known) - 1) < len(readings):
+            return []
+        fewer = [(known[index], known[:index] + known[index + 1 :]) for index in range(len(known))]
+        fewer.sort(key=lambda item: (not any(character.isdigit() for character in item[0].word), item[0].weight))
+        found: list[Hit] = []
+        for dropped, rest in fewer:
+            hits = self._matches(words, rest)
+            if hits and any(character.isdigit() for character in dropped.word):
+                return hits
+            found += hits
+        best: dict[int, Hit] = {}
+        for hit in sorted(found, key=lambda hit: hit.order):
+            best.setdefault(hit.row.id, hit)
+        return list(best.values())
+
+    def kinds(self, words: tuple[str, ...], *, fuzzy: bool = False) -> tuple[str, ...]:
+        """The kinds that the whole phrase names, typing errors allowed for if so asked."""
+        if found := kinds_meant(words):
+            return found
+        if not fuzzy:
+            return ()
+        plain = telling(words)[:MAX_WORDS]
+        return _kinds_of_readings(self._speller.read(plain, may_be_unfinished=False, fuzzy=True))
+
+    def ranking(self, words: tuple[str, ...], kinds: Sequence[str]) -> Ranking:
+        """How to rank places that were found by their kind."""
+        readings = self._speller.read(telling(words)[:MAX_WORDS], may_be_unfinished=False, fuzzy=False)
+        return Ranking(words, readings, frozenset(kinds), self._near)
+
+    def _matches(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> list[Hit]:
+        if not readings or not all(reading.is_known for reading in readings):
+            return []
+        kinds = frozenset(kinds_meant(words) or _kinds_of_readings(readings))
+        ranking = Ranking(words, readings, kinds, self._near)
+        rest_points = dict.fromkeys(self._ids(_NO_ADDRESS, readings), DETAIL_POINTS)
+        hits = ranking.hits(self._index.rows(self._connection, rest_points), rest_points)
+        # Who names a street or a place wants that, and not everything whose address holds its name.
+        if len(hits) >= _ENOUGH or any(hit.is_named for hit in hits):
+            return hits
+        for place in self._ids(_EVERYWHERE, readings):
+            rest_points.setdefault(place, ADDRESS_POINTS)
+        return ranking.hits(self._index.rows(self._connection, rest_points), rest_points)
+
+    def _ids(self, columns: str, readings: tuple[Reading, ...]) -> list[int]:
+        expression = f"{columns} : ({' AND '.join(_alternatives(reading) for reading in readings)})"
+        query = "SELECT rowid FROM text WHERE text MATCH ? ORDER BY rowid LIMIT ?"
+        ids = [row[0] for row in self._connection.execute(query, (expression, _MAX_CANDIDATES))]
+        if len(ids) < _MAX_CANDIDATES or self._near is None:
+            return ids
+        for radius_m in _LEAN_RADII_M:
+            south, west, north, east = bounding_box(self._near, radius_m)
+            near_by = self._connection.execute(
+                "SELECT rowid FROM text WHERE text MATCH ? INTERSECT SELECT place FROM spot "
+                "WHERE north >= ? AND south <= ? AND east >= ? AND west <= ? LIMIT ?",
+                (expression, south, north, west, east, _MAX_CANDIDATES),
+            )
+            close = [row[0] for row in near_by]
+            if len(close) >= _ENOUGH:
+                return sorted({*ids[: _MAX_CANDIDATES // 4], *close})
+        return ids
+
+
+def _alternatives(reading: Reading) -> str:
+    """A full-text expression for one typed word; all words in it are the index's own, so quotes cannot occur."""
+    parts = [f'"{word}"' for word, _ in reading.options]
+    parts += [f'"{reading.prefix}" *'] if reading.prefix else []
+    return f"({' OR '.join(parts)})"
+
+
+def _kinds_of_readings(readings: tuple[Reading, ...]) -> tuple[str, ...]:
+    choices = [[word for word, _ in sorted(reading.options, key=lambda option: option[1])] for reading in readings]
+    if not choices or not all(choices):
+        return ()
+    tries = islice(product(*choices), _MAX_KIND_READINGS)
+    return next((kinds for words in tries if (kinds := kinds_meant(words))), ())

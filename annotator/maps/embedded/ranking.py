@@ -1,0 +1,188 @@
+"""How well a place answers a query, in points; the places with the most points come first.
+
+Full-text search says which places hold the words; what follows decides their order. (FTS5's own bm25 would punish the
+places with names in many languages, which are the best known, so it is not used.)
+
+| what | points |
+| --- | --- |
+| words found in one name, the best of all (others than the local one count 0.95) | 4 * W * (0.45 + 0.55 * N) |
+| the whole query is the whole name | 2 |
+| ... with its small words and in its order | 0.3 |
+| words found in the words for its kind (`synonyms.py`) | 3 * their share |
+| words found in other tags; in its address only | 1.6 * their share; 1 * their share |
+| the whole query names its kind | 6.5, if that is more than all above |
+| a number of the query is its house number; and it is a plain address | 2.5; 0.5 |
+| spelling: each letter mended; a singular; an unfinished word | -1; -0.1; -0.3 |
+| settlement; boundary; street (a square 0.1 more) | 0.7; 0.6; 0.3 |
+| not asked for: a stop, a bench; what only leads to a place (lifts, entrances) | -1; -2.2 |
+| prominence (`prominence.py`) | up to 2; up to 0.8 where a position is given |
+| distance from a given position | -1.2 * log10(1 + metres / 300) |
+
+W is the share of the query's words by weight, N the share of the name's words that the query holds, small words aside.
+A word's weight falls from 1 for a word of one place to 0.2 for a word that all places have. Ties go to the nearer
+place, then to the lower id.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from annotator.geo import LatLon, haversine_m
+from annotator.maps.embedded.folding import STOP_WORDS
+from annotator.maps.embedded.opened import Row
+from annotator.maps.embedded.schema import PlaceClass
+from annotator.maps.embedded.spelling import Reading, cheapest_options
+from annotator.maps.embedded.synonyms import KIND_WORDS
+
+_NAME, _EXACT, _VERBATIM, _OTHER_NAME = 4.0, 2.0, 0.3, 0.95
+_CATEGORY, _DETAIL, _ADDRESS, _KIND = 3.0, 1.6, 1.0, 6.5
+_HOUSE, _PLAIN_ADDRESS, _PREFIX = 2.5, 0.5, 0.3
+_CLASS = {PlaceClass.SETTLEMENT: 0.7, PlaceClass.BOUNDARY: 0.6, PlaceClass.LINE: 0.3}
+_MINOR, _WAY_IN = -1.0, -2.2
+STOPS = frozenset({"bus_stop", "tram_stop", "bus=yes", "highway=platform"})
+"""Kinds of which one stop has several objects."""
+SQUARE = "place=square"
+_MINOR_KINDS = STOPS | {"bench", "bicycle_parking", "recycling", "taxi_stand"}
+_WAYS_IN = frozenset({"amenity=parking_entrance", "highway=elevator", "railway=subway_entrance"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place that answers a query.
+
+    Args:
+        points: of the table above.
+        is_named: all words of the query are in one of its names.
+        distance_m: from the given position, if there is one.
+    """
+
+    row: Row
+    points: float
+    is_named: bool
+    distance_m: float | None = None
+
+    @property
+    def order(self) -> tuple[float, float, int]:
+        """Sorts the best first."""
+        return -round(self.points, 6), self.distance_m or 0.0, self.row.osm
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Ranks places for one reading of a query.
+
+    Args:
+        words: the query's, small words included.
+        readings: of its telling words.
+        kinds: that the whole query names.
+        near: position to prefer places near.
+    """
+
+    words: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    kinds: frozenset[str] = frozenset()
+    near: LatLon | None = None
+
+    def hits(self, rows: Collection[Row], rest_points: Mapping[int, float]) -> list[Hit]:
+        """The rows ranked, best first.
+
+        Args:
+            rows: places that hold every word somewhere.
+            rest_points: by row id, what words are worth that are in neither a name nor the kind.
+        """
+        options = cheapest_options(self.readings)
+        found = [self._hit(row, options, rest_points[row.id]) for row in rows]
+        return sorted(found, key=lambda hit: hit.order)
+
+    def _hit(self, row: Row, options: Mapping[str, tuple[int, float]], rest_points: float) -> Hit:
+        weights = [reading.weight for reading in self.readings]
+        total = sum(weights)
+        best, best_used, is_named = 0.0, frozenset[int](), False
+        cost = 0.0
+        for number, name in enumerate(row.names):
+            points, used, paid = self._name_points(name.split(), options, weights, total)
+            points *= _OTHER_NAME if number else 1.0
+            if points - paid > best - cost or not best_used:
+                best, best_used, cost = points, used, paid
+            is_named = is_named or len(used) == len(weights)
+        points, paid = self._rest(row, options, best_used, weights, total, rest_points)
+        points += best
+        if self.kinds and any(f" {kind} " in row.kinds for kind in self.kinds):
+            points = max(points, _KIND)
+        points -= cost + paid
+        points += self._house_points(row) + self._class_points(row)
+        distance_m = None if self.near is None else haversine_m(self.near, row.point)
+        if distance_m is None:
+            points += 2.0 * row.prominence
+        else:
+            points += 0.8 * row.prominence - 1.2 * math.log10(1.0 + distance_m / 300.0)
+        return Hit(row, points, is_named, distance_m)
+
+    def _name_points(
+        self, name: list[str], options: Mapping[str, tuple[int, float]], weights: list[float], total: float
+    ) -> tuple[float, frozenset[int], float]:
+        """Points of one name, which of the query's words it holds, and what their spelling costs."""
+        paid: dict[int, float] = {}
+        num_matched = num_telling = 0
+        prefix = self.readings[-1].prefix if self.readings else ""
+        for word in name:
+            match = options.get(word)
+            if match is None and prefix and word.startswith(prefix):
+                match = (len(weights) - 1, _PREFIX)
+            if match is not None:
+                index, cost = match
+                paid[index] = min(cost, paid.get(index, cost))
+            if word not in STOP_WORDS:
+                num_telling += 1
+                num_matched += match is not None
+        if not paid:
+            return 0.0, frozenset(), 0.0
+        share = sum(weights[index] for index in paid) / total
+        coverage = num_matched / num_telling if num_telling else 1.0
+        points = _NAME * share * (0.45 + 0.55 * coverage)
+        if len(paid) == len(weights) and coverage == 1.0:
+            points += _EXACT + (_VERBATIM if tuple(name) == self.words else 0.0)
+        return points, frozenset(paid), sum(paid.values())
+
+    def _rest(
+        self,
+        row: Row,
+        options: Mapping[str, tuple[int, float]],
+        named: frozenset[int],
+        weights: list[float],
+        total: float,
+        rest_points: float,
+    ) -> tuple[float, float]:
+        """Points of the words that are not in the name, and what their spelling costs."""
+        points = paid = 0.0
+        kinds = row.kinds.split()
+        for index, reading in enumerate(self.readings):
+            if index in named:
+                continue
+            in_kind = any(word in KIND_WORDS[kind] for kind in kinds for word, _ in reading.options)
+            points += (_CATEGORY if in_kind else rest_points) * weights[index] / total
+            paid += min((cost for _, cost in reading.options), default=_PREFIX)
+        return points, paid
+
+    def _house_points(self, row: Row) -> float:
+        if not row.house or not any(reading.word in row.house.split() for reading in self.readings):
+            return 0.0
+        return _HOUSE + (_PLAIN_ADDRESS if row.place_class is PlaceClass.ADDRESS else 0.0)
+
+    def _class_points(self, row: Row) -> float:
+        kinds = row.kinds.split()
+        if kinds and not self.kinds.intersection(kinds):
+            if _MINOR_KINDS.issuperset(kinds):
+                return _MINOR
+            if SQUARE in kinds:
+                return _CLASS[PlaceClass.LINE] + 0.1
+            if _WAYS_IN.intersection(kinds):
+                return _WAY_IN
+        return _CLASS.get(row.place_class, 0.0)
+
+
+DETAIL_POINTS = _DETAIL
+"""Worth of a word that only other tags of a place hold."""
+
+ADDRESS_POINTS = _ADDRESS
+"""Worth of a word that only a place's address holds."""
