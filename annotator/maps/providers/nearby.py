@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from annotator.geo import LatLon, haversine_m
-from annotator.maps.params import NearbySearchParams, SearchAlongRouteParams, TravelMode
+from annotator.maps.params import (
+    Avoidable,
+    NearbySearchParams,
+    SearchAlongRouteParams,
+    TravelMatrixParams,
+    TravelMode,
+    Waypoint,
+)
 from annotator.maps.results import MatrixCell, Place, Travel
 
 _NO_FILTER = {
@@ -62,3 +69,20 @@ def with_travel(places: Sequence[Place], mode: TravelMode, cells: Sequence[Matri
         )
         for place, cell in zip(places, cells, strict=True)
     ]
+
+
+def pairs(
+    origins: Iterable[LatLon], destinations: Iterable[LatLon], mode: TravelMode, avoid: tuple[Avoidable, ...] = ()
+) -> TravelMatrixParams:
+    """A matrix to ask for within another tool's answer."""
+    return TravelMatrixParams(
+        origins=tuple(Waypoint(lat=lat, lon=lon) for lat, lon in origins),
+        destinations=tuple(Waypoint(lat=lat, lon=lon) for lat, lon in destinations),
+        mode=mode,
+        avoid=avoid,
+    )
+
+
+def position(place: Place) -> LatLon:
+    """Where a place is."""
+    return place.lat, place.lon
