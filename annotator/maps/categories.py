@@ -96,7 +96,6 @@ _TABLE = (
     Category("apartment", ("tourism=apartment",)),
     Category("campsite", ("tourism=camp_site",)),
     Category("tourist_information", ("tourism=information",)),
-    Category("attraction", ("tourism=attraction",)),
     Category("viewpoint", ("tourism=viewpoint",)),
     Category("zoo", ("tourism=zoo",)),
     Category("aquarium", ("tourism=aquarium",)),
@@ -138,6 +137,7 @@ _TABLE = (
     Category("recycling", ("amenity=recycling",)),
     Category("fountain", ("amenity=fountain",)),
     Category("public_art", ("tourism=artwork",)),
+    Category("attraction", ("tourism=attraction",)),
     Category("office", ("office=*",)),
     Category("industrial", ("landuse=industrial",)),
 )

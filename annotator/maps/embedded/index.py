@@ -27,7 +27,7 @@ from annotator.maps.embedded import lines, reader
 from annotator.maps.embedded.rows import folded_house, folded_names, text_columns
 from annotator.maps.embedded.schema import SCHEMA, VERSION, PlaceClass, Spot, tune_for_building
 from annotator.maps.embedded.sorting import has_address
-from annotator.maps.embedded.surroundings import Area, Context, Surroundings
+from annotator.maps.embedded.surroundings import NEAR_SETTLEMENTS, Area, Context, Surroundings
 from annotator.maps.embedded.synonyms import KIND_PHRASES, kinds_of
 
 _CACHE_BYTES = 16 * 1024 * 1024
@@ -173,7 +173,9 @@ class _Build:
             (place_id, *text_columns(tags, place_class, kinds, names, dict(around.parts))),
         )
         self._num_of_kind.update(kinds)
-        self._write_spots(index, place_id, place_class, (lat, lon), kinds, has_address(tags), wkb)
+        # The point of a country or a county says nothing about what is near it.
+        is_settlement = place_class is PlaceClass.SETTLEMENT and tags["place"] in NEAR_SETTLEMENTS
+        self._write_spots(index, place_id, place_class, (lat, lon), kinds, has_address(tags), is_settlement, wkb)
         if country := tags.get("addr:country"):
             self._countries[country.upper()] += 1
 
@@ -185,6 +187,7 @@ class _Build:
         point: LatLon,
         kinds: Sequence[str],
         is_addressed: bool,
+        is_settlement: bool,
         wkb: bytes | None,
     ) -> None:
         lat, lon = point
@@ -194,7 +197,7 @@ class _Build:
             entries += [(number, box) for number in (Spot.ANY_POI, *(_KIND_NUMBERS[kind] for kind in kinds))]
         if is_addressed:
             entries.append((Spot.ADDRESS, box))
-        if place_class is PlaceClass.SETTLEMENT:
+        if is_settlement:
             entries.append((Spot.SETTLEMENT, box))
         if wkb is not None:
             shape = shapely.from_wkb(wkb)

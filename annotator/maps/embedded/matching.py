@@ -38,9 +38,7 @@ class Matcher:
         self._index = index
         self._connection = connection
         self._near = near
-        meta = index.meta
-        num_places = meta["num_pois"] + meta["num_addresses"] + meta["num_lines"] + meta["num_areas"]
-        self._speller = Speller(connection, num_places)
+        self._speller = _speller(index, connection)
 
     def find(self, words: tuple[str, ...], *, fuzzy: bool = False, is_end: bool = True) -> list[Hit]:
         """Places that hold every telling word, best first.
@@ -134,6 +132,22 @@ class Matcher:
             if len(close) >= _ENOUGH:
                 return sorted({*ids[: _MAX_CANDIDATES // 4], *close})
         return ids
+
+
+def whole_words_expression(index: OpenIndex, connection: sqlite3.Connection, words: tuple[str, ...]) -> str:
+    """A full-text expression for places that hold all words, or their singulars, anywhere but in the address.
+
+    Empty if the index does not have one of the words at all.
+    """
+    readings = _speller(index, connection).read(words, may_be_unfinished=False, fuzzy=False)
+    if not all(reading.is_known for reading in readings):
+        return ""
+    return f"{_NO_ADDRESS} : ({' AND '.join(_alternatives(reading) for reading in readings)})"
+
+
+def _speller(index: OpenIndex, connection: sqlite3.Connection) -> Speller:
+    meta = index.meta
+    return Speller(connection, meta["num_pois"] + meta["num_addresses"] + meta["num_lines"] + meta["num_areas"])
 
 
 def _alternatives(reading: Reading) -> str:

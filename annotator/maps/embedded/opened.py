@@ -158,6 +158,11 @@ class OpenIndex:
             for row in rows
         )
 
+    def address_line(self, parts: Mapping[str, str]) -> str | None:
+        """An address in the order of its country, or of the one that most addresses here are in, without naming it."""
+        in_short = {part: text for part, text in parts.items() if part != "country"}
+        return address_line(in_short, self._country)
+
     def _context(self, connection: sqlite3.Connection, context: int) -> dict[str, str]:
         row = connection.execute("SELECT parts FROM context WHERE id = ?", (context,)).fetchone()
         return dict(json.loads(row[0]))
@@ -167,12 +172,13 @@ class OpenIndex:
     ) -> Place:
         fields = fields_from_tags(tags, language)
         own = fields.pop("address_parts", {})
+        if "highway" in tags and row.place_class is PlaceClass.LINE:
+            own = {"street": tags["name"]} | own
         order = ("street", "house_number", "postcode", "city", "district", "state", "country", "country_code")
         parts = {part: text for part in order if (text := own.get(part) or context.get(part))}
         if parts.get("district") == parts.get("city"):
             parts.pop("district", None)
-        in_short = {part: text for part, text in parts.items() if part not in ("country", "state")}
-        fields["address"] = address_line(in_short, self._country) or fields.pop("address", None)
+        fields["address"] = self.address_line(parts) or fields.pop("address", None)
         return Place(
             pid=self.pid(row.osm),
             provider=self.provider,

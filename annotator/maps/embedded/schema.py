@@ -48,6 +48,7 @@ CREATE TABLE crossing(
     a INTEGER NOT NULL, b INTEGER NOT NULL, node INTEGER NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL,
     PRIMARY KEY(a, b, node)
 ) WITHOUT ROWID;
+CREATE INDEX crossing_node ON crossing(node);
 
 CREATE TABLE kind(number INTEGER PRIMARY KEY, key TEXT NOT NULL, num_places INTEGER NOT NULL);
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import shapely
 
-from annotator.geo import LatLon, bounding_box, haversine_m
+from annotator.geo import bounding_box, haversine_m
 from annotator.maps.embedded.folding import fold
 from annotator.maps.embedded.matching import Matcher
 from annotator.maps.embedded.opened import OpenIndex, Row
@@ -47,14 +47,12 @@ class Spatial:
         index: the open index.
         connection: to it.
         matcher: finds places by words.
-        near: position to prefer places near, if one is given.
     """
 
-    def __init__(self, index: OpenIndex, connection: sqlite3.Connection, matcher: Matcher, near: LatLon | None) -> None:
+    def __init__(self, index: OpenIndex, connection: sqlite3.Connection, matcher: Matcher) -> None:
         self._index = index
         self._connection = connection
         self._matcher = matcher
-        self._near = near
 
     def by_relation(self, words: tuple[str, ...]) -> list[Hit] | None:
         """What lies so to a place; None if no part of the query can be read that way."""

@@ -26,6 +26,9 @@ _CITY_REACH_M = {
     "hamlet": 1_500.0,
 }
 _DISTRICT_REACH_M = {"borough": 4_000.0, "suburb": 2_000.0, "quarter": 1_200.0, "neighbourhood": 700.0}
+NEAR_SETTLEMENTS = frozenset({*_CITY_REACH_M, *_DISTRICT_REACH_M})
+"""Values of `place` whose point tells where one is."""
+
 _COUNTRY_LEVELS, _STATE_LEVELS, _CITY_LEVELS, _DISTRICT_LEVELS = (2,), (3, 4), range(4, 9), range(9, 13)
 
 

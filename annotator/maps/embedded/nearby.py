@@ -1,0 +1,79 @@
+"""Places around a position, by true distance or by prominence.
+
+What is measured is the great circle to the place's own coordinates, for areas too (a park's is inside it, near its
+middle): the distance that is shown is the one between the positions that are shown. A place is in when that is at most
+the radius. Ranked by prominence (`prominence.py`), the nearer of equals comes first; and of equally far the lower id.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+
+import numpy as np
+
+from annotator.geo import LatLon, bounding_box
+from annotator.maps.embedded.folding import fold
+from annotator.maps.embedded.hours import is_open
+from annotator.maps.embedded.opened import OpenIndex
+from annotator.maps.embedded.selection import Selection, ids_with
+from annotator.maps.embedded.shapes import haversines_m
+from annotator.maps.osm_place import split_values
+from annotator.maps.params import NearbySearchParams
+from annotator.maps.results import PlaceList
+
+_WHEELCHAIR = ("yes", "designated")
+
+
+def nearby_search(index: OpenIndex, params: NearbySearchParams) -> PlaceList:
+    """Places of interest around a position; `total` counts all of them, `distance_m` is exact.
+
+    `wheelchair` true asks for places that are tagged as accessible without limits; false asks for nothing. `open_at`
+    leaves out what has no hours, or hours that don't surely say open. `cuisine` is one of the place's list. Ratings and
+    price levels are not in OpenStreetMap: whoever asks for them must be refused before.
+    """
+    center = (params.lat, params.lon)
+    with index.connection() as connection:
+        selection = Selection(index, connection, params.type, params.keyword)
+        spots = selection.within(bounding_box(center, params.radius_m))
+        if not spots:
+            return PlaceList(places=(), total=0)
+        _, lats, lons = np.array(spots).T
+        away_m = haversines_m(center, lats, lons)
+        within = np.flatnonzero(away_m <= params.radius_m).tolist()
+        distances_m = {spots[position][0]: float(away_m[position]) for position in within}
+        points = {spots[position][0]: spots[position][1:] for position in within}
+        kept = _filtered(connection, index, params, points)
+        if params.rank == "distance" and len(kept) > params.limit:
+            # Only the nearest need to be read, and those that are as far as the last of them.
+            limit_m = sorted(distances_m[id] for id in kept)[params.limit - 1]
+            nearest = [id for id in kept if distances_m[id] <= limit_m]
+        else:
+            nearest = kept
+        rows = index.rows(connection, nearest)
+        if params.rank == "distance":
+            rows.sort(key=lambda row: (distances_m[row.id], row.osm))
+        else:
+            rows.sort(key=lambda row: (-row.prominence, distances_m[row.id], row.osm))
+        places = index.places(connection, rows[: params.limit], params.language, distances_m)
+        return PlaceList(places=places, total=len(kept))
+
+
+def _filtered(
+    connection: sqlite3.Connection, index: OpenIndex, params: NearbySearchParams, points: Mapping[int, LatLon]
+) -> list[int]:
+    ids = list(points)
+    if params.wheelchair:
+        ids = ids_with(connection, ids, [f'"wheelchair":"{value}"' for value in _WHEELCHAIR])
+        ids = [id for id, tags in index.tags(connection, ids).items() if tags.get("wheelchair") in _WHEELCHAIR]
+    if params.cuisine is not None:
+        wanted = fold(params.cuisine)
+        ids = ids_with(connection, ids, ['"cuisine":'])
+        ids = [id for id, tags in index.tags(connection, ids).items() if wanted in _cuisines(tags)]
+    if params.open_at is not None:
+        ids = ids_with(connection, ids, ['"opening_hours":'])
+        hours = {id: tags.get("opening_hours", "") for id, tags in index.tags(connection, ids).items()}
+        ids = [id for id in ids if is_open(hours[id], points[id], params.open_at)]
+    return ids
+
+
+def _cuisines(tags: Mapping[str, str]) -> set[tuple[str, ...]]:
+    return {fold(cuisine.replace("_", " ")) for cuisine in split_values(tags.get("cuisine", ""))}
