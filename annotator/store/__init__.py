@@ -1,0 +1,1 @@
+"""The annotator's database: its tables, its transactions, its migrations."""
