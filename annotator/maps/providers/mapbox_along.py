@@ -21,9 +21,9 @@ from annotator.maps.providers.mapbox_routes import (
     route_call,
 )
 from annotator.maps.providers.mapbox_search import NUM_WITH_TRAVEL, read_places, search_call, type_refusals
-from annotator.maps.providers.nearby import no_filter, pairs, position
+from annotator.maps.providers.nearby import flat, from_each, no_filter, to_each
 from annotator.maps.providers.routes import coordinates, place_id_refusals
-from annotator.maps.results import AlongRoute, MatrixCell, Place, Route
+from annotator.maps.results import AlongRoute, Place, Route
 
 NUM_SHAPE_POINTS = 200
 """Most points of the way that are sent: it travels in an address."""
@@ -74,11 +74,10 @@ def _places(provider: Provider, responses: Responses) -> list[Place]:
     return read_places(provider, responses[1].json())[:NUM_WITH_TRAVEL]
 
 
-def _detours(params: SearchAlongRouteParams, places: list[Place]) -> tuple[TravelMatrixParams, TravelMatrixParams]:
+def _detours(params: SearchAlongRouteParams, places: list[Place]) -> tuple[TravelMatrixParams, ...]:
     """What to measure: from the origin to every place, and from every place to the destination."""
     origin, destination = coordinates((params.origin, params.destination))
-    positions = [position(place) for place in places]
-    return pairs([origin], positions, params.mode), pairs(positions, [destination], params.mode)
+    return to_each(origin, places, params.mode) + from_each(places, destination, params.mode)
 
 
 def _parse(provider: Provider, params: SearchAlongRouteParams, responses: Responses) -> AlongRoute:
@@ -91,8 +90,7 @@ def _parse(provider: Provider, params: SearchAlongRouteParams, responses: Respon
             read_matrix(provider, asked, response)
             for asked, response in zip(_detours(params, places), responses[2:], strict=True)
         )
-        column: list[MatrixCell] = [row[0] for row in onward.cells]
-        places = with_detours(places, route, there.cells[0], column)
+        places = with_detours(places, route, flat([there]), flat([onward]))
     return AlongRoute(route=route, places=chosen(places, params))
 
 

@@ -14,14 +14,13 @@ from annotator.maps.calls import HttpCall
 from annotator.maps.params import NearbySearchParams, PlaceDetailsParams, ReverseGeocodeParams, TextSearchParams
 from annotator.maps.provider import Operation, Provider, Responses
 from annotator.maps.providers.mapbox_categories import MAPBOX_CATEGORIES, canonical_types
-from annotator.maps.providers.mapbox_routes import TITLE, TOKEN, matrix_call, matrix_refusals, read_matrix
+from annotator.maps.providers.mapbox_routes import TITLE, TOKEN, matrix_call, mode_refusals, read_matrix
 from annotator.maps.providers.nearby import (
     measured,
     nearest_first,
     no_filter,
     over_limit,
-    pairs,
-    position,
+    to_each,
     with_travel,
     within,
 )
@@ -142,7 +141,7 @@ def _refuse_nearby(provider: Provider, params: NearbySearchParams) -> list[str]:
     most = NUM_BY_CATEGORY if params.keyword is None else NUM_BY_WORDS
     reasons += over_limit(TITLE, params.limit, most if params.travel_mode is None else min(most, NUM_WITH_TRAVEL))
     if params.travel_mode is not None:
-        reasons += matrix_refusals(pairs([(params.lat, params.lon)], [(params.lat, params.lon)], params.travel_mode))
+        reasons += mode_refusals(params.travel_mode)
     return reasons
 
 
@@ -152,7 +151,7 @@ def _build_nearby(provider: Provider, params: NearbySearchParams, responses: Res
         places = _near(provider, params, responses) if len(responses) == 1 else []
         if params.travel_mode is None or not places:
             return ()
-        return (matrix_call(provider, pairs([center], map(position, places), params.travel_mode)),)
+        return tuple(matrix_call(provider, asked) for asked in to_each(center, places, params.travel_mode))
     query = [("language", params.language), ("proximity", lon_lat(center)), _box(center, params.radius_m)]
     category = "" if params.type is None else MAPBOX_CATEGORIES[params.type]
     if params.keyword is None:
@@ -173,8 +172,9 @@ def _near(provider: Provider, params: NearbySearchParams, responses: Responses) 
 def _parse_nearby(provider: Provider, params: NearbySearchParams, responses: Responses) -> PlaceList:
     places = _near(provider, params, responses)
     if params.travel_mode is not None and places:
-        asked = pairs([(params.lat, params.lon)], map(position, places), params.travel_mode)
-        places = with_travel(places, params.travel_mode, read_matrix(provider, asked, responses[1]).cells[0])
+        (asked,) = to_each((params.lat, params.lon), places, params.travel_mode)
+        cells = read_matrix(provider, asked, responses[1]).cells[0]
+        places = with_travel(places, params.travel_mode, cells)
     return PlaceList(places=tuple(places))
 
 

@@ -11,7 +11,7 @@ from annotator.maps.params import (
     TravelMode,
     Waypoint,
 )
-from annotator.maps.results import MatrixCell, Place, Travel
+from annotator.maps.results import Matrix, MatrixCell, Place, Travel
 
 _NO_FILTER = {
     "open_at": "{title} cannot be asked what is open at a given time: leave out open_at",
@@ -86,3 +86,28 @@ def pairs(
 def position(place: Place) -> LatLon:
     """Where a place is."""
     return place.lat, place.lon
+
+
+def to_each(
+    origin: LatLon, places: Sequence[Place], mode: TravelMode, avoid: tuple[Avoidable, ...] = (), most: int = 25
+) -> tuple[TravelMatrixParams, ...]:
+    """Matrices of one row: from an origin to every place, at most `most` places in each."""
+    return tuple(
+        pairs([origin], map(position, places[start : start + most]), mode, avoid)
+        for start in range(0, len(places), most)
+    )
+
+
+def from_each(
+    places: Sequence[Place], destination: LatLon, mode: TravelMode, avoid: tuple[Avoidable, ...] = (), most: int = 25
+) -> tuple[TravelMatrixParams, ...]:
+    """Matrices of one column: from every place to a destination, at most `most` places in each."""
+    return tuple(
+        pairs(map(position, places[start : start + most]), [destination], mode, avoid)
+        for start in range(0, len(places), most)
+    )
+
+
+def flat(matrices: Iterable[Matrix]) -> list[MatrixCell]:
+    """The cells of matrices in their order, row by row."""
+    return [cell for matrix in matrices for row in matrix.cells for cell in row]
