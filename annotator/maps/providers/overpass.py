@@ -18,17 +18,8 @@ from annotator.maps.params import NearbySearchParams, PlaceDetailsParams, TextSe
 from annotator.maps.provider import Operation, Provider, ProviderInfo, RateLimit, Responses
 from annotator.maps.providers.nearby import nearest_first, no_filter, within
 from annotator.maps.providers.osm_answers import object_id, object_of, place_of, texts
-from annotator.maps.providers.overpass_ql import (
-    MAX_ELEMENTS,
-    NAME_KEYS,
-    WORD_KEYS,
-    called,
-    has_cuisine,
-    holds_words,
-    name_query,
-    nearby_query,
-    object_query,
-)
+from annotator.maps.providers.osm_words import NAME_KEYS, WORD_KEYS, called, has_cuisine, holds_words
+from annotator.maps.providers.overpass_ql import MAX_ELEMENTS, name_query, nearby_query, object_query
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.results import Place, PlaceList, PlaceResult
 

@@ -1,16 +1,15 @@
-"""Overpass QL for our searches. Words from outside become regular expressions of letters, digits and dots alone.
+"""Overpass QL for our searches. Of words from outside only letters and digits get into it; a dot stands for the rest.
 
-Such an expression can end no string and hold no operator, and it matches everything that the words match and sometimes
-a little more; `holds_words` then judges exactly. So nothing depends on how a server's library reads escapes or on its
+So they can end no string and bring no operator. The expression matches everything that the words match and sometimes a
+little more, and `holds_words` then judges exactly: nothing depends on how a server's library reads escapes, or on its
 locale's idea of upper and lower case.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from annotator.geo import LatLon
 from annotator.maps.categories import CATEGORIES
+from annotator.maps.providers.osm_words import NAME_KEYS, PLACE_KEYS, WORD_KEYS, key_pattern
 
 TIMEOUT_S = 15
 """Seconds that a query may take on the server; we wait 20."""
@@ -18,16 +17,6 @@ TIMEOUT_S = 15
 MAX_ELEMENTS = 5000
 """Objects that one answer may have. Overpass orders by id, not by distance, so an answer that is cut is of no use."""
 
-PLACE_KEYS = ("amenity", "shop", "tourism", "leisure", "office", "historic", "healthcare", "craft", "natural")
-"""Keys of what one looks for nearby when no type is given."""
-
-NAME_KEYS = ("name", "alt_name", "official_name", "short_name", "int_name", "loc_name", "old_name", "brand", "operator")
-"""Keys that hold what a place is called; `name:en` and its like too."""
-
-WORD_KEYS = (*NAME_KEYS, *PLACE_KEYS, "cuisine", "description", "sport", "religion", "denomination")
-"""Keys in which a keyword is looked for."""
-
-_TRANSLATION = "(:[a-z][a-z][a-z]?(-[A-Za-z]+)?)?"
 _STATIONS = '["railway"~"^(station|halt|tram_stop)$"]["name"]'
 _WHEELCHAIR = '["wheelchair"~"^(yes|designated)$"]'
 
@@ -79,33 +68,8 @@ def tag_filter(tag: str) -> str:
 
 
 def pattern(word: str) -> str:
-    """A regular expression that matches whatever equals `word` but for case, without any character of syntax in it."""
+    """A regular expression that matches whatever equals `word` but for case."""
     return "".join(_character(character) for character in word)
-
-
-def holds_words(words: str, values: Iterable[str]) -> bool:
-    """Whether each of the words, in any case, stands in one of the values."""
-    lowered = [_plain(value) for value in values]
-    return all(any(word in value for value in lowered) for word in _plain(words).split())
-
-
-def called(tags: Mapping[str, str], keys: Iterable[str]) -> list[str]:
-    """Values of the keys and of their translations, such as `name:en`."""
-    wanted = re.compile(_keys(keys))
-    return [value for key, value in tags.items() if wanted.match(key)]
-
-
-def has_cuisine(tags: Mapping[str, str], cuisine: str) -> bool:
-    """Whether a place serves it; OpenStreetMap writes `ice_cream` for ice cream."""
-    return _entry(cuisine) in [_entry(value) for value in tags.get("cuisine", "").replace(",", ";").split(";")]
-
-
-def _entry(text: str) -> str:
-    return " ".join(_plain(text).replace("_", " ").split())
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFC", text).lower()
 
 
 def _character(character: str) -> str:
@@ -121,11 +85,7 @@ def _character(character: str) -> str:
 
 
 def _words(keys: Iterable[str], words: str) -> str:
-    return "".join(f'[~"{_keys(keys)}"~"{pattern(word)}",i]' for word in words.split())
-
-
-def _keys(keys: Iterable[str]) -> str:
-    return f"^({'|'.join(keys)}){_TRANSLATION}$"
+    return "".join(f'[~"{key_pattern(keys)}"~"{pattern(word)}",i]' for word in words.split())
 
 
 def _around(center: LatLon, radius_m: float) -> str:
