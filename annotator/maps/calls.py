@@ -73,7 +73,11 @@ class HttpResponse:
             UpstreamFormatError: it is not JSON; the message quotes its beginning.
         """
         try:
-            return json.loads(self.body)
+            value = json.loads(self.body)
+            if b"\xed" in self.body or b"\\ud" in self.body.lower():
+                # Half of a surrogate pair is no character: it could be neither hashed, stored nor sent on.
+                json.dumps(value, ensure_ascii=False).encode()
+            return value
         except (ValueError, RecursionError):
             start = " ".join(self.body[:80].decode("utf-8", "replace").split())
             raise UpstreamFormatError(f"the answer is not JSON; it begins with '{start}'", status=self.status) from None
