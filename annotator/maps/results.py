@@ -118,7 +118,7 @@ class PlaceResult(_Result):
     """One place, or None where the provider has none with that id."""
 
     kind: Literal["place"] = "place"
-    place: Place | None
+    place: Place | None = None
 
 
 class Step(_Result):
@@ -171,8 +171,8 @@ class RouteList(_Result):
 class MatrixCell(_Result):
     """One pair of the matrix; both None when there is no way."""
 
-    duration_s: Seconds | None
-    distance_m: Metres | None
+    duration_s: Seconds | None = None
+    distance_m: Metres | None = None
 
 
 class Matrix(_Result):
@@ -187,7 +187,7 @@ class AlongRoute(_Result):
     """The way, and the places beside it with their detours."""
 
     kind: Literal["along_route"] = "along_route"
-    route: Route | None
+    route: Route | None = None
     places: tuple[Place, ...]
     reason: str | None = None
 
@@ -216,7 +216,7 @@ class OpenAt(_Result):
     state: Literal["open", "closed", "unknown"]
     comment: str = ""
     local_time: str
-    next_change: str | None
+    next_change: str | None = None
     timezone: str
     country: str | None = None
     warnings: tuple[str, ...] = ()
