@@ -1,12 +1,30 @@
 """The `mapqator` command."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, NoReturn
 
 import typer
 
 from annotator import __version__
+from annotator.commands import maps, providers, serve, tool
+from annotator.errors import MapqatorError
 
-app = typer.Typer(add_completion=False, no_args_is_help=False)
+app = typer.Typer(
+    name="mapqator",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Build map question-answering datasets from recorded map tools.",
+)
+app.command("serve")(serve.serve)
+app.add_typer(maps.app, name="map")
+app.add_typer(tool.app, name="tool")
+app.add_typer(providers.app, name="providers")
+app.command("types")(tool.types)
+
+BAD_USE = 2
+"""Exit code for everything that the user can put right."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -15,16 +33,35 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
-def run(
+@app.callback()
+def _options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """MapQaTor: build map question-answering datasets from recorded map tools, and evaluate models on them."""
-    typer.echo("This release of Rhumb holds the model server (`rhumb serve`). MapQaTor's commands come with its own.")
+    pass
 
 
 def main() -> None:
-    """Runs the command line; the entry point of the `mapqator` script."""
-    app()
+    """Entry point: every expected failure is one line on stderr and exit code 2."""
+    try:
+        result = typer.main.get_command(app)(
+            args=sys.argv[1:] or ["--help"], prog_name="mapqator", standalone_mode=False
+        )
+    except typer.TyperException as error:
+        _fail(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except MapqatorError as error:
+        _fail(error.message)
+    else:
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"mapqator: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(BAD_USE)
+
+
+if __name__ == "__main__":
+    main()

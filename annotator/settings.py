@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(None, description="SQLAlchemy URL; by default mapqator.sqlite in the data folder.")
 
-    provider: str | None = Field(None, description="Provider of calls that name none; by default the first map.")
+    provider: str | None = Field(None, description="Provider of calls that name none; by default the map built last.")
     enable: CommaSeparated = Field((), description="Provider to enable (repeatable); its terms are yours to keep.")
     urls: dict[str, str] = Field({}, description="Address of a provider that you run: KEY=URL (repeatable).")
     contact: str | None = Field(None, description="E-mail or page that providers may write to; part of the User-Agent.")
@@ -47,9 +47,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(2**20, ge=1024, description="Largest request body.")
+    allowed_hosts: CommaSeparated = Field((), description="Host name to answer to; by default this machine's own.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
 
-    @field_validator("enable", mode="before")
+    @field_validator("enable", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'mapqator.sqlite').resolve()}"
 
 
-_SINGULAR = {"urls": "url"}
+_SINGULAR = {"urls": "url", "allowed_hosts": "allowed-host"}
 
 
 def flag_of(name: str) -> str:

@@ -185,8 +185,8 @@ class Supervisor:
         return 0
 
     def _announce(self) -> None:
-        lines = [line for program in self._programs if (line := example(program, self._env))]
-        say("\n".join(["everything is up; Ctrl-C stops it. Try:", *lines] if lines else ["everything is up"]))
+        lines = [example(program, self._env) or f"open {program.url} in a browser" for program in self._programs]
+        say("\n".join(["everything is up; Ctrl-C stops it. Try:", *lines]))
 
     def _stop(self) -> None:
         """Asks every program to stop, and ends those that take too long or when a second signal asks again."""

@@ -67,6 +67,17 @@ class Pace:
                 _write(connection, key, _Row(due_us, row.held_until_us, max(now_us, row.seen_us)))
         return wait_s
 
+    def held_s(self, key: str) -> float:
+        """Seconds for which nobody may ask, because the provider said so; for providers without a rate limit.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        held_until = select(provider_pace.c.held_until_us).where(provider_pace.c.key == key)
+        with self._database.reading() as connection:
+            held_until_us = connection.execute(held_until).scalar() or 0
+        return max(0.0, (held_until_us - _microseconds(self._clock())) / MICROSECONDS)
+
     def hold(self, key: str, pause_s: float) -> None:
         """Lets nobody ask a provider for some seconds, because it said so; a longer pause that was ordered stays.
 
@@ -84,11 +95,15 @@ class Pace:
         connection.execute(empty.on_conflict_do_nothing())
         columns = (provider_pace.c.next_us, provider_pace.c.held_until_us, provider_pace.c.seen_us)
         row = _Row(*connection.execute(select(*columns).where(provider_pace.c.key == key).with_for_update()).one())
-        now_us = (self._clock() - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        now_us = _microseconds(self._clock())
         if row.seen_us - now_us > CLOCK_STEP_US:
             # Without this, a clock that was set back by a day would stop all requests for a day.
             row = row.shifted(now_us - row.seen_us)
         return now_us, row
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _write(connection: Connection, key: str, row: _Row) -> None:

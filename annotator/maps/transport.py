@@ -77,7 +77,7 @@ class HttpTransport:
 
     async def _exchange(self, call: HttpCall, secrets: Mapping[Secret, str], host: str) -> HttpResponse:
         headers = dict(call.headers)
-        query = list(call.query)
+        query: list[tuple[str, str | int | float | bool | None]] = list(call.query)
         for secret, value in secrets.items():
             if value and secret.place == "header":
                 headers[secret.name] = secret.prefix + value

@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from server.errors import ConfigError
@@ -29,9 +31,14 @@ def free_port() -> int:
 
 @contextmanager
 def up(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A running `python -m server.up`, its output readable line by line; ended with all it started."""
+    """A running `python -m server.up`, its output readable line by line; ended with all it started.
+
+    The annotator listens on a port of its own and has an empty data folder; its town is built where a test asks for it.
+    """
+    folder = tempfile.TemporaryDirectory()
+    own = [f"MAPQATOR_PORT={free_port()}", f"MAPQATOR_DATA_DIR={folder.name}", "MAPQATOR_TOWN=false"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "server.up", "RHUMB_NUM_PAGES=256", *arguments],
+        [sys.executable, "-m", "server.up", "RHUMB_NUM_PAGES=256", *own, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -43,6 +50,7 @@ def up(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.communicate(timeout=90)
+        folder.cleanup()
 
 
 def lines_until(process: subprocess.Popen[str], start: str) -> list[str]:
@@ -173,6 +181,16 @@ def test_an_argument_that_assigns_nothing_is_refused_with_the_usage(argument: st
         environment([argument])
 
 
+def test_up_builds_the_embedded_town_and_the_annotator_answers_from_it() -> None:
+    port = free_port()
+    with up(f"RHUMB_PORT={free_port()}", f"MAPQATOR_PORT={port}", "MAPQATOR_TOWN=true") as process:
+        lines = lines_until(process, "open ")
+        assert lines[-1] == f"open http://127.0.0.1:{port} in a browser"
+        assert any(line.startswith(f"annotator is ready at http://127.0.0.1:{port}") for line in lines), lines
+        answer = httpx.post(f"http://127.0.0.1:{port}/api/tools/text_search", json={"query": "pharmacy"}, timeout=30)
+        assert answer.json()["result"]["places"]
+
+
 def test_the_procfile_of_this_repository_names_a_port_in_every_line() -> None:
     programs = read_procfile((ROOT / "Procfile").read_text(), {})
-    assert {program.name: program.port for program in programs}["server"] == 8000
+    assert {program.name: program.port for program in programs} == {"server": 8000, "annotator": 8100}

@@ -68,11 +68,14 @@ def test_a_wheel_holds_pages_migrations_and_the_model(wheel: Path) -> None:
         "server/_static/deep/probe.txt",
         "server/_templates/deep/probe.txt",
         "annotator/_migrations/deep/probe.txt",
+        "annotator/_static/deep/probe.txt",
+        "annotator/_templates/deep/probe.txt",
+        "annotator/demo/town.osm.pbf",
         "server/Procfile",
     } <= names
-    for folder, prefix in {"static": "server/_static", "templates": "server/_templates"}.items():
+    for folder in ("static", "templates"):
         files = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file()]
-        assert {f"{prefix}/{path}" for path in files} <= names
+        assert {f"{package}/_{folder}/{path}" for package in ("server", "annotator") for path in files} <= names
     model = ROOT / "server" / "assets" / "model"
     assert {f"server/assets/model/{path.name}" for path in model.iterdir()} <= names
 

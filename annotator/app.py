@@ -1,0 +1,93 @@
+"""build_app: the whole web program around one service."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from annotator import __version__
+from annotator.assembly import build_town_if_needed, open_service
+from annotator.errors import MapqatorError, StorageError
+from annotator.maps.service import MapService
+from annotator.paths import static_dir
+from annotator.settings import Settings
+from annotator.web import catalogue, exchanges, ops, pages, tiles, tools
+from annotator.web.errors import install_handlers
+from annotator.web.metrics import Metrics
+from annotator.web.middleware import BodyLimit, SecurityHeaders
+from annotator.web.state import AppState
+
+logger = logging.getLogger("mapqator")
+
+DESCRIPTION = "Map tools whose every answer is recorded, reproducible and traceable."
+SWEEP_INTERVAL_S = 3600.0
+"""How often content whose storage has expired is removed; reading never gives it, swept or not."""
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The ASGI application. It answers at once; `/health/ready` says 503 until the first map is built."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_service(settings) as service:
+            app.state.mapqator = state = AppState(settings, service, Metrics())
+            tasks = (asyncio.create_task(_prepare(state)), asyncio.create_task(_sweep(service)))
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(
+        title="MapQaTor",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"logs": False},
+    )
+    for module in (tools, catalogue, exchanges, tiles, ops, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=static_dir()), name="static")
+    install_handlers(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if hosts := _hosts(settings):
+        # A page elsewhere may give its own name this machine's address; only the Host header tells it from ours.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Host names to answer to; none means all, for addresses that others reach by names unknown here."""
+    if settings.allowed_hosts:
+        return [*settings.allowed_hosts, "127.0.0.1", "localhost"]
+    if settings.host in ("127.0.0.1", "::1", "localhost"):
+        return ["127.0.0.1", "localhost", "[::1]"]
+    return []
+
+
+async def _prepare(state: AppState) -> None:
+    """What takes longer than a start may: the first map."""
+    state.starting = "building the embedded town"
+    try:
+        await asyncio.to_thread(build_town_if_needed, state.settings)
+    except MapqatorError as error:
+        # Recordings and other providers work without it, so the program goes on and says why it has no map.
+        logger.error("the embedded town cannot be built: %s", error)
+    state.starting = None
+
+
+async def _sweep(service: MapService) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(service.sweep)
+        except StorageError as error:
+            logger.warning("expired content could not be removed: %s", error)
+        await asyncio.sleep(SWEEP_INTERVAL_S)

@@ -1,0 +1,1 @@
+"""Recordings of what providers answered: keyed by request, kept by hash, never rewritten."""

@@ -1,0 +1,63 @@
+"""The web program's process: a socket, uvicorn, and a log that holds no secrets."""
+
+import errno
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from annotator import __version__
+from annotator.app import build_app
+from annotator.errors import ConfigError
+from annotator.settings import Settings
+
+CLOSE_S = 10
+"""Seconds that running requests get after a signal."""
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A bound socket, so that a taken port is told before anything slow begins.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise ConfigError(f"--host {settings.host} is not an address of this machine: {error.strerror}") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        reason = {
+            errno.EADDRINUSE: "it is in use; choose another with --port",
+            errno.EACCES: "this user may not; choose a port above 1023",
+        }.get(error.errno or 0, error.strerror)
+        raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from None
+    return listener
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Serves until a signal."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    host, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        build_app(settings),
+        log_config=None,
+        access_log=settings.log_level == "debug",
+        server_header=False,
+        timeout_graceful_shutdown=CLOSE_S,
+        lifespan="on",
+    )
+    shown = f"[{host}]" if ":" in host else host
+    print(f"MapQaTor {__version__} at http://{shown}:{port}", flush=True)
+    uvicorn.Server(config).run(sockets=[listener])

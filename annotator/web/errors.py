@@ -1,0 +1,97 @@
+"""Errors over HTTP: one envelope, a status for each kind, and never a traceback."""
+
+import logging
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from annotator import errors
+from annotator.maps.validate import as_input_error
+
+error_log = logging.getLogger("mapqator.error")
+
+_STATUS: tuple[tuple[type[errors.MapqatorError], int], ...] = (
+    (errors.InputError, 400),
+    (errors.NotFoundError, 404),
+    (errors.ProviderDisabledError, 403),
+    (errors.OfflineMissError, 409),
+    (errors.RateLimitedError, 429),
+    (errors.UpstreamTimeoutError, 504),
+    (errors.UpstreamError, 502),
+    (errors.TamperedError, 500),
+    (errors.StorageError, 503),
+)
+"""The first that fits counts, so subclasses stand before their bases."""
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, for people and for machines."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetail
+
+
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorBody, "description": "Parameters that cannot work, or that this provider cannot honour."},
+    403: {"model": ErrorBody, "description": "The provider is not enabled."},
+    404: {"model": ErrorBody, "description": "No such provider, tool, map, exchange or place."},
+    409: {"model": ErrorBody, "description": "Replay mode has no recording of this request."},
+    413: {"model": ErrorBody, "description": "The request body is too large."},
+    429: {"model": ErrorBody, "description": "A provider's rate limit; `retry-after` says when to try again."},
+    502: {"model": ErrorBody, "description": "The provider failed; nothing was recorded."},
+    503: {"model": ErrorBody, "description": "The database cannot be written."},
+    504: {"model": ErrorBody, "description": "The provider did not answer in time."},
+}
+
+
+def status_of(error: errors.MapqatorError) -> int:
+    """The HTTP status of an error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def response(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
+    """An error in the envelope."""
+    body = ErrorBody(error=ErrorDetail(code=code, message=message, param=param))
+    return JSONResponse(body.model_dump(exclude_none=True), status)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Makes every failure of `app` an answer in the envelope."""
+
+    @app.exception_handler(errors.MapqatorError)
+    async def on_known(request: Request, error: errors.MapqatorError) -> JSONResponse:
+        answer = response(status_of(error), error.code, error.message, getattr(error, "param", None))
+        if isinstance(error, errors.RateLimitedError):
+            answer.headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+        if answer.status_code >= 500:
+            error_log.warning("%s %s: %s", request.method, request.url.path, error.message)
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        problem = as_input_error(error.errors())
+        return response(400, problem.code, problem.message, problem.param)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+        answer = response(error.status_code, code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, error: Exception) -> JSONResponse:
+        error_log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return response(500, "internal", "Something in MapQaTor failed; its log has the details.")
