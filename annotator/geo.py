@@ -69,8 +69,8 @@ def bounding_box(center: LatLon, radius_m: float) -> tuple[float, float, float, 
 
 
 def encode_shape(points: Sequence[LatLon]) -> str:
-    """Google's encoded polyline with precision 5."""
-    return str(polyline.encode(list(points), POLYLINE_PRECISION))
+    """Google's encoded polyline with precision 5; no points give no text."""
+    return str(polyline.encode(list(points), POLYLINE_PRECISION)) if points else ""
 
 
 def decode_shape(encoded: str, precision: int = POLYLINE_PRECISION) -> list[LatLon]:
