@@ -15,9 +15,12 @@ from annotator.maps.provider import Operation, Responses
 from annotator.maps.providers.positions import decoded
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.providers.routes import (
+    ORDER_APPLIED_HERE,
     coordinates,
     distant_stop_warnings,
+    has_order_to_find,
     matrix_cells,
+    only_order,
     place_id_refusals,
     road_summary,
     stops,
@@ -177,14 +180,9 @@ def _build_routes(provider: "GraphHopper", params: ComputeRoutesParams, response
     if params.alternatives:
         body["algorithm"] = "alternative_route"
         body["alternative_route.max_paths"] = 1 + params.alternatives
-    if _needs_optimizer(params):
+    if has_order_to_find(params):
         body["optimize"] = "true"
     return (provider.post("route", body),)
-
-
-def _needs_optimizer(params: ComputeRoutesParams) -> bool:
-    """One stop between has one order; asking for it would cost tenfold."""
-    return params.optimize_order and len(params.intermediates) > 1
 
 
 def _parse_routes(provider: "GraphHopper", params: ComputeRoutesParams, responses: Responses) -> RouteList:
@@ -201,8 +199,8 @@ def _parse_routes(provider: "GraphHopper", params: ComputeRoutesParams, response
 
 def _route(path: dict[str, Any], params: ComputeRoutesParams) -> Route:
     asked = coordinates(stops(params))
-    order: tuple[int, ...] = tuple(range(len(params.intermediates))) if params.optimize_order else ()
-    if _needs_optimizer(params):
+    order = only_order(params)
+    if has_order_to_find(params):
         visit = [entry for entry in need(path, "points_order", kind=list) if isinstance(entry, int)]
         order = visit_order(visit, len(asked))
         asked = [asked[index] for index in visit]
@@ -304,5 +302,5 @@ def _parse_matrix(provider: "GraphHopper", params: TravelMatrixParams, responses
     return Matrix(mode=params.mode, cells=cells)
 
 
-COMPUTE_ROUTES = Operation(_build_routes, _parse_routes, _refuse_routes)
+COMPUTE_ROUTES = Operation(_build_routes, _parse_routes, _refuse_routes, applied_here=ORDER_APPLIED_HERE)
 TRAVEL_MATRIX = Operation(_build_matrix, _parse_matrix, _refuse_matrix)

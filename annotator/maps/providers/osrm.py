@@ -17,9 +17,12 @@ from annotator.maps.providers.osrm_text import instruction, road_name
 from annotator.maps.providers.positions import decoded, lon_lat, on_earth
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.providers.routes import (
+    ORDER_APPLIED_HERE,
     coordinates,
     distant_stop_warnings,
+    has_order_to_find,
     matrix_cells,
+    only_order,
     place_id_refusals,
     road_summary,
     stops,
@@ -50,11 +53,6 @@ def _code(response: HttpResponse) -> str:
     return _text(response, "code")
 
 
-def _needs_trip(params: ComputeRoutesParams) -> bool:
-    """One stop between has one order, which the plain service gives too."""
-    return params.optimize_order and len(params.intermediates) > 1
-
-
 def _path(points: Sequence[LatLon]) -> str:
     return ";".join(lon_lat(point) for point in points)
 
@@ -77,7 +75,7 @@ def _build_routes(provider: "Osrm", params: ComputeRoutesParams, responses: Resp
         return ()
     # Hints are for follow-up requests, and hold a checksum that would make equal answers differ.
     query = [("steps", "true"), ("geometries", "polyline"), ("overview", "full"), ("generate_hints", "false")]
-    if _needs_trip(params):
+    if has_order_to_find(params):
         service = "trip"
         query += [("roundtrip", "false"), ("source", "first"), ("destination", "last")]
     else:
@@ -97,8 +95,8 @@ def _parse_routes(provider: "Osrm", params: ComputeRoutesParams, responses: Resp
         raise UpstreamError(provider.error_message(responses[0]) or f"OSRM answered {code}")
     asked = coordinates(stops(params))
     waypoints = items(payload, "waypoints")
-    order: tuple[int, ...] = tuple(range(len(params.intermediates))) if params.optimize_order else ()
-    if _needs_trip(params):
+    order = only_order(params)
+    if has_order_to_find(params):
         if len(items(payload, "trips")) > 1:
             return RouteList(routes=(), reason="no single way joins all of the stops")
         positions = [need(waypoint, "waypoint_index", kind=int) for waypoint in waypoints]
@@ -109,7 +107,7 @@ def _parse_routes(provider: "Osrm", params: ComputeRoutesParams, responses: Resp
         asked = [asked[index] for index in visit]
         waypoints = [waypoints[index] for index in visit]
     warnings = tuple(distant_stop_warnings(asked, [_location(waypoint) for waypoint in waypoints]))
-    raw_routes = items(payload, "trips" if _needs_trip(params) else "routes")
+    raw_routes = items(payload, "trips" if has_order_to_find(params) else "routes")
     if not raw_routes:
         raise UpstreamFormatError("OSRM's answer is Ok but has no routes")
     return RouteList(routes=tuple(_route(raw, params.mode, order, warnings) for raw in raw_routes))
@@ -127,6 +125,7 @@ def _route(raw: dict[str, Any], mode: TravelMode, order: tuple[int, ...], warnin
         for step in raw_steps
         for crossing in items(step, "intersections")
         for name in get(crossing, "classes", kind=list) or []
+        if isinstance(name, str)
     }
     legs = tuple(_leg(leg) for leg in raw_legs)
     return Route(
@@ -217,7 +216,7 @@ class Osrm(Provider):
         needs_contact=True,
     )
     operations: ClassVar = {
-        "compute_routes": Operation(_build_routes, _parse_routes, _refuse_routes),
+        "compute_routes": Operation(_build_routes, _parse_routes, _refuse_routes, applied_here=ORDER_APPLIED_HERE),
         "travel_matrix": Operation(_build_matrix, _parse_matrix, _refuse_matrix),
     }
 

@@ -15,6 +15,9 @@ NUM_ROADS_IN_SUMMARY = 3
 FAR_FROM_ROAD_M = 200.0
 """A router moves every stop to a road; one that moves it further than this answers another question than was asked."""
 
+ORDER_APPLIED_HERE = frozenset({"optimize_order"})
+"""Up to one stop between has one order: it is told without being asked for."""
+
 type RouteParams = ComputeRoutesParams | SearchAlongRouteParams
 
 
@@ -39,6 +42,17 @@ def place_id_refusals(title: str, params: RouteParams | TravelMatrixParams) -> l
         f"{title} takes stops as coordinates only, not '{by_id[0]}': ask place_details of the provider that knows the "
         "place for its lat and lon, and give those"
     ]
+
+
+def has_order_to_find(params: RouteParams) -> bool:
+    """Whether a router has to be asked for an order of visit: up to one stop between has only one."""
+    return isinstance(params, ComputeRoutesParams) and params.optimize_order and len(params.intermediates) > 1
+
+
+def only_order(params: RouteParams) -> tuple[int, ...]:
+    """The order of visit where there is none to find: as given, if an order was asked for."""
+    is_asked = isinstance(params, ComputeRoutesParams) and params.optimize_order
+    return tuple(range(len(params.intermediates))) if is_asked else ()
 
 
 def joined(shapes: Iterable[Sequence[LatLon]]) -> list[LatLon]:
@@ -85,7 +99,8 @@ def visit_order(visit: Sequence[Any], num_stops: int) -> tuple[int, ...]:
     Raises:
         UpstreamFormatError: it is no order of the stops, or moves an end.
     """
-    if len(visit) != num_stops or set(visit) != set(range(num_stops)) or visit[0] != 0 or visit[-1] != num_stops - 1:
+    is_permutation = len(visit) == num_stops >= 2 and set(visit) == set(range(num_stops))
+    if not is_permutation or visit[0] != 0 or visit[-1] != num_stops - 1:
         raise UpstreamFormatError(f"the answer visits {num_stops} stops in the order {list(visit)}, which is none")
     return tuple(int(index) - 1 for index in visit[1:-1])
 

@@ -16,10 +16,13 @@ from annotator.maps.provider import Operation, Provider, Responses
 from annotator.maps.providers.positions import lat_lon, on_earth
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.providers.routes import (
+    ORDER_APPLIED_HERE,
     RouteParams,
     coordinates,
     distant_stop_warnings,
+    has_order_to_find,
     joined,
+    only_order,
     place_id_refusals,
     road_summary,
     stops,
@@ -87,17 +90,11 @@ def route_call(provider: Provider, params: RouteParams) -> HttpCall:
         *(("avoid", _AVOID[kind]) for kind in params.avoid),
         *(("sectionType", name) for name in ("tollRoad", "motorway", "ferry")),
     ]
-    if isinstance(params, ComputeRoutesParams):
-        if params.alternatives:
-            query.append(("maxAlternatives", str(params.alternatives)))
-        if _needs_order(params):
-            query.append(("computeBestOrder", "true"))
+    if isinstance(params, ComputeRoutesParams) and params.alternatives:
+        query.append(("maxAlternatives", str(params.alternatives)))
+    if has_order_to_find(params):
+        query.append(("computeBestOrder", "true"))
     return get_call(provider, f"/routing/1/calculateRoute/{path}/json", *query)
-
-
-def _needs_order(params: RouteParams) -> bool:
-    """One stop between has one order."""
-    return isinstance(params, ComputeRoutesParams) and params.optimize_order and len(params.intermediates) > 1
 
 
 def _build_routes(provider: Provider, params: ComputeRoutesParams, responses: Responses) -> tuple[HttpCall, ...]:
@@ -126,10 +123,8 @@ def read_routes(response: HttpResponse, params: RouteParams) -> tuple[tuple[Rout
     if not raw_routes:
         raise UpstreamFormatError(f"{TITLE}'s answer has no routes")
     asked = coordinates(stops(params))
-    order: tuple[int, ...] = ()
-    if isinstance(params, ComputeRoutesParams) and params.optimize_order:
-        order = tuple(range(len(params.intermediates)))
-    if _needs_order(params):
+    order = only_order(params)
+    if has_order_to_find(params):
         order = _order(items(payload, "optimizedWaypoints"), len(asked))
         asked = [asked[0], *(asked[1 + index] for index in order), asked[-1]]
     return tuple(_route(raw, params, asked, order) for raw in raw_routes), None
@@ -286,5 +281,5 @@ def read_matrix(response: HttpResponse, params: TravelMatrixParams) -> Matrix:
     )
 
 
-COMPUTE_ROUTES = Operation(_build_routes, _parse_routes, _refuse_routes)
+COMPUTE_ROUTES = Operation(_build_routes, _parse_routes, _refuse_routes, applied_here=ORDER_APPLIED_HERE)
 TRAVEL_MATRIX = Operation(_build_matrix, _parse_matrix, _refuse_matrix)

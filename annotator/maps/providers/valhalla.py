@@ -7,7 +7,14 @@ from annotator.maps.calls import HttpCall, HttpResponse
 from annotator.maps.params import ComputeRoutesParams, ToolName, TravelMatrixParams
 from annotator.maps.provider import Operation, Provider, ProviderInfo, RateLimit, Responses
 from annotator.maps.providers.reading import get
-from annotator.maps.providers.routes import coordinates, place_id_refusals, stops
+from annotator.maps.providers.routes import (
+    ORDER_APPLIED_HERE,
+    coordinates,
+    has_order_to_find,
+    only_order,
+    place_id_refusals,
+    stops,
+)
 from annotator.maps.providers.valhalla_shapes import (
     NO_WAY,
     matrix_request,
@@ -27,11 +34,6 @@ def _error_code(response: HttpResponse) -> int | None:
         return None
 
 
-def _needs_optimizer(params: ComputeRoutesParams) -> bool:
-    """One stop between has one order, which the plain service gives too."""
-    return params.optimize_order and len(params.intermediates) > 1
-
-
 def _refuse_routes(provider: "Valhalla", params: ComputeRoutesParams) -> list[str]:
     reasons = mode_refusals(params.mode, params.avoid) + place_id_refusals("Valhalla", params)
     if params.alternatives and params.intermediates:
@@ -42,7 +44,7 @@ def _refuse_routes(provider: "Valhalla", params: ComputeRoutesParams) -> list[st
 def _build_routes(provider: "Valhalla", params: ComputeRoutesParams, responses: Responses) -> tuple[HttpCall, ...]:
     if responses:
         return ()
-    service = "optimized_route" if _needs_optimizer(params) else "route"
+    service = "optimized_route" if has_order_to_find(params) else "route"
     body = route_request(params, coordinates(stops(params)))
     return (HttpCall("POST", f"{provider.base_url}/{service}", json=body),)
 
@@ -55,10 +57,8 @@ def _parse_routes(provider: "Valhalla", params: ComputeRoutesParams, responses: 
         return RouteList(routes=(), reason=NO_WAY[code])
     payload = responses[0].json()
     routes = parse_route(payload, params.mode, avoid=params.avoid, language=params.language)
-    if params.optimize_order:
-        order = optimized_order(payload) if _needs_optimizer(params) else tuple(range(len(params.intermediates)))
-        routes = tuple(route.model_copy(update={"waypoint_order": order}) for route in routes)
-    return RouteList(routes=routes)
+    order = optimized_order(payload) if has_order_to_find(params) else only_order(params)
+    return RouteList(routes=tuple(route.model_copy(update={"waypoint_order": order}) for route in routes))
 
 
 def _refuse_matrix(provider: "Valhalla", params: TravelMatrixParams) -> list[str]:
@@ -99,7 +99,7 @@ class Valhalla(Provider):
         needs_contact=True,
     )
     operations: ClassVar = {
-        "compute_routes": Operation(_build_routes, _parse_routes, _refuse_routes),
+        "compute_routes": Operation(_build_routes, _parse_routes, _refuse_routes, applied_here=ORDER_APPLIED_HERE),
         "travel_matrix": Operation(_build_matrix, _parse_matrix, _refuse_matrix),
     }
 
