@@ -1,6 +1,7 @@
 """The `mapqator` command."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -35,11 +36,16 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of maps and, by default, the database. [env: MAPQATOR_DATA_DIR]", show_default=False),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    pass
+    context.obj = {"data_dir": data_dir}
 
 
 def main() -> None:

@@ -62,6 +62,8 @@ def serving(data_dir: Path, env: Mapping[str, str] | None = None) -> Iterator[An
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def run_mapqator(
