@@ -1,4 +1,4 @@
-"""Reading a provider's JSON without trusting it: what is there and of the right type, or a clear word on what is not."""
+"""Reading a provider's JSON without trust: what is there and of the right type, or a clear word on what is missing."""
 
 from collections.abc import Sequence
 from typing import Any
