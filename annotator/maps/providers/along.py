@@ -49,11 +49,15 @@ def with_detours(
     return found
 
 
-def chosen(places: Iterable[Place], params: SearchAlongRouteParams) -> tuple[Place, ...]:
-    """The places asked for, in the order asked for: those whose detour is unknown last, and never where it is limited.
+def rank_refusals(title: str, params: SearchAlongRouteParams) -> list[str]:
+    """The reason against an order that a provider does not know."""
+    if params.rank != "prominence":
+        return []
+    return [f"{title} does not tell how prominent places along a way are: give rank detour or route"]
 
-    `prominence` keeps the provider's order.
-    """
+
+def chosen(places: Iterable[Place], params: SearchAlongRouteParams) -> tuple[Place, ...]:
+    """The places asked for, in the order asked for; of unknown detour last, and not at all where it is limited."""
     most_s, least_rating = params.max_detour_s, params.min_rating
     kept = [
         place
@@ -61,11 +65,15 @@ def chosen(places: Iterable[Place], params: SearchAlongRouteParams) -> tuple[Pla
         if (most_s is None or (place.detour is not None and place.detour.duration_s <= most_s))
         and (least_rating is None or (place.rating is not None and place.rating >= least_rating))
     ]
-    if params.rank == "detour":
-        kept.sort(key=lambda place: math.inf if place.detour is None else place.detour.duration_s)
-    elif params.rank == "route":
-        kept.sort(key=lambda place: math.inf if place.detour is None else place.detour.offset_m or 0.0)
-    return tuple(kept[: params.limit])
+    return tuple(sorted(kept, key=_on_the_journey if params.rank == "route" else _least_added)[: params.limit])
+
+
+def _on_the_journey(place: Place) -> float:
+    return math.inf if place.detour is None else place.detour.offset_m or 0.0
+
+
+def _least_added(place: Place) -> float:
+    return math.inf if place.detour is None else place.detour.duration_s
 
 
 def offset_m(shape: Sequence[LatLon], point: LatLon) -> float:

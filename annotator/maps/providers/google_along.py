@@ -10,7 +10,7 @@ from annotator.maps.calls import HttpCall
 from annotator.maps.categories import CATEGORIES
 from annotator.maps.params import SearchAlongRouteParams
 from annotator.maps.provider import Operation, Provider, Responses
-from annotator.maps.providers.along import chosen, detour
+from annotator.maps.providers.along import chosen, detour, rank_refusals
 from annotator.maps.providers.google_http import listed, metres, post, seconds
 from annotator.maps.providers.google_place import read_place
 from annotator.maps.providers.google_places import (
@@ -28,7 +28,7 @@ from annotator.maps.results import AlongRoute, Place, Route
 
 
 def _refuse(provider: Provider, params: SearchAlongRouteParams) -> list[str]:
-    reasons = type_refusals(params.type)
+    reasons = type_refusals(params.type) + rank_refusals(TITLE, params)
     if params.mode != "drive":
         reasons.append(f"{TITLE} searches along routes for drive only, not {params.mode}")
     return reasons

@@ -7,7 +7,7 @@ from annotator.geo import decode_shape
 from annotator.maps.calls import HttpCall
 from annotator.maps.params import SearchAlongRouteParams, TravelMatrixParams
 from annotator.maps.provider import Operation, Provider, Responses
-from annotator.maps.providers.along import chosen, thinned, with_detours
+from annotator.maps.providers.along import chosen, rank_refusals, thinned, with_detours
 from annotator.maps.providers.here_http import TITLE
 from annotator.maps.providers.here_matrix import NUM_ORIGINS, matrix_call, read_matrix
 from annotator.maps.providers.here_routes import read_routes, route_call, route_refusals
@@ -28,7 +28,8 @@ NUM_PLACES = 20
 
 
 def _refuse(provider: Provider, params: SearchAlongRouteParams) -> list[str]:
-    return type_refusals(params.type) + route_refusals(params) + no_filter(TITLE, params, "min_rating")
+    reasons = type_refusals(params.type) + route_refusals(params) + no_filter(TITLE, params, "min_rating")
+    return reasons + rank_refusals(TITLE, params)
 
 
 def _build(provider: Provider, params: SearchAlongRouteParams, responses: Responses) -> tuple[HttpCall, ...]:

@@ -10,7 +10,7 @@ from annotator.geo import decode_shape, encode_shape
 from annotator.maps.calls import HttpCall
 from annotator.maps.params import SearchAlongRouteParams, TravelMatrixParams
 from annotator.maps.provider import Operation, Provider, Responses
-from annotator.maps.providers.along import chosen, thinned, with_detours
+from annotator.maps.providers.along import chosen, rank_refusals, thinned, with_detours
 from annotator.maps.providers.mapbox_categories import MAPBOX_CATEGORIES
 from annotator.maps.providers.mapbox_routes import (
     TITLE,
@@ -31,7 +31,7 @@ NUM_SHAPE_POINTS = 200
 
 def _refuse(provider: Provider, params: SearchAlongRouteParams) -> list[str]:
     reasons = type_refusals(params.type) + mode_refusals(params.mode) + place_id_refusals(TITLE, params)
-    reasons += no_filter(TITLE, params, "min_rating")
+    reasons += no_filter(TITLE, params, "min_rating") + rank_refusals(TITLE, params)
     if params.keyword is not None:
         reasons.append(f"{TITLE} searches along a route by category only: give a type and leave out keyword")
     if params.avoid:

@@ -77,7 +77,6 @@ def test_a_quicker_way_is_no_gain_and_an_unreachable_place_is_no_stop() -> None:
     [
         ({}, ["near", "far", "unknown"]),
         ({"rank": "route"}, ["far", "near", "unknown"]),
-        ({"rank": "prominence"}, ["unknown", "near", "far"]),
         ({"limit": 1}, ["near"]),
         ({"max_detour_s": 100}, ["near"]),
         ({"min_rating": 4}, ["far"]),

@@ -1,10 +1,9 @@
-"""Google: what is asked, what is refused, what its answers mean, and what may stay of them."""
+"""Google: what is asked, what is refused, what it says when something is wrong, and what may stay of its answers."""
 
 from typing import Any
 
 import pytest
-from case_run import judge
-from cases_google import ALONG, CASES, DETAILS, GEOCODED, HERE, NEAR, PAIRS, ROUTE, TOUR, WAY
+from cases_google import ALONG, DETAILS, GEOCODED, HERE, NEAR, PAIRS, ROUTE, TOUR, WAY
 from provider_case import Case
 
 from annotator.errors import InputError, UnsupportedError
@@ -36,11 +35,6 @@ def refused(tool: ToolName, params: dict[str, Any]) -> str:
     with pytest.raises(UnsupportedError) as error:
         built(tool, params)
     return error.value.message
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(Google(), case)
 
 
 def test_a_text_search_leans_towards_a_centre() -> None:
@@ -242,6 +236,7 @@ def test_places_along_a_route_are_asked_for_with_the_shape_of_the_way() -> None:
         ("compute_routes", WAY | {"mode": "walk", "avoid": ["ferries"]}, "leave out avoid"),
         ("travel_matrix", PAIRS | {"avoid": ["tolls"]}, "avoids nothing"),
         ("travel_matrix", {"origins": [HERE] * 11, "destinations": [HERE] * 10, "mode": "transit"}, "not 110"),
+        ("search_along_route", WAY | {"type": "cafe", "rank": "prominence"}, "prominent"),
         ("search_along_route", WAY | {"type": "bench"}, "no type for bench"),
         ("search_along_route", WAY | {"type": "cafe", "mode": "walk"}, "drive only"),
     ],
