@@ -11,13 +11,13 @@ from annotator.maps.calls import HttpCall
 from annotator.maps.categories import CATEGORIES
 from annotator.maps.params import SearchAlongRouteParams
 from annotator.maps.provider import Operation, Provider, Responses
-from annotator.maps.providers.along import chosen, detour, thinned
-from annotator.maps.providers.azure_categories import AZURE_CATEGORIES
+from annotator.maps.providers.along import chosen, detour, rank_refusals, thinned
 from annotator.maps.providers.azure_http import KEY, TITLE, VERSION
 from annotator.maps.providers.azure_routes import read_routes, route_call, route_refusals
 from annotator.maps.providers.azure_search import category_set, read_place, type_refusals
 from annotator.maps.providers.nearby import no_filter
 from annotator.maps.providers.reading import get, items, need
+from annotator.maps.providers.tomtom_categories import TOMTOM_CATEGORIES
 from annotator.maps.results import AlongRoute, Place, Route
 
 NUM_PLACES = 20
@@ -27,6 +27,7 @@ MAX_DETOUR_S = 3600
 
 def _refuse(provider: Provider, params: SearchAlongRouteParams) -> list[str]:
     reasons = type_refusals(params.type) + route_refusals(params) + no_filter(TITLE, params, "min_rating")
+    reasons += rank_refusals(TITLE, params)
     if params.mode != "drive":
         reasons.append(f"{TITLE} searches along routes for drive only, not {params.mode}")
     if params.avoid:
@@ -54,7 +55,7 @@ def _build(provider: Provider, params: SearchAlongRouteParams, responses: Respon
                 ("query", words),
                 ("maxDetourTime", str(furthest_s)),
                 ("limit", str(NUM_PLACES)),
-                *category_set(AZURE_CATEGORIES[params.type] if params.type else ()),
+                *category_set(TOMTOM_CATEGORIES[params.type] if params.type else ()),
             ),
             json={"route": {"type": "LineString", "coordinates": [[lon, lat] for lat, lon in shape]}},
             secrets=(KEY,),

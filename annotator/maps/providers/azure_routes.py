@@ -11,15 +11,25 @@ from typing import Any
 from annotator.errors import UpstreamError, UpstreamFormatError
 from annotator.geo import LatLon, encode_shape, haversine_m
 from annotator.maps.calls import HttpCall, HttpResponse
-from annotator.maps.params import ComputeRoutesParams
+from annotator.maps.params import Avoidable, ComputeRoutesParams
 from annotator.maps.provider import Operation, Provider, Responses
 from annotator.maps.providers.azure_http import TITLE, error_words, get_call, language_tag
 from annotator.maps.providers.azure_matrix import duration_s, no_way, travel_query, travel_refusals
 from annotator.maps.providers.positions import lat_lon, on_earth
 from annotator.maps.providers.reading import get, items, need
-from annotator.maps.providers.routes import RouteParams, coordinates, joined, place_id_refusals, road_summary, stops
+from annotator.maps.providers.routes import (
+    RouteParams,
+    coordinates,
+    distant_stop_warnings,
+    joined,
+    place_id_refusals,
+    road_summary,
+    stops,
+    used_nevertheless,
+)
 from annotator.maps.results import Leg, Route, RouteList, Step
 
+_SECTIONS: dict[Avoidable, str] = {"tolls": "TOLL_ROAD", "highways": "MOTORWAY", "ferries": "FERRY"}
 _AT_THE_END_OF_A_LEG = ("LOCATION_WAYPOINT", "LOCATION_ARRIVAL")
 
 
@@ -87,7 +97,11 @@ def _route(raw: dict[str, Any], payload: Any, params: RouteParams) -> Route:
         for length, summary, mine in zip(lengths, summaries, steps, strict=True)
     )
     kinds = [get(section, "sectionType", kind=str) for section in items(raw, "sections")]
-    has_kinds = get(raw, "sections", kind=list) is not None
+    uses = {kind: name in kinds if get(raw, "sections", kind=list) else None for kind, name in _SECTIONS.items()}
+    order = _order(payload, params, shapes)
+    origin, *between, destination = coordinates(stops(params))
+    asked = [origin, *(between[index] for index in order or range(len(between))), destination]
+    distant = distant_stop_warnings(asked, [shapes[0][0], *(shape[-1] for shape in shapes)])
     return Route(
         mode=params.mode,
         distance_m=need(raw, "summary", "lengthInMeters", kind=float),
@@ -95,10 +109,11 @@ def _route(raw: dict[str, Any], payload: Any, params: RouteParams) -> Route:
         legs=legs,
         geometry=encode_shape(joined(shapes)),
         summary=road_summary(legs),
-        waypoint_order=_order(payload, params, shapes),
-        has_toll="TOLL_ROAD" in kinds if has_kinds else None,
-        has_ferry="FERRY" in kinds if has_kinds else None,
-        has_highway="MOTORWAY" in kinds if has_kinds else None,
+        waypoint_order=order,
+        warnings=(*used_nevertheless(params.avoid, uses), *distant),
+        has_toll=uses["tolls"],
+        has_ferry=uses["ferries"],
+        has_highway=uses["highways"],
     )
 
 
@@ -164,4 +179,4 @@ def _parse(provider: Provider, params: ComputeRoutesParams, responses: Responses
     return read_routes(params, responses[0])
 
 
-COMPUTE_ROUTES = Operation(_build, _parse, _refuse)
+COMPUTE_ROUTES = Operation(_build, _parse, _refuse, applied_here=frozenset({"optimize_order"}))

@@ -11,12 +11,13 @@ from annotator.geo import LatLon
 from annotator.maps.calls import HttpCall
 from annotator.maps.params import NearbySearchParams, ReverseGeocodeParams, TextSearchParams
 from annotator.maps.provider import Operation, Provider, Responses
-from annotator.maps.providers.azure_categories import AZURE_CATEGORIES, CUISINES, canonical_types, cuisine_category
+from annotator.maps.providers.azure_cuisines import CUISINES, cuisine_category
 from annotator.maps.providers.azure_http import TITLE, get_call, language_tag
 from annotator.maps.providers.azure_matrix import matrix_call, mode_refusals, read_matrix
 from annotator.maps.providers.nearby import flat, measured, nearest_first, no_filter, to_each, with_travel, within
 from annotator.maps.providers.positions import lat_lon, on_earth
 from annotator.maps.providers.reading import get, items, need, number
+from annotator.maps.providers.tomtom_categories import TOMTOM_CATEGORIES, categories_of_tomtom
 from annotator.maps.results import Place, PlaceList
 
 NUM_TEXT = 20
@@ -36,7 +37,7 @@ _PARTS = {
 
 def type_refusals(place_type: str | None) -> list[str]:
     """Why places of a canonical type cannot be searched for."""
-    if place_type is None or place_type in AZURE_CATEGORIES:
+    if place_type is None or place_type in TOMTOM_CATEGORIES:
         return []
     return [f"{TITLE} has no category for {place_type}: leave out type and give it as keyword"]
 
@@ -77,7 +78,7 @@ def read_place(provider: Provider, raw: dict[str, Any]) -> Place:
         lon=lon,
         address=address,
         address_parts=_address_parts(raw),
-        categories=canonical_types(category for category in categories if category is not None and category > 0),
+        categories=categories_of_tomtom(category for category in categories if category is not None and category > 0),
         kind=get(raw, "poi", "classifications", 0, "code", kind=str) or kind,
         phone=get(raw, "poi", "phone", kind=str),
         website=get(raw, "poi", "url", kind=str),
@@ -129,7 +130,7 @@ def _categories(params: NearbySearchParams) -> tuple[int, ...]:
     cuisine = None if params.cuisine is None else cuisine_category(params.cuisine)
     if cuisine is not None:
         return (cuisine,)
-    return () if params.type is None else AZURE_CATEGORIES[params.type]
+    return () if params.type is None else TOMTOM_CATEGORIES[params.type]
 
 
 def _build_nearby(provider: Provider, params: NearbySearchParams, responses: Responses) -> tuple[HttpCall, ...]:

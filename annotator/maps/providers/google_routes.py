@@ -204,5 +204,7 @@ def _cell(element: Any) -> MatrixCell:
     return MatrixCell(duration_s=seconds(element), distance_m=metres(element))
 
 
-COMPUTE_ROUTES = Operation(_build_routes, _parse_routes, _refuse_routes, applied_here=frozenset({"alternatives"}))
+COMPUTE_ROUTES = Operation(
+    _build_routes, _parse_routes, _refuse_routes, applied_here=frozenset({"alternatives", "optimize_order"})
+)
 TRAVEL_MATRIX = Operation(_build_matrix, _parse_matrix, _refuse_matrix)

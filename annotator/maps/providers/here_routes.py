@@ -18,7 +18,15 @@ from annotator.maps.providers.here_http import FEATURES, KEY, MODES, TITLE, trav
 from annotator.maps.providers.here_shape import from_flexible
 from annotator.maps.providers.positions import lat_lon, service_url
 from annotator.maps.providers.reading import get, items, need
-from annotator.maps.providers.routes import RouteParams, coordinates, joined, place_id_refusals, stops
+from annotator.maps.providers.routes import (
+    RouteParams,
+    coordinates,
+    distant_stop_warnings,
+    joined,
+    place_id_refusals,
+    stops,
+    used_nevertheless,
+)
 from annotator.maps.results import Leg, Route, RouteList, Step
 
 _DESTINATION = re.compile(r"^destination(\d{1,3})$", re.ASCII)
@@ -140,6 +148,9 @@ def _route(raw: dict[str, Any], params: RouteParams, visited: list[LatLon], orde
     ends = [0, *_boundaries(shapes, visited[1:-1]), len(sections)]
     legs = tuple(_leg(sections[start:end]) for start, end in pairwise(ends))
     notices = [text for part in (raw, *sections) for text in _notices(part)]
+    has_ferry = any(get(section, "transport", "mode", kind=str) == "ferry" for section in sections)
+    reached = [shapes[0][0], *(shapes[end - 1][-1] for end in ends[1:])]
+    warnings = [*notices, *used_nevertheless(params.avoid, {"ferries": has_ferry})]
     return Route(
         mode=params.mode,
         distance_m=sum(leg.distance_m for leg in legs),
@@ -147,8 +158,8 @@ def _route(raw: dict[str, Any], params: RouteParams, visited: list[LatLon], orde
         legs=legs,
         geometry=encode_shape(joined(shapes)),
         waypoint_order=order if isinstance(params, ComputeRoutesParams) and params.optimize_order else (),
-        warnings=tuple(dict.fromkeys(notices)),
-        has_ferry=any(get(section, "transport", "mode", kind=str) == "ferry" for section in sections),
+        warnings=tuple(dict.fromkeys([*warnings, *distant_stop_warnings(visited, reached)])),
+        has_ferry=has_ferry,
     )
 
 
@@ -188,4 +199,4 @@ def _texts(payload: Any, name: str) -> list[str]:
     return [text for text in get(payload, name, kind=list) or [] if isinstance(text, str)]
 
 
-COMPUTE_ROUTES = Operation(_build, _parse, _refuse)
+COMPUTE_ROUTES = Operation(_build, _parse, _refuse, applied_here=frozenset({"optimize_order"}))

@@ -8,15 +8,18 @@ from annotator.geo import LatLon, encode_shape
 from annotator.maps.calls import HttpCall, HttpResponse, Secret
 from annotator.maps.params import Avoidable, ComputeRoutesParams, TravelMatrixParams, TravelMode
 from annotator.maps.provider import Operation, Provider, Responses
-from annotator.maps.providers.positions import decoded, lon_lat
+from annotator.maps.providers.positions import decoded, lon_lat, on_earth
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.providers.routes import (
     RouteParams,
     coordinates,
+    distant_stop_warnings,
     matrix_cells,
     place_id_refusals,
     road_summary,
     stops,
+    used_nevertheless,
+    visit_order,
 )
 from annotator.maps.results import Leg, Matrix, Route, RouteList, Step
 
@@ -103,13 +106,15 @@ def read_routes(provider: Provider, params: RouteParams, response: HttpResponse)
     payload = response.json()
     if reason := _no_way(provider, response):
         return RouteList(routes=(), reason=reason)
-    order: tuple[int, ...] = ()
-    if isinstance(params, ComputeRoutesParams) and params.optimize_order:
-        order = _order(payload, params)
+    visit = _visit(payload, params)
+    asked = coordinates(stops(params))
+    order = visit_order(visit, len(asked)) if isinstance(params, ComputeRoutesParams) and params.optimize_order else ()
+    reached = [_location(items(payload, "waypoints")[index]) for index in visit]
+    warnings = distant_stop_warnings([asked[index] for index in visit if index < len(asked)], reached)
     raw_routes = items(payload, "trips" if _needs_optimization(params) else "routes")
     if not raw_routes:
         raise UpstreamFormatError(f"{TITLE}'s answer is Ok but has no routes")
-    return RouteList(routes=tuple(_route(raw, params.mode, order) for raw in raw_routes))
+    return RouteList(routes=tuple(_route(raw, params, order, warnings) for raw in raw_routes))
 
 
 def _no_way(provider: Provider, response: HttpResponse) -> str:
@@ -119,19 +124,20 @@ def _no_way(provider: Provider, response: HttpResponse) -> str:
     return NO_WAY.get(code, "")
 
 
-def _order(payload: Any, params: ComputeRoutesParams) -> tuple[int, ...]:
-    """Input index of each intermediate in the order of visit."""
-    num_stops = len(params.intermediates) + 2
+def _visit(payload: Any, params: RouteParams) -> list[int]:
+    """Input index of every stop in the order of visit; -1 for a visit that no stop has."""
+    waypoints = items(payload, "waypoints")
     if not _needs_optimization(params):
-        return tuple(range(len(params.intermediates)))
-    positions = [need(waypoint, "waypoint_index", kind=int) for waypoint in items(payload, "waypoints")]
-    visit = sorted(range(len(positions)), key=positions.__getitem__)
-    if sorted(positions) != list(range(num_stops)) or visit[0] != 0 or visit[-1] != num_stops - 1:
-        raise UpstreamFormatError(f"{TITLE} visits {num_stops} stops at {positions}, which is no order of them")
-    return tuple(index - 1 for index in visit[1:-1])
+        return list(range(len(waypoints)))
+    positions = [need(waypoint, "waypoint_index", kind=int) for waypoint in waypoints]
+    return [positions.index(visit) if visit in positions else -1 for visit in range(len(positions))]
 
 
-def _route(raw: dict[str, Any], mode: TravelMode, order: tuple[int, ...]) -> Route:
+def _location(waypoint: dict[str, Any]) -> LatLon:
+    return on_earth(need(waypoint, "location", 1, kind=float), need(waypoint, "location", 0, kind=float))
+
+
+def _route(raw: dict[str, Any], params: RouteParams, order: tuple[int, ...], warnings: list[str]) -> Route:
     crossings = [
         crossing
         for leg in items(raw, "legs")
@@ -140,17 +146,19 @@ def _route(raw: dict[str, Any], mode: TravelMode, order: tuple[int, ...]) -> Rou
     ]
     classes = [name for crossing in crossings for name in get(crossing, "classes", kind=list) or []]
     legs = tuple(_leg(leg) for leg in items(raw, "legs"))
+    uses = {kind: name in classes if crossings else None for kind, name in _CLASSES.items()}
     return Route(
-        mode=mode,
+        mode=params.mode,
         distance_m=need(raw, "distance", kind=float),
         duration_s=need(raw, "duration", kind=float),
         legs=legs,
         geometry=encode_shape(decoded(need(raw, "geometry", kind=str))),
         summary=road_summary(legs),
         waypoint_order=order,
-        has_toll="toll" in classes if crossings else None,
-        has_ferry="ferry" in classes if crossings else None,
-        has_highway="motorway" in classes if crossings else None,
+        warnings=(*used_nevertheless(params.avoid, uses), *warnings),
+        has_toll=uses["tolls"],
+        has_ferry=uses["ferries"],
+        has_highway=uses["highways"],
     )
 
 
@@ -223,7 +231,9 @@ def _build_matrix(provider: Provider, params: TravelMatrixParams, responses: Res
     return () if responses else (matrix_call(provider, params),)
 
 
-COMPUTE_ROUTES = Operation(_build_routes, _parse_routes, _refuse_routes, applied_here=frozenset({"alternatives"}))
+COMPUTE_ROUTES = Operation(
+    _build_routes, _parse_routes, _refuse_routes, applied_here=frozenset({"alternatives", "optimize_order"})
+)
 TRAVEL_MATRIX = Operation(
     _build_matrix,
     lambda provider, params, responses: read_matrix(provider, params, responses[0]),

@@ -240,6 +240,13 @@ def _a_way(answer: RouteList) -> None:
     assert only.summary == "Quai des Figues, M 6"
 
 
+def _another_way_than_asked_for(answer: RouteList) -> None:
+    assert answer.routes[0].warnings == (
+        "no way was found without tolls",
+        "the destination is 667 m from the road that the way takes",
+    )
+
+
 def _two_ways(answer: RouteList) -> None:
     assert [way.distance_m for way in answer.routes] == [1500, 1900]
     assert answer.routes[1].has_toll is None
@@ -349,6 +356,13 @@ CASES: list[Case] = [
         raises=UpstreamFormatError,
     ),
     Case("a way", "compute_routes", WAY, ((200, ways(ROUTE)),), check=_a_way),
+    Case(
+        "another way than asked for",
+        "compute_routes",
+        WAY | {"avoid": ["ferries", "tolls"], "destination": {"lat": 43.75, "lon": 7.431}},
+        ((200, ways(ROUTE)),),
+        check=_another_way_than_asked_for,
+    ),
     Case("two ways", "compute_routes", WAY | {"alternatives": 1}, ((200, ways(ROUTE, OTHER)),), check=_two_ways),
     Case("two legs", "compute_routes", WAY | {"intermediates": BETWEEN[1:]}, ((200, ways(VIA)),), check=_two_legs),
     Case(

@@ -214,7 +214,11 @@ def _over_the_water(result: RouteList) -> None:
     (only,) = result.routes
     assert [(leg.distance_m, leg.duration_s) for leg in only.legs] == [(1600, 350), (800, 90)]
     assert (only.distance_m, only.has_ferry) == (2400, True)
-    assert only.warnings == ("Violates avoid: ferry",)
+    assert only.warnings == (
+        "Violates avoid: ferry",
+        "no way was found without ferries",
+        "the destination is 482 m from the road that the way takes",
+    )
     assert decode_shape(only.geometry) == [CENTER, QUAY, (43.737, 7.427), MIDDLE, END]
 
 
@@ -329,7 +333,7 @@ CASES: list[Case] = [
     Case(
         "over the water",
         "compute_routes",
-        WAY | {"intermediates": BETWEEN[1:]},
+        WAY | {"intermediates": BETWEEN[1:], "avoid": ["ferries"], "destination": {"lat": 43.744, "lon": 7.437}},
         ((200, ways(WITH_FERRY)),),
         check=_over_the_water,
     ),

@@ -103,14 +103,24 @@ ROUTE = route(
 OTHER = route(leg(1900, 300, {"distance": 1900, "duration": 300}))
 
 
+def waypoint(point: tuple[float, float], **more: Any) -> dict[str, Any]:
+    return {"name": "", "distance": 1.5, "location": [point[1], point[0]]} | more
+
+
 def ways(*routes: dict[str, Any]) -> dict[str, Any]:
-    return {"code": "Ok", "uuid": "x", "waypoints": [], "routes": list(routes)}
+    waypoints = [waypoint(CENTER), waypoint((43.744, 7.431))]
+    return {"code": "Ok", "uuid": "x", "waypoints": waypoints, "routes": list(routes)}
 
 
 TRIP = {
     "code": "Ok",
     "trips": [route(leg(1000, 200), leg(1000, 200), leg(2000, 300))],
-    "waypoints": [{"waypoint_index": index, "trips_index": 0} for index in (0, 2, 1, 3)],
+    "waypoints": [
+        waypoint(CENTER, waypoint_index=0),
+        waypoint((43.736, 7.43), waypoint_index=2),
+        waypoint((43.737, 7.422), waypoint_index=1),
+        waypoint((43.744, 7.431), waypoint_index=3),
+    ],
 }
 NO_ROUTE = {"code": "NoRoute", "message": "No route found", "routes": []}
 
@@ -196,6 +206,13 @@ def _a_way(result: RouteList) -> None:
     )
     assert second.road == "M 6"
     assert only.summary == "Quai des Figues, M 6"
+
+
+def _another_way_than_asked_for(result: RouteList) -> None:
+    assert result.routes[0].warnings == (
+        "no way was found without tolls",
+        "the destination is 667 m from the road that the way takes",
+    )
 
 
 def _two_ways(result: RouteList) -> None:
@@ -307,6 +324,13 @@ CASES: list[Case] = [
     Case("no address", "reverse_geocode", HERE, ((200, collection()),), "empty", _no_places),
     Case("addresses over quota", "reverse_geocode", HERE, (BUSY,), "error"),
     Case("a way", "compute_routes", WAY, ((200, ways(ROUTE, OTHER)),), check=_a_way),
+    Case(
+        "another way than asked for",
+        "compute_routes",
+        WAY | {"avoid": ["ferries", "tolls"]},
+        ((200, ways(ROUTE) | {"waypoints": [waypoint(CENTER), waypoint((43.738, 7.431))]}),),
+        check=_another_way_than_asked_for,
+    ),
     Case("two ways", "compute_routes", WAY | {"alternatives": 2}, ((200, ways(ROUTE, OTHER)),), check=_two_ways),
     Case("a tour", "compute_routes", TOUR, ((200, TRIP),), check=_best_order),
     Case("no way", "compute_routes", WAY, ((200, NO_ROUTE),), "empty", _no_way),
@@ -325,7 +349,7 @@ CASES: list[Case] = [
         "a tour in no order",
         "compute_routes",
         TOUR,
-        ((200, TRIP | {"waypoints": [{"waypoint_index": 0}] * 4}),),
+        ((200, TRIP | {"waypoints": [waypoint(CENTER, waypoint_index=0)] * 4}),),
         "error",
         raises=UpstreamFormatError,
     ),

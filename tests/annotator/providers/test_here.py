@@ -1,16 +1,14 @@
-"""HERE: what is asked, what is refused, and what its answers mean."""
+"""HERE: what is asked, what is refused, and what it says when something is wrong."""
 
 from typing import Any
 
 import flexpolyline
 import pytest
-from case_run import judge
 from cases_here import (
     ALONG,
     BARE,
     BETWEEN,
     CAFES,
-    CASES,
     CENTER,
     DETAILS,
     DIRECT,
@@ -50,11 +48,6 @@ def calls(tool: ToolName, params: dict[str, Any], *answers: Any, base_url: str |
 def built(tool: ToolName, params: dict[str, Any], *answers: Any, base_url: str | None = None) -> HttpCall:
     (call,) = calls(tool, params, *answers, base_url=base_url)
     return call
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(Here(), case)
 
 
 def test_a_text_search_is_put_to_the_service_that_can_answer_it() -> None:
@@ -229,6 +222,7 @@ def test_places_along_a_way_are_browsed_in_its_corridor_and_measured_by_matrix()
         ("travel_matrix", {"origins": [HERE] * 16, "destinations": [THERE]}, "at most 15 origins"),
         ("travel_matrix", PAIRS | {"origins": [{"place_id": "here:x"}]}, "coordinates only"),
         ("search_along_route", ALONG | {"min_rating": 4}, "no ratings"),
+        ("search_along_route", ALONG | {"rank": "prominence"}, "prominent"),
         ("search_along_route", WAY | {"type": "bench"}, "no category for bench"),
         ("search_along_route", ALONG | {"mode": "transit"}, "no transit"),
     ],

@@ -1,0 +1,52 @@
+"""Azure Maps' kinds of restaurants by cuisine. Its categories are TomTom's, see `tomtom_categories`."""
+
+CUISINES: dict[str, int] = {
+    "african": 7315002,
+    "american": 7315003,
+    "austrian": 7315004,
+    "barbecue": 7315005,
+    "belgian": 7315006,
+    "brazilian": 7315072,
+    "british": 7315008,
+    "burger": 7315069,
+    "caribbean": 7315011,
+    "chicken": 7315070,
+    "chinese": 7315012,
+    "dutch": 7315014,
+    "filipino": 7315016,
+    "french": 7315017,
+    "german": 7315018,
+    "greek": 7315019,
+    "hungarian": 7315022,
+    "indian": 7315023,
+    "indonesian": 7315024,
+    "italian": 7315025,
+    "japanese": 7315026,
+    "korean": 7315028,
+    "lebanese": 7315030,
+    "mediterranean": 7315032,
+    "mexican": 7315033,
+    "middle eastern": 7315034,
+    "moroccan": 7315074,
+    "pakistani": 7315127,
+    "peruvian": 7315061,
+    "pizza": 7315036,
+    "polish": 7315037,
+    "portuguese": 7315038,
+    "russian": 7315040,
+    "sandwich": 7315042,
+    "seafood": 7315043,
+    "spanish": 7315044,
+    "steak": 7315045,
+    "swiss": 7315047,
+    "tapas": 7315076,
+    "thai": 7315048,
+    "turkish": 7315049,
+    "vegetarian": 7315050,
+    "vietnamese": 7315051,
+}
+
+
+def cuisine_category(cuisine: str) -> int | None:
+    """The kind of restaurant for a cuisine in anybody's spelling (`middle_eastern`, `Pizza`); None if there is none."""
+    return CUISINES.get(cuisine.lower().replace("_", " ").replace("-", " "))
