@@ -120,8 +120,8 @@ class GraphHopper(Provider):
         key, value = get(hit, "osm_key", kind=str), get(hit, "osm_value", kind=str)
         native = _native_id(hit)
         return Place(
-            # Addresses of other sources than OpenStreetMap have no id: a geo URI (RFC 5870) is all that names them.
-            pid=self.pid(native) if native else f"geo:{lat:.6f},{lon:.6f}",
+            # Addresses of other sources than OpenStreetMap have no id: where they are is all that names them.
+            pid=self.pid(native or f"address:{lat_lon((lat, lon))}"),
             provider=self.info.key,
             name=get(hit, "name", kind=str) or "",
             lat=lat,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from annotator.errors import UpstreamFormatError
+from annotator.errors import InputError, UpstreamFormatError
 from annotator.geo import LatLon
 from annotator.maps.calls import HttpCall, HttpResponse
 from annotator.maps.osm_place import address_line
@@ -24,6 +24,9 @@ from annotator.maps.results import Place, PlaceList, PlaceResult
 
 NUM_MOST = 100
 """Most places that one search gives."""
+
+_ADDRESS_ID = "address:"
+"""Begins what names an address that TomTom has no id for."""
 
 _ADDRESS = {
     "street": ("streetName",),
@@ -63,10 +66,9 @@ def read_place(provider: Provider, result: dict[str, Any]) -> Place:
     lat, lon = on_earth(need(result, "position", "lat", kind=float), need(result, "position", "lon", kind=float))
     poi = get(result, "poi", kind=dict) or {}
     numbers = [number for entry in items(poi, "categorySet") if (number := get(entry, "id", kind=int)) is not None]
-    native = get(result, "id", kind=str)
     kind = get(poi, "classifications", 0, "code", kind=str) or get(result, "type", kind=str)
     return Place(
-        pid=provider.pid(native) if native else geo_pid(lat, lon),
+        pid=provider.pid(need(result, "id", kind=str)),
         provider=provider.info.key,
         name=get(poi, "name", kind=str) or _name_of_address(result),
         lat=lat,
@@ -79,11 +81,6 @@ def read_place(provider: Provider, result: dict[str, Any]) -> Place:
         website=get(poi, "url", kind=str) or None,
         attributes=_attributes(poi),
     )
-
-
-def geo_pid(lat: float, lon: float) -> str:
-    """What names an address without an id: a geo URI (RFC 5870)."""
-    return f"geo:{lat:.6f},{lon:.6f}"
 
 
 def _name_of_address(result: dict[str, Any]) -> str:
@@ -148,8 +145,14 @@ def _refuse_details(provider: Provider, params: PlaceDetailsParams) -> list[str]
 def _build_details(provider: Provider, params: PlaceDetailsParams, responses: Responses) -> tuple[HttpCall, ...]:
     if responses:
         return ()
+    native = provider.native_id(params.place_id)
+    if native.startswith(_ADDRESS_ID):
+        raise InputError(
+            f"'{params.place_id}' is an address, of which {TITLE} tells no more: ask reverse_geocode where it is",
+            param="place_id",
+        )
     query = (
-        ("entityId", provider.native_id(params.place_id)),
+        ("entityId", native),
         language_query(params.language),
         ("openingHours", "nextSevenDays"),
         ("timeZone", "iana"),
@@ -190,9 +193,9 @@ def _read_address(provider: Provider, entry: dict[str, Any]) -> Place:
     except ValueError:
         raise UpstreamFormatError(f"the answer's position is '{text[:40]}', not lat,lon") from None
     lat, lon = on_earth(lat, lon)
-    native = get(entry, "id", kind=str)
     return Place(
-        pid=provider.pid(native) if native else geo_pid(lat, lon),
+        # Addresses may have no id: where they are is all that names them.
+        pid=provider.pid(get(entry, "id", kind=str) or f"{_ADDRESS_ID}{lat_lon((lat, lon))}"),
         provider=provider.info.key,
         name="",
         lat=lat,

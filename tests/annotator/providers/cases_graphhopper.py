@@ -172,7 +172,7 @@ def _places(result: PlaceList) -> None:
     assert cafe.address_parts["country_code"] == "MC"
     assert cafe.distance_m is not None
     assert 59 < cafe.distance_m < 61
-    assert (address.pid, address.kind, address.categories) == ("geo:43.735200,7.421200", "place", ())
+    assert (address.pid, address.kind, address.categories) == ("osm:address:43.735200,7.421200", "place", ())
     assert (way.pid, way.name, way.address, way.kind) == ("osm:w77", "", None, None)
 
 

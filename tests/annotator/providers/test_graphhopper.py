@@ -4,8 +4,7 @@ from typing import Any
 
 import polyline
 import pytest
-from case_run import judge
-from cases_graphhopper import CASES, HERE, HITS, ROUTE, SEARCH
+from cases_graphhopper import HERE, HITS, ROUTE, SEARCH
 from monaco import CASINO, HARBOUR, PAIRS, TOUR, WAY, stop
 from provider_case import Case
 
@@ -23,11 +22,6 @@ def built(tool: ToolName, params: dict[str, Any]) -> HttpCall:
     (call,) = GraphHopper().build(tool, PARAMS[tool].model_validate(params))
     assert call.secrets == (KEY,)
     return call
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(GraphHopper(), case)
 
 
 def test_a_search_leans_to_a_point() -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from case_run import judge
 from cases_osrm import CASES, step
 from monaco import CASINO, GARDEN, HARBOUR, PAIRS, TOUR, WAY
 from provider_case import Case
@@ -26,11 +25,6 @@ def refused(tool: ToolName, params: dict[str, Any], base_url: str | None = None)
     with pytest.raises(UnsupportedError) as error:
         built(tool, params, base_url)
     return error.value.message
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(Osrm(), case)
 
 
 def test_a_route_is_asked_for_with_steps_and_its_whole_shape() -> None:

@@ -3,22 +3,8 @@
 from typing import Any
 
 import pytest
-from case_run import judge
-from cases_tomtom import (
-    ALONG,
-    AT,
-    CAFE,
-    CAFES,
-    CASES,
-    DETAILS,
-    FORBIDDEN,
-    ONE_LEG,
-    OPEN_CAFE,
-    PIZZERIA,
-    REVERSE,
-    SEARCH,
-    answer,
-)
+from answers_tomtom import ALONG, CAFE, FORBIDDEN, ONE_LEG, OPEN_CAFE, PIZZERIA, REVERSE, answer
+from cases_tomtom import AT, CAFES, DETAILS, SEARCH
 from monaco import CASINO, HARBOUR, PAIRS, TOUR, WAY, stop
 from provider_case import Case
 
@@ -40,11 +26,6 @@ def built(tool: ToolName, params: dict[str, Any], *answers: Any) -> tuple[HttpCa
     calls = TomTom().build(tool, case.parsed_params(), case.responses())
     assert all(call.secrets == (KEY,) for call in calls)
     return calls
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(TomTom(), case)
 
 
 def test_a_search_leans_to_a_point_or_keeps_to_a_circle() -> None:
@@ -83,6 +64,15 @@ def test_details_are_asked_for_by_entity_with_the_hours_of_the_week() -> None:
     )
     with pytest.raises(InputError, match="begin with 'tomtom:'"):
         built("place_details", {"place_id": "osm:n1"})
+
+
+def test_an_address_without_an_id_is_named_by_where_it_is_and_has_no_details() -> None:
+    body = REVERSE | {"addresses": [{"address": {}, "position": "43.734740,7.420610"}]}
+    case = Case("no id", "reverse_geocode", AT, ((200, body),))
+    result: Any = TomTom().parse("reverse_geocode", case.parsed_params(), case.responses())
+    assert result.places[0].pid == "tomtom:address:43.734740,7.420610"
+    with pytest.raises(InputError, match="reverse_geocode"):
+        built("place_details", {"place_id": result.places[0].pid})
 
 
 def test_reverse_geocoding_asks_at_a_point() -> None:
