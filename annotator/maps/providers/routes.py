@@ -51,8 +51,9 @@ def has_order_to_find(params: RouteParams) -> bool:
 
 def only_order(params: RouteParams) -> tuple[int, ...]:
     """The order of visit where there is none to find: as given, if an order was asked for."""
-    is_asked = isinstance(params, ComputeRoutesParams) and params.optimize_order
-    return tuple(range(len(params.intermediates))) if is_asked else ()
+    if not isinstance(params, ComputeRoutesParams) or not params.optimize_order:
+        return ()
+    return tuple(range(len(params.intermediates)))
 
 
 def joined(shapes: Iterable[Sequence[LatLon]]) -> list[LatLon]:
