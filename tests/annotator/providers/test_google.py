@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from cases_google import ALONG, DETAILS, GEOCODED, HERE, NEAR, PAIRS, ROUTE, TOUR, WAY
+from answers_google import ALONG, DETAILS, GEOCODED, HERE, NEAR, PAIRS, ROUTE, TOUR, WAY
 from provider_case import Case
 
 from annotator.errors import InputError, UnsupportedError
