@@ -15,7 +15,7 @@ from annotator.maps.embedded.spelling import Reading, Speller
 MAX_WORDS = 12
 """Telling words that count; what a longer query says after them only costs time."""
 
-_MAX_CANDIDATES = 400
+_MAX_CANDIDATES = 250
 """Places that are ranked; rows are in order of prominence, so that the best known of very many are among them."""
 
 _ENOUGH = 20
@@ -48,7 +48,7 @@ class Matcher:
             fuzzy: allow for typing errors.
             is_end: nothing comes after these words, so that the last one may be unfinished.
         """
-        plain = telling(words)[:MAX_WORDS]
+        plain = _distinct(words)
         readings = self._speller.read(plain, may_be_unfinished=is_end, fuzzy=fuzzy)
         if kinds_meant(words):
             # A whole kind is no unfinished word: a gym is not a gymnasium.
@@ -64,7 +64,7 @@ class Matcher:
 
         Numbers go first (a house that is not on the map leaves the street), then whichever word leaves the best match.
         """
-        plain = telling(words)[:MAX_WORDS]
+        plain = _distinct(words)
         readings = self._speller.read(plain, may_be_unfinished=True, fuzzy=True)
         known = tuple(reading for reading in readings if reading.is_known)
         num_characters = sum(len(reading.word) for reading in readings)
@@ -93,18 +93,18 @@ class Matcher:
             return found
         if not fuzzy:
             return ()
-        plain = telling(words)[:MAX_WORDS]
+        plain = _distinct(words)
         return _kinds_of_readings(self._speller.read(plain, may_be_unfinished=False, fuzzy=True))
 
     def ranking(self, words: tuple[str, ...], kinds: Sequence[str]) -> Ranking:
         """How to rank places that were found by their kind."""
-        readings = self._speller.read(telling(words)[:MAX_WORDS], may_be_unfinished=False, fuzzy=False)
-        return Ranking(words, readings, frozenset(kinds), self._near)
+        readings = self._speller.read(_distinct(words), may_be_unfinished=False, fuzzy=False)
+        return Ranking(words, readings, kinds, self._near)
 
     def _matches(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> list[Hit]:
         if not readings or not all(reading.is_known for reading in readings):
             return []
-        kinds = frozenset(kinds_meant(words) or _kinds_of_readings(readings))
+        kinds = kinds_meant(words) or _kinds_of_readings(readings)
         ranking = Ranking(words, readings, kinds, self._near)
         rest_points = dict.fromkeys(self._ids(_NO_ADDRESS, readings), DETAIL_POINTS)
         hits = ranking.hits(self._index.rows(self._connection, rest_points), rest_points)
@@ -143,6 +143,11 @@ def whole_words_expression(index: OpenIndex, connection: sqlite3.Connection, wor
     if not all(reading.is_known for reading in readings):
         return ""
     return f"{_NO_ADDRESS} : ({' AND '.join(_alternatives(reading) for reading in readings)})"
+
+
+def _distinct(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The telling words, each once, and no more than count."""
+    return tuple(dict.fromkeys(telling(words)))[:MAX_WORDS]
 
 
 def _speller(index: OpenIndex, connection: sqlite3.Connection) -> Speller:

@@ -67,7 +67,18 @@ class Hit:
         return -round(self.points, 6), self.distance_m or 0.0, self.row.osm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """Points of one name, which words of the query it holds, and what their spelling costs."""
+
+    points: float
+    words: frozenset[int]
+    cost: float
+
+
+_NOT_NAMED = _Match(0.0, frozenset(), 0.0)
+
+
 class Ranking:
     """Ranks places for one reading of a query.
 
@@ -78,10 +89,19 @@ class Ranking:
         near: position to prefer places near.
     """
 
-    words: tuple[str, ...]
-    readings: tuple[Reading, ...]
-    kinds: frozenset[str] = frozenset()
-    near: LatLon | None = None
+    def __init__(
+        self, words: tuple[str, ...], readings: tuple[Reading, ...], kinds: Collection[str], near: LatLon | None
+    ) -> None:
+        self._words = words
+        self._readings = readings
+        self._kinds = frozenset(kinds)
+        self._near = near
+        self._options = cheapest_options(readings)
+        self._prefix = readings[-1].prefix if readings else ""
+        total = sum(reading.weight for reading in readings)
+        self._shares = [reading.weight / total for reading in readings]
+        # Most names of a place hold none of the words, and looking for these in the text is the quickest way to see it.
+        self._clues = [*self._options, *([self._prefix] if self._prefix else [])]
 
     def hits(self, rows: Collection[Row], rest_points: Mapping[int, float]) -> list[Hit]:
         """The rows ranked, best first.
@@ -90,88 +110,67 @@ class Ranking:
             rows: places that hold every word somewhere.
             rest_points: by row id, what words are worth that are in neither a name nor the kind.
         """
-        options = cheapest_options(self.readings)
-        found = [self._hit(row, options, rest_points[row.id]) for row in rows]
-        return sorted(found, key=lambda hit: hit.order)
+        return sorted((self._hit(row, rest_points[row.id]) for row in rows), key=lambda hit: hit.order)
 
-    def _hit(self, row: Row, options: Mapping[str, tuple[int, float]], rest_points: float) -> Hit:
-        weights = [reading.weight for reading in self.readings]
-        total = sum(weights)
-        best, best_used, is_named = 0.0, frozenset[int](), False
-        cost = 0.0
+    def _hit(self, row: Row, rest_points: float) -> Hit:
+        kinds = row.kinds.split()
+        best = _NOT_NAMED
+        is_named = False
         for number, name in enumerate(row.names):
-            points, used, paid = self._name_points(name.split(), options, weights, total)
-            points *= _OTHER_NAME if number else 1.0
-            if points - paid > best - cost or not best_used:
-                best, best_used, cost = points, used, paid
-            is_named = is_named or len(used) == len(weights)
-        points, paid = self._rest(row, options, best_used, weights, total, rest_points)
-        points += best
-        if self.kinds and any(f" {kind} " in row.kinds for kind in self.kinds):
+            if any(clue in name for clue in self._clues):
+                match = self._match(name.split(), 1.0 if number == 0 else _OTHER_NAME)
+                best = max(best, match, key=lambda match: match.points - match.cost)
+                is_named = is_named or len(match.words) == len(self._readings)
+        rest, cost = self._rest(kinds, best.words, rest_points)
+        points = best.points + rest
+        if not self._kinds.isdisjoint(kinds):
             points = max(points, _KIND)
-        points -= cost + paid
-        points += self._house_points(row) + self._class_points(row)
-        distance_m = None if self.near is None else haversine_m(self.near, row.point)
-        if distance_m is None:
-            points += 2.0 * row.prominence
-        else:
-            points += 0.8 * row.prominence - 1.2 * math.log10(1.0 + distance_m / 300.0)
+        points += self._house_points(row) + self._class_points(row, kinds) - best.cost - cost
+        if self._near is None:
+            return Hit(row, points + 2.0 * row.prominence, is_named)
+        distance_m = haversine_m(self._near, row.point)
+        points += 0.8 * row.prominence - 1.2 * math.log10(1.0 + distance_m / 300.0)
         return Hit(row, points, is_named, distance_m)
 
-    def _name_points(
-        self, name: list[str], options: Mapping[str, tuple[int, float]], weights: list[float], total: float
-    ) -> tuple[float, frozenset[int], float]:
-        """Points of one name, which of the query's words it holds, and what their spelling costs."""
+    def _match(self, name: list[str], worth: float) -> "_Match":
+        """How well one name answers."""
         paid: dict[int, float] = {}
         num_matched = num_telling = 0
-        prefix = self.readings[-1].prefix if self.readings else ""
         for word in name:
-            match = options.get(word)
-            if match is None and prefix and word.startswith(prefix):
-                match = (len(weights) - 1, _PREFIX)
-            if match is not None:
-                index, cost = match
+            option = self._options.get(word)
+            if option is None and self._prefix and word.startswith(self._prefix):
+                option = (len(self._readings) - 1, _PREFIX)
+            if option is not None:
+                index, cost = option
                 paid[index] = min(cost, paid.get(index, cost))
             if word not in STOP_WORDS:
                 num_telling += 1
-                num_matched += match is not None
+                num_matched += option is not None
         if not paid:
-            return 0.0, frozenset(), 0.0
-        share = sum(weights[index] for index in paid) / total
+            return _NOT_NAMED
         coverage = num_matched / num_telling if num_telling else 1.0
-        points = _NAME * share * (0.45 + 0.55 * coverage)
-        if len(paid) == len(weights) and coverage == 1.0:
-            points += _EXACT + (_VERBATIM if tuple(name) == self.words else 0.0)
-        return points, frozenset(paid), sum(paid.values())
+        points = _NAME * sum(self._shares[index] for index in sorted(paid)) * (0.45 + 0.55 * coverage)
+        if len(paid) == len(self._readings) and coverage == 1.0:
+            points += _EXACT + (_VERBATIM if tuple(name) == self._words else 0.0)
+        return _Match(points * worth, frozenset(paid), sum(paid.values()))
 
-    def _rest(
-        self,
-        row: Row,
-        options: Mapping[str, tuple[int, float]],
-        named: frozenset[int],
-        weights: list[float],
-        total: float,
-        rest_points: float,
-    ) -> tuple[float, float]:
+    def _rest(self, kinds: list[str], named: frozenset[int], rest_points: float) -> tuple[float, float]:
         """Points of the words that are not in the name, and what their spelling costs."""
         points = paid = 0.0
-        kinds = row.kinds.split()
-        for index, reading in enumerate(self.readings):
-            if index in named:
-                continue
-            in_kind = any(word in KIND_WORDS[kind] for kind in kinds for word, _ in reading.options)
-            points += (_CATEGORY if in_kind else rest_points) * weights[index] / total
-            paid += min((cost for _, cost in reading.options), default=_PREFIX)
+        for index, reading in enumerate(self._readings):
+            if index not in named:
+                in_kind = any(word in KIND_WORDS[kind] for kind in kinds for word, _ in reading.options)
+                points += (_CATEGORY if in_kind else rest_points) * self._shares[index]
+                paid += min((cost for _, cost in reading.options), default=_PREFIX)
         return points, paid
 
     def _house_points(self, row: Row) -> float:
-        if not row.house or not any(reading.word in row.house.split() for reading in self.readings):
+        if not row.house or not any(reading.word in row.house.split() for reading in self._readings):
             return 0.0
         return _HOUSE + (_PLAIN_ADDRESS if row.place_class is PlaceClass.ADDRESS else 0.0)
 
-    def _class_points(self, row: Row) -> float:
-        kinds = row.kinds.split()
-        if kinds and not self.kinds.intersection(kinds):
+    def _class_points(self, row: Row, kinds: list[str]) -> float:
+        if kinds and self._kinds.isdisjoint(kinds):
             if _MINOR_KINDS.issuperset(kinds):
                 return _MINOR
             if SQUARE in kinds:

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from annotator.maps.embedded.folding import fold
 from annotator.maps.embedded.prominence import prominence_of
 from annotator.maps.embedded.schema import PlaceClass
 from annotator.maps.embedded.shapes import extent_m, inner_point, middle, simplified, unwrapped
-from annotator.maps.embedded.sorting import FILTER_KEYS, class_of, is_line, is_open_place
+from annotator.maps.embedded.sorting import ADDRESS_KEYS, FILTER_KEYS, class_of, is_line, is_open_place
 
 STAGING = """
 CREATE TABLE thing(
@@ -73,6 +74,16 @@ def read_extract(
         raise MapBuildError(f"cannot read {pbf.name} as an OpenStreetMap extract ({reason}); fetch it again") from None
 
 
+class _Ways:
+    """What osmium hands the objects to that its filter held back; only ways are looked at."""
+
+    def __init__(self, take: Callable[[Any], None]) -> None:
+        self._take = take
+
+    def way(self, way: Any) -> None:
+        self._take(way)
+
+
 class _Reader:
     def __init__(
         self, pbf: Path, staging: sqlite3.Connection, scratch: Path, progress: Callable[[float], None]
@@ -95,6 +106,9 @@ class _Reader:
         on_disk = self._num_bytes > _IN_MEMORY_BYTES
         store = f"sparse_file_array,{self._scratch / 'nodes'}" if on_disk else "flex_mem"
         processor = osmium.FileProcessor(self._file).with_locations(store).with_areas()
+        if len(self._wanted_ways):
+            # Members of relations need no tags of their own, and then the filter holds them back.
+            processor = processor.handler_for_filtered(_Ways(self._note_middle))
         for thing in processor.with_filter(KeyFilter(*FILTER_KEYS)):
             self._num_objects += 1
             if self._num_objects % 1_000 == 0:
@@ -154,9 +168,16 @@ class _Reader:
         elif way.is_closed() or is_open_place(tags):
             # For a closed way its area comes later and takes this one's place, unless its outline is broken.
             self._add_point(key, tags, *middle([(lat, lon) for _, lat, lon in nodes]), is_area=False)
-        if self._wanted_ways.get(way.id):
-            lat, lon = middle([(lat, lon) for _, lat, lon in nodes])
-            self._staging.execute("INSERT OR REPLACE INTO middle VALUES (?, ?, ?)", (key, lat, lon))
+        self._note_middle(way)
+
+    def _note_middle(self, way: Any) -> None:
+        """Keeps where a way is if a relation may have to be found by it."""
+        if not self._wanted_ways.get(way.id):
+            return
+        points = [(node.lat, node.lon) for node in way.nodes if node.location.valid()]
+        if points:
+            row = (osm_key(WAY, way.id), *middle(points))
+            self._staging.execute("INSERT OR REPLACE INTO middle VALUES (?, ?, ?)", row)
 
     def _take_area(self, area: Any, tags: dict[str, str]) -> None:
         if area.from_way() and is_line(tags):
@@ -231,19 +252,20 @@ class _Reader:
 
 
 def _tags_of(thing: Any) -> dict[str, str]:
-    """Tags by sorted key; those that are no text (bytes that are not UTF-8) are passed over."""
+    """Tags by sorted key; where one is no text (bytes that are not UTF-8), only those that say what a thing is."""
     try:
         return dict(sorted((tag.k, tag.v) for tag in thing.tags))
     except UnicodeDecodeError:
         return dict(sorted(_readable(thing.tags)))
 
 
-def _readable(tags: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    for tag in tags:
-        try:
-            yield tag.k, tag.v
-        except UnicodeDecodeError:
-            continue
+def _readable(tags: Any) -> Iterator[tuple[str, str]]:
+    # osmium cannot go on behind a tag that it cannot decode, but it can be asked for each of those that matter.
+    for key in (*FILTER_KEYS, *ADDRESS_KEYS):
+        with suppress(UnicodeDecodeError):
+            value = tags.get(key)
+            if value is not None:
+                yield key, value
 
 
 def _may_be_scattered(tags: Mapping[str, str]) -> bool:

@@ -1,19 +1,20 @@
 """What is at a position: its address, the places there, its street and the areas around it.
 
-The first result is the best answer to "where is this": the address that holds the position or is nearest, up to 50 m;
-else the smallest named area that holds it (a park, a campus); else the street, if it is within 15 m; else the nearest
-of streets up to 250 m and named places up to 25 m. What else holds it or is within 25 m follows, then the settlements
-and boundaries around it, smallest first, and at last other addresses and streets near it. `distance_m` is to the
-outline of areas and streets, 0 inside.
+The first result is the best answer to "where is this": the named building that holds the position, or the address that
+does or is nearest, up to 50 m; else the smallest named area that holds it (a park, a campus); else the street, if it is
+within 15 m; else the nearest of streets up to 250 m and named places up to 25 m. What else holds it or is within 25 m
+follows, then the settlements and boundaries around it, smallest first, and at last other addresses and streets near it.
+`distance_m` is to the outline of areas and streets, 0 inside.
 """
 
+import math
 import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 
-from annotator.geo import LatLon, bounding_box, haversine_m
+from annotator.geo import EARTH_RADIUS_M, LatLon, bounding_box, haversine_m
 from annotator.maps.embedded.opened import OpenIndex, Row
 from annotator.maps.embedded.schema import PlaceClass, Spot
 from annotator.maps.embedded.shapes import distances_m
@@ -21,6 +22,7 @@ from annotator.maps.params import ReverseGeocodeParams
 from annotator.maps.results import PlaceList
 
 _ADDRESS_M, _STREET_M, _IN_STREET_M, _HERE_M, _SETTLEMENT_M = 50.0, 250.0, 15.0, 25.0, 15_000.0
+_BUILDING_M2 = 10_000.0
 _MAX_SHAPES = 200
 
 
@@ -28,6 +30,7 @@ _MAX_SHAPES = 200
 class _Found:
     row: Row
     distance_m: float
+    area_m2: float = 0.0
 
 
 def reverse_geocode(index: OpenIndex, params: ReverseGeocodeParams) -> PlaceList:
@@ -46,6 +49,8 @@ def reverse_geocode(index: OpenIndex, params: ReverseGeocodeParams) -> PlaceList
         if not is_in_street:
             first.sort(key=lambda found: found.distance_m)
         order = [*addresses[:1], *inside[:1], *first, *inside[1:], *here]
+        if inside and inside[0].area_m2 <= _BUILDING_M2 and addresses and addresses[0].distance_m > 0.0:
+            order = [inside[0], *order]
         anywhere = order[0].row if order else None
         areas = [found for found in holding if found.row.place_class is PlaceClass.BOUNDARY]
         areas += _around(index, connection, point, anywhere)
@@ -90,7 +95,8 @@ def _holding(index: OpenIndex, connection: sqlite3.Connection, point: LatLon) ->
     positions = shapely.points(np.array([(lon, lat), (lon + 360.0, lat)]))
     held = [row for row in rows if bool(np.any(shapely.intersects(shapes[row.id], positions)))]
     held.sort(key=lambda row: (shapes[row.id].area, row.osm))
-    return [_Found(row, 0.0) for row in held]
+    square_degree_m2 = math.radians(EARTH_RADIUS_M) ** 2 * math.cos(math.radians(lat))
+    return [_Found(row, 0.0, shapes[row.id].area * square_degree_m2) for row in held]
 
 
 def _around(index: OpenIndex, connection: sqlite3.Connection, point: LatLon, anywhere: Row | None) -> list[_Found]:

@@ -17,6 +17,9 @@ SETTLEMENTS = frozenset(_SETTLEMENTS.split())
 _ATTRIBUTES = ("cuisine", "diet", "bus", "internet_access", "outdoor_seating", "religion", "sport", "building")
 # What a router or a mapper needs and nobody goes to.
 _NO_DESTINATIONS = frozenset({"public_transport=stop_position", "railway=stop", "shop=vacant", "highway=proposed"})
+ADDRESS_KEYS = ("addr:street", "addr:place", "addr:city", "addr:postcode", "addr:country", "opening_hours", "phone")
+"""Other keys that matter most of a place."""
+
 _LINE_KEYS = ("highway", "waterway")
 _NO_LINES = frozenset({"highway=proposed", "highway=construction", "highway=platform", "waterway=dam"})
 _WORTHY_BOUNDARIES = frozenset({"national_park", "protected_area", "aboriginal_lands"})

@@ -27,6 +27,7 @@ _POINTS_PER_M = 1 / 250
 """What a metre from the place costs somebody who is looked for by name."""
 
 _MAX_ANCHORS = 25
+_SAME_AREA_M = 10_000.0
 _AREAS = (PlaceClass.SETTLEMENT, PlaceClass.BOUNDARY)
 
 
@@ -86,8 +87,7 @@ class Spatial:
             rows = [hit.row for hit in hits if any(f" {kind} " in hit.row.kinds for kind in kinds)][:_MAX_ANCHORS]
         elif hits:
             best = hits[0].row
-            same = [hit.row for hit in hits if hit.row.place_class in _AREAS and hit.row.names[:1] == best.names[:1]]
-            rows = same if best.place_class in _AREAS else [best]
+            rows = [hit.row for hit in hits if _is_same_area(hit.row, best)] if best.place_class in _AREAS else [best]
         else:
             rows = []
         shapes = self._index.shapes(self._connection, [row.id for row in rows])
@@ -174,6 +174,12 @@ class Spatial:
         return {
             place for place, said in tags.items() if " ".join(fold(address_parts(said).get("street", ""))) in streets
         }
+
+
+def _is_same_area(row: Row, best: Row) -> bool:
+    """Whether it is the outline of what the other one labels, or the other way round: an area is often both."""
+    is_alike = row.place_class in _AREAS and row.names[:1] == best.names[:1]
+    return is_alike and haversine_m(row.point, best.point) <= _SAME_AREA_M
 
 
 def _box(anchor: _Anchor, reach_m: float) -> tuple[float, float, float, float]:

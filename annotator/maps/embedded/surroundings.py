@@ -127,7 +127,7 @@ class Surroundings:
 
     def _holding(self, points: Sequence[LatLon]) -> list[set[int]]:
         held: list[set[int]] = [set() for _ in points]
-        if self._pieces:
+        if self._pieces and points:
             lonlat = shapely.points([(lon, lat) for lat, lon in points])
             for point, piece in zip(*self._tree.query(lonlat, predicate="intersects"), strict=True):
                 held[int(point)].add(self._piece_area[int(piece)])
