@@ -44,6 +44,7 @@ class Request:
     Args:
         limit: the provider's pace, as it applies here.
         require_enabled: raises `ProviderDisabledError` when the provider has to be asked and may not be.
+        judge: raises `UpstreamError` when nothing can be made of an answer, so that it is not recorded as one.
     """
 
     provider: Provider
@@ -53,6 +54,7 @@ class Request:
     namespace: str
     limit: RateLimit
     require_enabled: Callable[[], None]
+    judge: Callable[[HttpResponse], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ class Fetcher:
         if request.provider.is_answer(request.tool, response):
             # What is no JSON is no answer, whatever its status says, and must not be kept as one.
             response.json()
+            if request.judge is not None:
+                request.judge(response)
         elif response.status == 429:
             retry_s = _retry_after_s(response)
             await asyncio.to_thread(self._pace.hold, info.key, retry_s)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, get_args
 
 import typer
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from annotator.commands.options import option, option_type, settings_of, with_options
 from annotator.commands.show import show_answer
@@ -59,7 +58,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     words = [field.description] if field.description else []
     if _holds(field, Waypoint, Point):
         words.append("LAT,LON or a place id." if _holds(field, Waypoint) else "LAT,LON.")
-    if field.default is PydanticUndefined:
+    if field.is_required():
         words.append("[required]")
     elif field.default not in (None, ()):
         words.append(f"[default: {field.default}]")

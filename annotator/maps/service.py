@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from functools import partial
 
 import rfc8785
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from annotator.cache.expiry import Sweep, sweep
 from annotator.cache.fetch import LIVE_NAMESPACE, Fetched, Fetcher, Request, refusal
 from annotator.errors import UpstreamFormatError
 from annotator.maps.answer import ExchangeRef, Outcome, Provenance, ToolAnswer
+from annotator.maps.calls import HttpResponse
 from annotator.maps.catalogue import Catalogue
 from annotator.maps.embedded.library import MapLibrary
 from annotator.maps.modes import Mode
@@ -71,7 +73,7 @@ class MapService:
         if asked.info.policy.storage == "none" and mode is not Mode.REPLAY:
             mode = Mode.LIVE
         fetched = await self._fetch_all(asked, tool, params, mode, namespace)
-        result = _parse(asked, tool, params, fetched)
+        result = _parse(asked, tool, params, [item.response for item in fetched])
         body = rfc8785.dumps(result.model_dump(mode="json", exclude_none=True))
         outcome = min((item.outcome for item in fetched), key=WEAKEST.index)
         latency_ms = (time.perf_counter() - started) * 1000
@@ -107,9 +109,12 @@ class MapService:
         """Every response that the tool needs, round by round; a 4xx that is no answer ends it."""
         fetched: list[Fetched] = []
         for _ in range(MAX_ROUNDS):
-            calls = asked.build(tool, params, [item.response for item in fetched])
+            earlier = [item.response for item in fetched]
+            calls = asked.build(tool, params, earlier)
             if not calls:
                 return fetched
+            # One answer of several says too little by itself to be judged.
+            judge = partial(_judge, asked, tool, params, earlier) if len(calls) == 1 else None
             requests = [
                 Request(
                     asked,
@@ -119,6 +124,7 @@ class MapService:
                     namespace,
                     self.catalogue.rate_limit(asked),
                     lambda: self.catalogue.require_enabled(asked),
+                    judge,
                 )
                 for call in calls
             ]
@@ -130,9 +136,18 @@ class MapService:
         raise UpstreamFormatError(f"{asked.info.title} needs more than {MAX_ROUNDS} rounds for one {tool}")
 
 
-def _parse(asked: Provider, tool: ToolName, params: ToolParams, fetched: list[Fetched]) -> Result:
+def _judge(
+    asked: Provider, tool: ToolName, params: ToolParams, earlier: list[HttpResponse], response: HttpResponse
+) -> None:
+    """Raises `UpstreamError` if nothing can be made of an answer: an error in disguise, or of another shape."""
+    responses = [*earlier, response]
+    if not asked.build(tool, params, responses):
+        _parse(asked, tool, params, responses)
+
+
+def _parse(asked: Provider, tool: ToolName, params: ToolParams, responses: list[HttpResponse]) -> Result:
     try:
-        return asked.parse(tool, params, [item.response for item in fetched])
+        return asked.parse(tool, params, responses)
     except ValidationError as error:
         # An adapter that read a value no result can hold: 400 degrees of latitude, say.
         first = error.errors()[0]

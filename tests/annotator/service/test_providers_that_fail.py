@@ -102,8 +102,9 @@ def test_what_a_provider_does_wrong_is_said_in_one_line_and_the_next_asking_work
     assert words in message
     assert "\n" not in message
     pair.plays(lambda asked: http(200, [PLACE]))
-    again = pair.search(query, mode="refresh")
+    again = pair.search(query)
     assert again.status_code == 200, again.text
+    assert again.json()["outcome"] == "miss"
     assert again.json()["result"]["places"][0]["pid"] == "osm:n42"
 
 
