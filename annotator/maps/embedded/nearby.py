@@ -48,12 +48,12 @@ def nearby_search(index: OpenIndex, params: NearbySearchParams) -> PlaceList:
             nearest = [id for id in kept if distances_m[id] <= limit_m]
         else:
             nearest = kept
-        rows = index.rows(connection, nearest)
-        if params.rank == "distance":
-            rows.sort(key=lambda row: (distances_m[row.id], row.osm))
-        else:
-            rows.sort(key=lambda row: (-row.prominence, distances_m[row.id], row.osm))
-        places = index.places(connection, rows[: params.limit], params.language, distances_m)
+        ranks = index.ranks(connection, nearest)
+        by_prominence = params.rank == "prominence"
+        nearest.sort(key=lambda id: (-ranks[id][0] if by_prominence else 0.0, distances_m[id], ranks[id][1]))
+        rows = {row.id: row for row in index.rows(connection, nearest[: params.limit])}
+        shown = [rows[id] for id in nearest[: params.limit]]
+        places = index.places(connection, shown, params.language, distances_m)
         return PlaceList(places=places, total=len(kept))
 
 

@@ -103,6 +103,14 @@ class OpenIndex:
             )
         ]
 
+    def ranks(self, connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, tuple[float, int]]:
+        """Prominence and OpenStreetMap key by id: all that sorting takes, where whole rows would take longer."""
+        return {
+            row[0]: (row[1], row[2])
+            for some in _chunks(sorted(set(ids)))
+            for row in connection.execute(f"SELECT id, prominence, osm FROM place WHERE id IN ({_marks(some)})", some)
+        }
+
     def tags(self, connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, dict[str, str]]:
         """Tags of places by id."""
         return {
