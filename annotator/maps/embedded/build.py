@@ -25,7 +25,15 @@ from annotator.maps.embedded.download import (
 )
 from annotator.maps.embedded.engine import BASEMAP_FILE, INDEX_FILE
 from annotator.maps.embedded.extract import Extract, inspect_extract
-from annotator.maps.embedded.graph import NO_GRAPH, ROUTER, ROUTER_VERSION, TILES_FILE, GraphSummary, build_graph
+from annotator.maps.embedded.graph import (
+    NO_GRAPH,
+    ROUTER,
+    ROUTER_VERSION,
+    TILES_FILE,
+    GraphSummary,
+    build_graph,
+    unsorted,
+)
 from annotator.maps.embedded.index import build_index
 from annotator.maps.embedded.manifest import (
     BUILDER_VERSION,
@@ -178,7 +186,12 @@ class _Build:
     def _index(self, extract: Extract, tell: Callable[[float], None]) -> dict[str, Any]:
         path = self._workshop.folder / INDEX_FILE
         _sweep(self._workshop.folder, f".{INDEX_FILE}-*")
-        summary = build_index(extract.path, path, progress=tell)
+        try:
+            summary = build_index(extract.path, path, progress=tell)
+        except MapBuildError as error:
+            if "out of order" not in error.message:
+                raise
+            raise unsorted(extract.path.name) from None
         sync_file(path)
         return asdict(summary) | {"sha256": _sha256(path)}
 

@@ -28,7 +28,6 @@ _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 _MAX_FRUITLESS = 4
 """Attempts in a row that bring no new byte before the download is given up."""
 _MAX_WAIT_S = 30.0
-_CHUNK_BYTES = 1 << 20
 
 
 class InterruptedDownloadError(MapBuildError):
@@ -194,7 +193,7 @@ class _Download:
         total = self._notes.get("total")
         with self._partial.open("ab") as file:
             arrived = file.tell()
-            for chunk in response.iter_bytes(_CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 arrived += len(chunk)
                 self._check_size(arrived)
                 file.write(chunk)

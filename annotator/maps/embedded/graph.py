@@ -34,6 +34,9 @@ ROUTER_VERSION: str = valhalla.__version__
 TILES_FILE = "valhalla/tiles.tar"
 """Inside a map's folder; absent where the extract has no roads."""
 
+MAX_FROM_ROAD_M = 5_000
+"""A stop farther than this from every road has no way to it."""
+
 MAX_STOPS = 50
 MAX_ALTERNATIVES = 3
 MAX_MATRIX_PAIRS = 20_000
@@ -118,6 +121,7 @@ def actor_config(tiles: Path) -> dict[str, Any]:
     config = copy.deepcopy(_defaults())
     config["mjolnir"] |= {"tile_extract": str(tiles), "tile_dir": "", "max_cache_size": _ACTOR_CACHE_BYTES}
     config["service_limits"]["max_alternates"] = MAX_ALTERNATIVES
+    config["loki"]["service_defaults"]["search_cutoff"] = MAX_FROM_ROAD_M
     # The quicker of its two matrix algorithms; neither always agrees with routes.
     config["thor"]["source_to_target_algorithm"] = "timedistancematrix"
     for costing in COSTINGS.values():
@@ -182,14 +186,17 @@ def _run(
         _explain(Path(command[0]).name, process.returncode, log_path, extract_name)
 
 
+def unsorted(extract_name: str) -> MapBuildError:
+    """What to say of an extract whose objects are not in the order of their types and ids."""
+    return MapBuildError(f"{extract_name} is not sorted; sort it with `osmium sort {extract_name} -o sorted.osm.pbf`")
+
+
 def _explain(program: str, status: int, log_path: Path, extract_name: str) -> None:
     said = log_path.read_text(encoding="utf-8", errors="replace")
     if shutil.disk_usage(log_path.parent).free < _MIN_FREE_BYTES:
         raise StorageError(f"the disk is full, so that {program} could not go on; make room and build again")
     if "unsorted input" in said:
-        raise MapBuildError(
-            f"{extract_name} is not sorted; sort it with `osmium sort {extract_name} -o sorted.osm.pbf`"
-        )
+        raise unsorted(extract_name)
     if status == -signal.SIGKILL:
         raise MapBuildError(
             f"{program} was ended from outside, perhaps because memory ran out; free some and build again"

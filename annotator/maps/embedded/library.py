@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from annotator.errors import InputError, NotFoundError, StorageError
+from annotator.errors import NotFoundError, StorageError
 from annotator.maps.embedded.engine import EmbeddedMap
 from annotator.maps.embedded.manifest import FILE_NAME, Manifest, read_manifest
 from annotator.maps.embedded.stages import MAPS_FOLDER, Workshop
@@ -92,16 +92,10 @@ class MapLibrary:
                 self._open.pop(manifest.build_sha, None)
                 try:
                     # Out of sight first: half a map must never be found.
-                    self.folder_of(name).rename(workshop.folder)
+                    (self._folder / manifest.name).rename(workshop.folder)
                     shutil.rmtree(workshop.folder)
                 except OSError as error:
                     raise StorageError(f"cannot remove the map '{name}' ({error.strerror})") from None
-
-    def folder_of(self, name: str) -> Path:
-        """Where a map of that name is or would be."""
-        if Path(name).name != name or name.startswith("."):
-            raise InputError(f"'{name[:60]}' cannot name a map", param="name")
-        return self._folder / name
 
     def close(self) -> None:
         """Closes all open maps."""

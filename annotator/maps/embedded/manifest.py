@@ -4,10 +4,10 @@ import hashlib
 import math
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from annotator.errors import InputError, MapBuildError
 from annotator.geo import EARTH_RADIUS_M, LatLon
@@ -27,20 +27,25 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _RESERVED = ("local",)
 
 
+# The data has seven decimals of a degree; more would be noise of the arithmetic.
+Latitude = Annotated[float, Field(ge=-90, le=90), AfterValidator(lambda value: round(value, 7))]
+Longitude = Annotated[float, Field(ge=-180, le=180), AfterValidator(lambda value: round(value, 7))]
+
+
 class Box(BaseModel):
     """A box of latitudes and longitudes in degrees; it does not cross the antimeridian."""
 
     model_config = ConfigDict(frozen=True)
 
-    south: float = Field(ge=-90, le=90)
-    west: float = Field(ge=-180, le=180)
-    north: float = Field(ge=-90, le=90)
-    east: float = Field(ge=-180, le=180)
+    south: Latitude
+    west: Longitude
+    north: Latitude
+    east: Longitude
 
     @property
     def center(self) -> LatLon:
         """Its middle."""
-        return (self.south + self.north) / 2, (self.west + self.east) / 2
+        return round((self.south + self.north) / 2, 7), round((self.west + self.east) / 2, 7)
 
     def contains(self, point: LatLon, margin_m: float = 0.0) -> bool:
         """Whether a point lies inside, or not further outside than about `margin_m` metres."""

@@ -75,8 +75,7 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self.folder.exists():
-            self._lock_path.unlink(missing_ok=True)
+        self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
 
     def begin(self, key: Mapping[str, Any]) -> None:

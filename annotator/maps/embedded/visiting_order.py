@@ -36,28 +36,21 @@ def duration(times: Times, order: Sequence[int]) -> float:
 def _exact(times: Times) -> list[int]:
     last = len(times) - 1
     stops = range(1, last)
-    best: dict[tuple[int, int], tuple[float, int]] = {(1 << stop, stop): (times[0][stop], 0) for stop in stops}
-    for size in range(2, last):
+    # Seconds from a stop through a set of others to the destination; the set as bits.
+    rest = {(0, stop): times[stop][last] for stop in range(last)}
+    for size in range(1, last):
         for chosen in combinations(stops, size):
-            visited = sum(1 << stop for stop in chosen)
-            for stop in chosen:
-                before = visited & ~(1 << stop)
-                best[visited, stop] = min(
-                    (best[before, previous][0] + times[previous][stop], previous)
-                    for previous in chosen
-                    if previous != stop
-                )
-    visited = sum(1 << stop for stop in stops)
-    order = [last]
-    if visited:
-        order.append(min((best[visited, stop][0] + times[stop][last], stop) for stop in stops)[1])
-    while visited:
-        stop = order[-1]
-        order.append(best[visited, stop][1])
-        visited &= ~(1 << stop)
-    if order[-1] != 0:
-        order.append(0)
-    return order[::-1]
+            left = sum(1 << stop for stop in chosen)
+            for here in range(last):
+                if not left & 1 << here:
+                    rest[left, here] = min(times[here][stop] + rest[left & ~(1 << stop), stop] for stop in chosen)
+    order, left = [0], sum(1 << stop for stop in stops)
+    while left:
+        here = order[-1]
+        ways = [(times[here][stop] + rest[left & ~(1 << stop), stop], stop) for stop in stops if left & 1 << stop]
+        order.append(min(ways)[1])
+        left &= ~(1 << order[-1])
+    return [*order, last]
 
 
 def _nearest_next(times: Times) -> list[int]:
