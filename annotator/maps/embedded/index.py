@@ -144,7 +144,7 @@ class _Build:
         tags: dict[str, str] = json.loads(tags_text)
         if street and has_address(tags) and "addr:street" not in tags and "addr:place" not in tags:
             tags["addr:street"] = street
-        kinds = kinds_of(tags) if place_class is PlaceClass.POI else ()
+        kinds = tuple(kind for kind in kinds_of(tags) if _has_kind(place_class, kind))
         names = folded_names(tags)
         around = context.outside(osm, tags) if place_class in _AREAS else context
         context_id = self._contexts.setdefault(around, len(self._contexts) + 1)
@@ -270,6 +270,12 @@ class _Build:
         size_bytes = packed.stat().st_size
         packed.replace(self._target)
         return size_bytes
+
+
+def _has_kind(place_class: PlaceClass, kind: str) -> bool:
+    """Whether a kind that tags name is one of the place: streets and areas have tags of many things along them."""
+    is_water = place_class is PlaceClass.LINE and kind.startswith("waterway=")
+    return place_class is PlaceClass.POI or is_water
 
 
 def _areas(staging: sqlite3.Connection) -> Iterator[Area]:

@@ -108,6 +108,9 @@ class Matcher:
         ranking = Ranking(words, readings, kinds, self._near)
         rest_points = dict.fromkeys(self._ids(_NO_ADDRESS, readings), DETAIL_POINTS)
         hits = ranking.hits(self._index.rows(self._connection, rest_points), rest_points)
+        if any(hit.is_kind for hit in hits):
+            # A market is no mini market, and a hospital no animal hospital.
+            return [hit for hit in hits if hit.is_kind or hit.is_named]
         # Who names a street or a place wants that, and not everything whose address holds its name.
         if len(hits) >= _ENOUGH or any(hit.is_named for hit in hits):
             return hits

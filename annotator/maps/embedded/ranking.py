@@ -10,7 +10,7 @@ places with names in many languages, which are the best known, so it is not used
 | ... with its small words and in its order | 0.3 |
 | words found in the words for its kind (`synonyms.py`) | 3 * their share |
 | words found in other tags; in its address only | 1.6 * their share; 1 * their share |
-| the whole query names its kind | 6.5, if that is more than all above |
+| the whole query names its kind; and is its name too | 6.5, if that is more than all above; 1 |
 | a number of the query is its house number; and it is a plain address | 2.5; 0.5 |
 | spelling: each letter mended; a singular; an unfinished word | -1; -0.1; -0.3 |
 | settlement; boundary; street (a square 0.1 more) | 0.7; 0.6; 0.3 |
@@ -35,7 +35,7 @@ from annotator.maps.embedded.spelling import Reading, cheapest_options
 from annotator.maps.embedded.synonyms import KIND_WORDS
 
 _NAME, _EXACT, _VERBATIM, _OTHER_NAME = 4.0, 2.0, 0.3, 0.95
-_CATEGORY, _DETAIL, _ADDRESS, _KIND = 3.0, 1.6, 1.0, 6.5
+_CATEGORY, _DETAIL, _ADDRESS, _KIND, _NAMED_LIKE_ITS_KIND = 3.0, 1.6, 1.0, 6.5, 1.0
 _HOUSE, _PLAIN_ADDRESS, _PREFIX = 2.5, 0.5, 0.3
 _CLASS = {PlaceClass.SETTLEMENT: 0.7, PlaceClass.BOUNDARY: 0.6, PlaceClass.LINE: 0.3}
 _MINOR, _WAY_IN = -1.0, -2.2
@@ -53,12 +53,14 @@ class Hit:
     Args:
         points: of the table above.
         is_named: all words of the query are in one of its names.
+        is_kind: the whole query names its kind.
         distance_m: from the given position, if there is one.
     """
 
     row: Row
     points: float
     is_named: bool
+    is_kind: bool
     distance_m: float | None = None
 
     @property
@@ -74,6 +76,7 @@ class _Match:
     points: float
     words: frozenset[int]
     cost: float
+    is_exact: bool = False
 
 
 _NOT_NAMED = _Match(0.0, frozenset(), 0.0)
@@ -123,14 +126,15 @@ class Ranking:
                 is_named = is_named or len(match.words) == len(self._readings)
         rest, cost = self._rest(kinds, best.words, rest_points)
         points = best.points + rest
-        if not self._kinds.isdisjoint(kinds):
-            points = max(points, _KIND)
+        is_kind = not self._kinds.isdisjoint(kinds)
+        if is_kind:
+            points = max(points, _KIND + (_NAMED_LIKE_ITS_KIND if best.is_exact else 0.0))
         points += self._house_points(row) + self._class_points(row, kinds) - best.cost - cost
         if self._near is None:
-            return Hit(row, points + 2.0 * row.prominence, is_named)
+            return Hit(row, points + 2.0 * row.prominence, is_named, is_kind)
         distance_m = haversine_m(self._near, row.point)
         points += 0.8 * row.prominence - 1.2 * math.log10(1.0 + distance_m / 300.0)
-        return Hit(row, points, is_named, distance_m)
+        return Hit(row, points, is_named, is_kind, distance_m)
 
     def _match(self, name: list[str], worth: float) -> "_Match":
         """How well one name answers."""
@@ -150,9 +154,10 @@ class Ranking:
             return _NOT_NAMED
         coverage = num_matched / num_telling if num_telling else 1.0
         points = _NAME * sum(self._shares[index] for index in sorted(paid)) * (0.45 + 0.55 * coverage)
-        if len(paid) == len(self._readings) and coverage == 1.0:
+        is_exact = len(paid) == len(self._readings) and coverage == 1.0
+        if is_exact:
             points += _EXACT + (_VERBATIM if tuple(name) == self._words else 0.0)
-        return _Match(points * worth, frozenset(paid), sum(paid.values()))
+        return _Match(points * worth, frozenset(paid), sum(paid.values()), is_exact)
 
     def _rest(self, kinds: list[str], named: frozenset[int], rest_points: float) -> tuple[float, float]:
         """Points of the words that are not in the name, and what their spelling costs."""

@@ -83,8 +83,9 @@ class Spatial:
         if not hits and fuzzy:
             hits = self._matcher.find(words, fuzzy=True, is_end=is_end)
             kinds = self._matcher.kinds(words, fuzzy=True)
-        if kinds:
-            rows = [hit.row for hit in hits if any(f" {kind} " in hit.row.kinds for kind in kinds)][:_MAX_ANCHORS]
+        of_kind = [hit.row for hit in hits if any(f" {kind} " in hit.row.kinds for kind in kinds)]
+        if of_kind:
+            rows = of_kind[:_MAX_ANCHORS]
         elif hits:
             best = hits[0].row
             rows = [hit.row for hit in hits if _is_same_area(hit.row, best)] if best.place_class in _AREAS else [best]

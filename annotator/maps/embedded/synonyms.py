@@ -215,6 +215,7 @@ _TAGS = {
     "seamark:type=harbour": "harbour, harbor, port, Hafen, puerto, porto",
     "man_made=lighthouse": "lighthouse, phare, Leuchtturm, faro",
     "man_made=pier": "pier, jetty, jetée, ponton, Steg, muelle, molo, pontile",
+    "man_made=bridge": "bridge, pont, Brücke, puente, ponte",
     "man_made=tower": "tower, tour, Turm, torre",
     "natural=peak": "peak, summit, mountain, sommet, mont, Gipfel, Berg, cima, monte, vetta",
     "natural=water": "lake, pond, lac, étang, See, Teich, lago, laghetto",
