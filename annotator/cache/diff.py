@@ -12,6 +12,8 @@ __all__ = ["Change", "Diff", "diff"]
 MAX_CHANGES = 200
 MAX_VALUE_CHARACTERS = 2000
 """A longer value is shown by the beginning of its JSON."""
+MAX_BRACKETS = 100
+"""A value with more of them, and so possibly nested deeper than others can write, is shown as JSON text too."""
 
 _ABSENT = object()
 
@@ -95,9 +97,13 @@ def _parsed(body: bytes) -> Any:
 
 def _shown(value: Any) -> Any:
     text = json.dumps(value, ensure_ascii=False)
-    return value if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"
+    is_small = len(text) <= MAX_VALUE_CHARACTERS and text.count("[") + text.count("{") <= MAX_BRACKETS
+    return value if is_small else _cut(text)
 
 
 def _shown_text(body: bytes) -> str:
-    text = body[: 4 * MAX_VALUE_CHARACTERS].decode("utf-8", "replace")
+    return _cut(body[: 4 * MAX_VALUE_CHARACTERS + 4].decode("utf-8", "replace"))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"

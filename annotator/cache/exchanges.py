@@ -132,8 +132,7 @@ class ExchangeStore:
             )
         now = self._clock()
         with self._hits.taken() as hits, self.database.writing() as connection:
-            mime = response.headers.get("content-type", "application/octet-stream")
-            body_sha = put_blob(connection, response.body, mime)
+            body_sha = put_blob(connection, response.body, _mime(response))
             head = _one(connection, _HEAD, namespace=namespace, request_hash=key.sha256)
             recorded = Exchange(
                 id=str(ULID.from_datetime(now)),
@@ -232,7 +231,7 @@ class ExchangeStore:
                 return content
             if connection.execute(is_known.limit(1)).first() is not None:
                 raise NotFoundError(
-                    f"the content {sha} has expired by its provider's terms; its hash is all that stays"
+                    f"the content {sha} has expired, or was never stored, by its provider's terms; only its hash stays"
                 )
         raise NotFoundError(f"nothing with the hash {sha} was recorded")
 
@@ -309,6 +308,12 @@ def _move_head(connection: Connection, namespace: str, recorded: Exchange) -> No
 
 def _is_valid(expires_at: ColumnElement[datetime | None], now: datetime) -> ColumnElement[bool]:
     return or_(expires_at.is_(None), expires_at > now)
+
+
+def _mime(response: HttpResponse) -> str:
+    """The media type by the sender's word, without characters that PostgreSQL's text cannot hold."""
+    given = response.headers.get("content-type", "")[:200]
+    return "".join(character for character in given if character.isprintable()) or "application/octet-stream"
 
 
 def _day(moment: datetime | None) -> str:

@@ -48,9 +48,9 @@ class Flights:
                     index_elements=["key"],
                     set_={"owner": insert.excluded.owner, "expires_at": insert.excluded.expires_at},
                     where=or_(flight.c.owner == owner, flight.c.expires_at <= now),
-                )
+                ).returning(flight.c.owner)
             )
-        return taken.rowcount == 1
+            return taken.first() is not None
 
     def holder(self, key: str) -> str | None:
         """Who holds a lease; None when nobody does."""

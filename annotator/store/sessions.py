@@ -99,12 +99,14 @@ def open_database(url: str) -> Database:
     if parsed.get_backend_name() == "sqlite":
         _make_folder(Path(parsed.database or ""))
         # Without `isolation_level` the driver leaves it to us when a transaction begins.
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None})
+        arguments = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
+        # Errors name no parameters: they hold whole answers, which must not live on in a log.
+        engine = create_engine(parsed, connect_args=arguments, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         try:
-            engine = create_engine(parsed, pool_pre_ping=True)
+            engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         except ImportError:
             raise ConfigError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from None
         event.listen(engine, "begin", _begin_postgresql)

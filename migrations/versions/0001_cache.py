@@ -159,18 +159,3 @@ def upgrade() -> None:
         comment="Who is asking a provider for a request right now.",
         sqlite_strict=True,
     )
-
-
-def downgrade() -> None:
-    for name in (
-        "flight",
-        "provider_pace",
-        "erasure",
-        "tool_call_exchange",
-        "tool_call",
-        "exchange_use",
-        "cache_head",
-        "exchange",
-        "blob",
-    ):
-        op.drop_table(name)
