@@ -32,8 +32,15 @@ class _Row:
     held_until_us: int = 0
     seen_us: int = 0
 
-    def shifted(self, by_us: int) -> "_Row":
-        return _Row(self.next_us + by_us, self.held_until_us + by_us, self.seen_us + by_us)
+    def seen_at(self, now_us: int) -> "_Row":
+        """The row by a clock that says `now_us`: set back by a day, it must not stop all requests for a day."""
+        back_us = self.seen_us - now_us
+        if back_us <= CLOCK_STEP_US:
+            return self
+        return _Row(self.next_us - back_us, self.held_until_us - back_us, now_us)
+
+
+_COLUMNS = (provider_pace.c.next_us, provider_pace.c.held_until_us, provider_pace.c.seen_us)
 
 
 class Pace:
@@ -73,10 +80,11 @@ class Pace:
         Raises:
             StorageError: the database cannot be read.
         """
-        held_until = select(provider_pace.c.held_until_us).where(provider_pace.c.key == key)
         with self._database.reading() as connection:
-            held_until_us = connection.execute(held_until).scalar() or 0
-        return max(0.0, (held_until_us - _microseconds(self._clock())) / MICROSECONDS)
+            found = connection.execute(select(*_COLUMNS).where(provider_pace.c.key == key)).first()
+        now_us = _microseconds(self._clock())
+        row = _Row(*found or ()).seen_at(now_us)
+        return max(0.0, (row.held_until_us - now_us) / MICROSECONDS)
 
     def hold(self, key: str, pause_s: float) -> None:
         """Lets nobody ask a provider for some seconds, because it said so; a longer pause that was ordered stays.
@@ -93,13 +101,10 @@ class Pace:
         """The present and a provider's row, which no other process changes before this transaction ends."""
         empty = insert_into(connection, provider_pace).values(key=key, next_us=0, held_until_us=0, seen_us=0)
         connection.execute(empty.on_conflict_do_nothing())
-        columns = (provider_pace.c.next_us, provider_pace.c.held_until_us, provider_pace.c.seen_us)
-        row = _Row(*connection.execute(select(*columns).where(provider_pace.c.key == key).with_for_update()).one())
+        locked = select(*_COLUMNS).where(provider_pace.c.key == key).with_for_update()
+        row = _Row(*connection.execute(locked).one())
         now_us = _microseconds(self._clock())
-        if row.seen_us - now_us > CLOCK_STEP_US:
-            # Without this, a clock that was set back by a day would stop all requests for a day.
-            row = row.shifted(now_us - row.seen_us)
-        return now_us, row
+        return now_us, row.seen_at(now_us)
 
 
 def _microseconds(moment: datetime) -> int:
