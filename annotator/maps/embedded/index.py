@@ -24,7 +24,7 @@ from shapely.geometry.base import BaseGeometry
 from annotator.errors import MapBuildError, StorageError
 from annotator.geo import LatLon
 from annotator.maps.embedded import lines, reader
-from annotator.maps.embedded.rows import folded_house, folded_names, text_columns
+from annotator.maps.embedded.rows import folded_address, folded_names, text_columns
 from annotator.maps.embedded.schema import SCHEMA, VERSION, PlaceClass, Spot, tune_for_building
 from annotator.maps.embedded.sorting import has_address
 from annotator.maps.embedded.surroundings import NEAR_SETTLEMENTS, Area, Context, Surroundings
@@ -159,7 +159,7 @@ class _Build:
                 prominence,
                 f" {' '.join(kinds)} ",
                 "\n".join(names),
-                folded_house(tags),
+                folded_address(tags),
                 context_id,
                 json.dumps(dict(sorted(tags.items())), ensure_ascii=False, separators=(",", ":")),
             ),

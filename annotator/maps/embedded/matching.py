@@ -39,6 +39,7 @@ class Matcher:
         self._connection = connection
         self._near = near
         self._speller = _speller(index, connection)
+        self._found: dict[tuple[tuple[str, ...], bool, bool], list[Hit]] = {}
 
     def find(self, words: tuple[str, ...], *, fuzzy: bool = False, is_end: bool = True) -> list[Hit]:
         """Places that hold every telling word, best first.
@@ -48,8 +49,13 @@ class Matcher:
             fuzzy: allow for typing errors.
             is_end: nothing comes after these words, so that the last one may be unfinished.
         """
-        plain = _distinct(words)
-        readings = self._speller.read(plain, may_be_unfinished=is_end, fuzzy=fuzzy)
+        key = (words, fuzzy, is_end)
+        if key not in self._found:
+            self._found[key] = self._find(words, fuzzy=fuzzy, is_end=is_end)
+        return self._found[key]
+
+    def _find(self, words: tuple[str, ...], *, fuzzy: bool, is_end: bool) -> list[Hit]:
+        readings = self._speller.read(_distinct(words), may_be_unfinished=is_end, fuzzy=fuzzy)
         if kinds_meant(words):
             # A whole kind is no unfinished word: a gym is not a gymnasium.
             readings = tuple(replace(reading, prefix="") for reading in readings)

@@ -33,7 +33,7 @@ class Row:
     prominence: float
     kinds: str
     names: tuple[str, ...]
-    house: str
+    address: str
     context: int
 
     @property
@@ -97,7 +97,7 @@ class OpenIndex:
             _row(row)
             for some in _chunks(sorted(set(ids)))
             for row in connection.execute(
-                "SELECT id, osm, class, lat, lon, prominence, kinds, names, house, context FROM place "
+                "SELECT id, osm, class, lat, lon, prominence, kinds, names, address, context FROM place "
                 f"WHERE id IN ({_marks(some)}) ORDER BY id",
                 some,
             )
@@ -200,9 +200,9 @@ class OpenIndex:
 
 
 def _row(row: Sequence[Any]) -> Row:
-    number, osm, place_class, lat, lon, prominence, kinds, names, house, context = row
+    number, osm, place_class, lat, lon, prominence, kinds, names, address, context = row
     every_name = tuple(names.split("\n")) if names else ()
-    return Row(number, osm, PlaceClass(place_class), lat, lon, prominence, kinds, every_name, house, context)
+    return Row(number, osm, PlaceClass(place_class), lat, lon, prominence, kinds, every_name, address, context)
 
 
 def _chunks(ids: list[int]) -> Iterator[list[int]]:

@@ -7,11 +7,11 @@ places with names in many languages, which are the best known, so it is not used
 | --- | --- |
 | words found in one name, the best of all (others than the local one count 0.95) | 4 * W * (0.45 + 0.55 * N) |
 | the whole query is the whole name | 2 |
-| ... with its small words and in its order | 0.3 |
+| ... with its small words and in its order; if there are small words | 0.3; 1.8 |
 | words found in the words for its kind (`synonyms.py`) | 3 * their share |
 | words found in other tags; in its address only | 1.6 * their share; 1 * their share |
 | the whole query names its kind; and is its name too | 6.5, if that is more than all above; 1 |
-| a number of the query is its house number; and it is a plain address | 2.5; 0.5 |
+| a number of the query is its house number; and it is a plain address | 2.5 * share of its street's words; 0.5 |
 | spelling: each letter mended; a singular; an unfinished word | -1; -0.1; -0.3 |
 | settlement; boundary; street (a square 0.1 more) | 0.7; 0.6; 0.3 |
 | not asked for: a stop, a bench; what only leads to a place (lifts, entrances) | -1; -2.2 |
@@ -28,13 +28,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from annotator.geo import LatLon, haversine_m
-from annotator.maps.embedded.folding import STOP_WORDS
+from annotator.maps.embedded.folding import STOP_WORDS, telling
 from annotator.maps.embedded.opened import Row
 from annotator.maps.embedded.schema import PlaceClass
 from annotator.maps.embedded.spelling import Reading, cheapest_options
 from annotator.maps.embedded.synonyms import KIND_WORDS
 
-_NAME, _EXACT, _VERBATIM, _OTHER_NAME = 4.0, 2.0, 0.3, 0.95
+_NAME, _EXACT, _VERBATIM, _WITH_SMALL_WORDS, _OTHER_NAME = 4.0, 2.0, 0.3, 1.8, 0.95
 _CATEGORY, _DETAIL, _ADDRESS, _KIND, _NAMED_LIKE_ITS_KIND = 3.0, 1.6, 1.0, 6.5, 1.0
 _HOUSE, _PLAIN_ADDRESS, _PREFIX = 2.5, 0.5, 0.3
 _CLASS = {PlaceClass.SETTLEMENT: 0.7, PlaceClass.BOUNDARY: 0.6, PlaceClass.LINE: 0.3}
@@ -99,6 +99,8 @@ class Ranking:
         self._readings = readings
         self._kinds = frozenset(kinds)
         self._near = near
+        # Who types the article too means the name: Le Salon is no beauty salon.
+        self._verbatim = _VERBATIM if STOP_WORDS.isdisjoint(words) else _WITH_SMALL_WORDS
         self._options = cheapest_options(readings)
         self._prefix = readings[-1].prefix if readings else ""
         total = sum(reading.weight for reading in readings)
@@ -156,7 +158,7 @@ class Ranking:
         points = _NAME * sum(self._shares[index] for index in sorted(paid)) * (0.45 + 0.55 * coverage)
         is_exact = len(paid) == len(self._readings) and coverage == 1.0
         if is_exact:
-            points += _EXACT + (_VERBATIM if tuple(name) == self._words else 0.0)
+            points += _EXACT + (self._verbatim if tuple(name) == self._words else 0.0)
         return _Match(points * worth, frozenset(paid), sum(paid.values()), is_exact)
 
     def _rest(self, kinds: list[str], named: frozenset[int], rest_points: float) -> tuple[float, float]:
@@ -170,9 +172,15 @@ class Ranking:
         return points, paid
 
     def _house_points(self, row: Row) -> float:
-        if not row.house or not any(reading.word in row.house.split() for reading in self._readings):
+        if not row.address:
             return 0.0
-        return _HOUSE + (_PLAIN_ADDRESS if row.place_class is PlaceClass.ADDRESS else 0.0)
+        number, _, street = row.address.partition("\n")
+        if not any(reading.word in number.split() for reading in self._readings):
+            return 0.0
+        words = telling(street.split())
+        num_matched = sum(word in self._options or word.startswith(self._prefix or " ") for word in words)
+        share = num_matched / len(words) if words else 1.0
+        return _HOUSE * share + (_PLAIN_ADDRESS if row.place_class is PlaceClass.ADDRESS else 0.0)
 
     def _class_points(self, row: Row, kinds: list[str]) -> float:
         if kinds and self._kinds.isdisjoint(kinds):

@@ -50,10 +50,15 @@ def _is_name(key: str) -> bool:
     )
 
 
-def folded_house(tags: Mapping[str, str]) -> str:
-    """Words of the house number, and all of them as one: 12 B is looked for as `12b` too."""
-    words = fold(address_parts(tags).get("house_number", ""))
-    return " ".join(dict.fromkeys([*words, "".join(words)]))
+def folded_address(tags: Mapping[str, str]) -> str:
+    """Words of the house number, and of its street on a second line; empty without a number.
+
+    A number with a letter is there as one word too: 12 B is looked for as `12b`.
+    """
+    parts = address_parts(tags)
+    words = fold(parts.get("house_number", ""))
+    number = [*words, "".join(words)] if len(words) == 2 and words[1].isalpha() else list(words)
+    return f"{' '.join(number)}\n{' '.join(fold(parts.get('street', '')))}" if number else ""
 
 
 def text_columns(
@@ -82,5 +87,7 @@ def text_columns(
     if place_class in (PlaceClass.SETTLEMENT, PlaceClass.BOUNDARY):
         parts = {}
     around = [parts.get(part, "") for part in ("street", "postcode", "district", "city")]
-    address = dict.fromkeys([*folded_house(tags).split(), *(word for value in around for word in fold(value))])
+    address = dict.fromkeys(
+        [*folded_address(tags).partition("\n")[0].split(), *(word for value in around for word in fold(value))]
+    )
     return name, " ".join(alt), " ".join(category), " ".join(detail), " ".join(address)

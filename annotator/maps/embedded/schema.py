@@ -9,7 +9,7 @@ without content over folded words (`folding.py`); `word` is its vocabulary, for 
 import sqlite3
 from enum import IntEnum
 
-VERSION = 1
+VERSION = 2
 """Goes up when an index of an older build cannot answer any more."""
 
 PAGE_BYTES = 4096
@@ -31,7 +31,7 @@ CREATE TABLE place(
     prominence REAL NOT NULL,
     kinds TEXT NOT NULL,      -- types and tags of synonyms.py, each between spaces
     names TEXT NOT NULL,      -- folded, one a line, the local name first
-    house TEXT NOT NULL,      -- folded house number, empty if there is none
+    address TEXT NOT NULL,    -- folded house number, its street on a second line; empty without a number
     context INTEGER NOT NULL,
     tags TEXT NOT NULL        -- JSON object
 );

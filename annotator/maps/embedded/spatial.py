@@ -9,6 +9,7 @@ the nearest of its kind.
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import shapely
 
@@ -27,6 +28,9 @@ _POINTS_PER_M = 1 / 250
 """What a metre from the place costs somebody who is looked for by name."""
 
 _MAX_ANCHORS = 25
+_MAX_SPLITS = 6
+"""Readings that are tried; a query of a hundred relations means nothing."""
+
 _SAME_AREA_M = 10_000.0
 _AREAS = (PlaceClass.SETTLEMENT, PlaceClass.BOUNDARY)
 
@@ -57,7 +61,7 @@ class Spatial:
 
     def by_relation(self, words: tuple[str, ...]) -> list[Hit] | None:
         """What lies so to a place; None if no part of the query can be read that way."""
-        for split in splits(words):
+        for split in islice(splits(words), _MAX_SPLITS):
             anchors = self._anchors(split.where, fuzzy=True, is_end=True)
             if not anchors:
                 continue

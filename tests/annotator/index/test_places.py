@@ -93,11 +93,11 @@ def test_areas_around_a_position_come_smallest_first(port_sel_index: PlaceIndex)
 
 
 lines = st.lists(
-    st.tuples(st.floats(44.998, 45.022), st.floats(4.998, 5.032)), min_size=1, max_size=60
+    st.tuples(st.floats(44.998, 45.022), st.floats(4.998, 5.032)), min_size=1, max_size=10
 )  # degrees around the town
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines, st.sampled_from([30.0, 150.0, 600.0]), st.sampled_from([None, "pharmacy", "cafe"]))
 def test_places_along_a_line_are_those_within_the_buffer(
     port_sel_index: PlaceIndex, line: list[tuple[float, float]], buffer_m: float, type: str | None

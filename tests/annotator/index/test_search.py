@@ -1,5 +1,7 @@
 """Text search on a town of our own: what a person types, and what they expect to come first."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -153,3 +155,10 @@ def test_no_text_breaks_the_search(port_sel_index: PlaceIndex, text: str) -> Non
         return
     params = TextSearchParams(query=clean)
     assert port_sel_index.text_search(params) == port_sel_index.text_search(params)
+
+
+def test_every_place_and_street_is_found_by_each_of_its_names(port_sel: Any, port_sel_index: PlaceIndex) -> None:
+    for objects in (port_sel.nodes, port_sel.ways, port_sel.relations):
+        for *_, tags in objects:
+            for name in (value for key, value in tags.items() if key.partition(":")[0] == "name"):
+                assert tags["name"] in names(port_sel_index, name), name
