@@ -12,7 +12,6 @@ first only. Saves `benchmarks/maps/<date>-<machine>-index.json`.
 import json
 import os
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,6 @@ import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -30,10 +28,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from annotator.maps.embedded.index import build_index
 from annotator.maps.embedded.places import PlaceIndex
 from annotator.maps.params import NearbySearchParams, ReverseGeocodeParams, TextSearchParams
 from annotator.maps.results import Place
+from benchmarks.maps.record import percentiles, save_record
 from server.bench.machine import describe_run
 
 PACKAGES = ("osmium", "shapely", "numpy", "rapidfuzz", "opening-hours-py", "pydantic")
@@ -51,6 +49,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="How often every query is asked.")] = 5,
     builds: Annotated[int, typer.Option(min=1, help="How often the index is built.")] = 5,
     queries: Annotated[int, typer.Option(min=20, help="Queries of each tool.")] = 300,
+    kind: Annotated[str, typer.Option(help="Last part of the file's name.")] = "index",
     output: Annotated[Path | None, typer.Option(help="Where to save; by default beside this script.")] = None,
 ) -> None:
     """Measure the place index on an extract."""
@@ -71,18 +70,15 @@ def main(
         "build": build,
         **answers,
     }
-    path = output or _default_path()
-    # One line for each field: indented samples would be a file of numbers one below the other.
-    lines = (f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in record.items())
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     show(build, answers)
-    Console(stderr=True).print(f"Saved to {path}", highlight=False, soft_wrap=True)
+    save_record(kind, record, output)
 
 
 def measure_build(extract: Path, target: Path, builds: int) -> dict[str, Any]:
     """Wall time, processor time and peak memory of builds, each in a fresh process; `target` holds the last one."""
     program = (
         "import json, resource, sys, time\n"
+        "from dataclasses import asdict\n"
         "from pathlib import Path\n"
         "from annotator.maps.embedded.index import build_index\n"
         "bare = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -90,7 +86,7 @@ def measure_build(extract: Path, target: Path, builds: int) -> dict[str, Any]:
         "summary = build_index(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "said = {'wall_s': time.perf_counter() - wall, 'cpu_s': time.process_time() - cpu}\n"
         "said['peak_bytes'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
-        "said['import_bytes'] = bare * 1024\n"
+        "said |= {'import_bytes': bare * 1024, 'summary': asdict(summary)}\n"
         "print(json.dumps(said))\n"
     )
     samples = []
@@ -99,18 +95,14 @@ def measure_build(extract: Path, target: Path, builds: int) -> dict[str, Any]:
             [sys.executable, "-c", program, str(extract), str(target)], check=True, capture_output=True, text=True
         )
         samples.append(json.loads(done.stdout))
-    summary = build_index(extract, target)
+    summary = samples[-1]["summary"]
     return {
         "median_wall_s": statistics.median(sample["wall_s"] for sample in samples),
         "median_cpu_s": statistics.median(sample["cpu_s"] for sample in samples),
         "max_peak_bytes": max(sample["peak_bytes"] for sample in samples),
         "import_bytes": samples[0]["import_bytes"],
-        "index_bytes": target.stat().st_size,
-        "num_pois": summary.num_pois,
-        "num_addresses": summary.num_addresses,
-        "num_lines": summary.num_lines,
-        "num_areas": summary.num_areas,
-        "samples": samples,
+        "summary": summary,
+        "samples": [{key: value for key, value in sample.items() if key != "summary"} for sample in samples],
     }
 
 
@@ -259,22 +251,12 @@ def measure(calls: Sequence[tuple[str, Callable[[], object]]], rounds: int) -> d
             cpu_ms[number].append(round((time.process_time() - cpu) * 1e3, 3))
     return {
         "num_calls": len(calls),
-        "wall_ms": _figures(wall_ms),
-        "cpu_ms": _figures(cpu_ms),
+        "wall_ms": percentiles([ms for call in wall_ms for ms in call]),
+        "cpu_ms": percentiles([ms for call in cpu_ms for ms in call]),
         "samples": [
             {"call": label, "wall_ms": wall, "cpu_ms": cpu}
             for (label, _), wall, cpu in zip(calls, wall_ms, cpu_ms, strict=True)
         ],
-    }
-
-
-def _figures(samples: Sequence[Sequence[float]]) -> dict[str, float]:
-    every = sorted(sample for call in samples for sample in call)
-    return {
-        "median": statistics.median(every),
-        "p90": every[int(0.90 * (len(every) - 1))],
-        "p99": every[int(0.99 * (len(every) - 1))],
-        "max": every[-1],
     }
 
 
@@ -289,16 +271,9 @@ def show(build: dict[str, Any], answers: dict[str, dict[str, Any]]) -> None:
     console.print(
         f"build: {build['median_wall_s']:.2f} s ({build['median_cpu_s']:.2f} s of processor), at most "
         f"{build['max_peak_bytes'] / 2**20:.0f} MiB ({build['import_bytes'] / 2**20:.0f} MiB of them imports); "
-        f"{build['num_pois']} places of interest, {build['index_bytes'] / 1e6:.1f} MB"
+        f"{build['summary']['num_pois']} places of interest, {build['summary']['size_bytes'] / 1e6:.1f} MB"
     )
     console.print(table)
-
-
-def _default_path() -> Path:
-    described = describe_run()["machine"]
-    assert isinstance(described, dict)
-    machine = re.sub(r"[^a-z0-9]+", "-", f"{described['cpu']} {described['num_cores']}c".lower()).strip("-")
-    return Path(__file__).parent / f"{datetime.now(UTC):%Y-%m-%d}-{machine}-index.json"
 
 
 if __name__ == "__main__":
