@@ -1,14 +1,17 @@
 """The web program's process: a socket, uvicorn, and a log that holds no secrets."""
 
+import asyncio
 import errno
 import logging
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 
 from annotator import __version__
 from annotator.app import build_app
+from annotator.assembly import open_service
 from annotator.errors import ConfigError
 from annotator.settings import Settings
 
@@ -42,13 +45,33 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """Ends with status 0 when it is asked to stop: uvicorn's own would send itself the signal again at the end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+async def _try_out(settings: Settings) -> None:
+    async with open_service(settings):
+        pass
+
+
 def run(settings: Settings, listener: socket.socket) -> None:
-    """Serves until a signal."""
+    """Serves until a signal.
+
+    Raises:
+        ConfigError: a setting that cannot work.
+        StorageError: the database cannot be opened.
+    """
     logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if settings.log_level != "debug":
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # What cannot work is told in one line now, and not by uvicorn with a traceback later.
+    asyncio.run(_try_out(settings))
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         build_app(settings),
@@ -60,4 +83,4 @@ def run(settings: Settings, listener: socket.socket) -> None:
     )
     shown = f"[{host}]" if ":" in host else host
     print(f"MapQaTor {__version__} at http://{shown}:{port}", flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config).run(sockets=[listener])
