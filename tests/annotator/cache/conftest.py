@@ -7,19 +7,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from annotator.cache.exchanges import ExchangeStore
 from annotator.cache.keys import RequestKey, request_key
 from annotator.maps.calls import HttpCall, HttpResponse
 from annotator.maps.provider import Policy, ProviderInfo
-from annotator.store.migrate import migrate
+from annotator.store.migrate import HEAD, migrate
 from annotator.store.sessions import Database, open_database
+from annotator.store.tables import metadata
 
 
 @dataclass
@@ -121,40 +124,90 @@ def _wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
         time.sleep(0.02)
 
 
+@contextmanager
+def _new_postgresql_database(server: str) -> Iterator[str]:
+    """The URL of a new, empty database on the server."""
+    import psycopg
+
+    name = f"t{uuid4().hex}"
+    with psycopg.connect(host=server, user="rhumb", dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield f"postgresql+psycopg://rhumb@/{name}?host={server}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
+    """Where a database could be."""
     return f"sqlite:///{tmp_path / 'mapqator.sqlite'}"
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """An empty database on the server."""
-    import psycopg
+    with _new_postgresql_database(postgresql_server) as url:
+        yield url
 
-    name = f"t{uuid4().hex}"
-    with psycopg.connect(host=postgresql_server, user="rhumb", dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield f"postgresql+psycopg://rhumb@/{name}?host={postgresql_server}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind that nobody has migrated."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+# Migrating takes longer than most tests, so it is done once, and then the file is copied or the tables are emptied.
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "mapqator.sqlite"
+    database = open_database(f"sqlite:///{path}")
+    migrate(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+    with _new_postgresql_database(postgresql_server) as url:
+        database = open_database(url)
+        migrate(database)
+        database.close()
+        yield url
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_url: str, migrated_sqlite: Path) -> str:
+    shutil.copy(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
+
+
+@pytest.fixture
+def migrated_postgresql_url(migrated_postgresql: str) -> Iterator[str]:
+    yield migrated_postgresql
+    database = open_database(migrated_postgresql)
+    with database.writing() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
+    database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue(f"{request.param}_url")
+    """A database of each kind with this program's tables."""
+    return request.getfixturevalue(f"migrated_{request.param}_url")
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     database = open_database(database_url)
-    migrate(database)
     yield database
     database.close()
 
 
 @pytest.fixture
-def sqlite_database(sqlite_url: str) -> Iterator[Database]:
-    database = open_database(sqlite_url)
-    migrate(database)
+def sqlite_database(migrated_sqlite_url: str) -> Iterator[Database]:
+    database = open_database(migrated_sqlite_url)
     yield database
     database.close()
 

@@ -70,7 +70,7 @@ def test_killing_a_process_in_a_burst_of_misses_loses_no_acknowledged_recording_
 ) -> None:
     rng = random.Random(20261124)
     acknowledged: Acknowledged = []
-    num_rounds = 5 if database.is_sqlite else 2
+    num_rounds = 4 if database.is_sqlite else 2
     for number in range(num_rounds):
         burst = start_burst(database_url, f"round{number}", 100_000)
         assert burst.stdout is not None
@@ -169,7 +169,7 @@ def test_a_database_that_another_program_locks_is_one_line(
 
 
 def test_writing_that_fails_in_the_middle_of_the_file_is_one_line_and_the_database_works_on(
-    sqlite_database: Database, sqlite_url: str
+    sqlite_database: Database, migrated_sqlite_url: str
 ) -> None:
     # The system refuses to let any file grow beyond a limit, as it does on a full disk or a broken one.
     code = textwrap.dedent(
@@ -194,7 +194,7 @@ def test_writing_that_fails_in_the_middle_of_the_file_is_one_line_and_the_databa
         record(store, "after-1")
         """
     )
-    command = [sys.executable, "-c", code, sqlite_url, str(BURST.parent)]
+    command = [sys.executable, "-c", code, migrated_sqlite_url, str(BURST.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr.count("\n") == 1
     assert "cannot be read or written" in done.stderr

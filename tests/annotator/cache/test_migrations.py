@@ -56,7 +56,7 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
 
 
-def test_processes_that_start_at_once_make_the_tables_once(database_url: str) -> None:
+def test_processes_that_start_at_once_make_the_tables_once(empty_url: str) -> None:
     code = (
         "import sys\n"
         "import alembic.command, alembic.config, alembic.script\n"
@@ -66,7 +66,7 @@ def test_processes_that_start_at_once_make_the_tables_once(database_url: str) ->
         "sys.stdin.readline()\n"
         "migrate(open_database(sys.argv[1]))\n"
     )
-    command = [sys.executable, "-c", code, database_url]
+    command = [sys.executable, "-c", code, empty_url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen(command, **pipes) for _ in range(3)]
     for process in processes:
@@ -76,7 +76,7 @@ def test_processes_that_start_at_once_make_the_tables_once(database_url: str) ->
         process.stdin.flush()
     ends = [process.communicate(timeout=60) for process in processes]
     assert [(process.returncode, errors) for process, (_, errors) in zip(processes, ends, strict=True)] == [(0, "")] * 3
-    database = open_database(database_url)
+    database = open_database(empty_url)
     with database.reading() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
     database.close()
@@ -106,7 +106,7 @@ def test_another_programs_database_is_left_alone(sqlite_url: str, tmp_path: Path
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "migrations"
     shutil.copytree(migrations_folder(), folder)
@@ -117,7 +117,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
         "    op.execute('CREATE TABLE half (id TEXT)')\n"
         "    op.execute('INSERT INTO nowhere VALUES (1)')\n"
     )
-    database = open_database(database_url)
+    database = open_database(empty_url)
     with monkeypatch.context() as patch:
         patch.setattr("annotator.store.migrate.migrations_folder", lambda: folder)
         with pytest.raises(Exception, match="nowhere"):
