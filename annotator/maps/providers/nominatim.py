@@ -4,7 +4,6 @@ It has no search around a point: its special phrases (`[pub]` within a box) give
 nearest ones, and its documentation sends those who want all of them to Overpass. So there is no `nearby_search` here,
 and a `text_search` within a radius may leave out what Nominatim thinks unimportant.
 
-A result that is no OpenStreetMap object, such as the computed middle of a postcode, has no lasting id and is left out.
 Nominatim's own `place_id` changes with every import and is never used.
 """
 
@@ -117,13 +116,14 @@ def _message(payload: Any) -> str:
 
 
 def _places(provider: "Nominatim", rows: list[dict[str, Any]], language: str) -> list[Place]:
-    return [_place(provider, row, language) for row in rows if "osm_type" in row and "osm_id" in row]
+    return [_place(provider, row, language) for row in rows]
 
 
 def _place(provider: "Nominatim", row: Mapping[str, Any], language: str) -> Place:
     return place_of(
         provider,
-        object_id(row["osm_type"], row["osm_id"]),
+        # What it computed, such as the middle of a postcode, is no object.
+        object_id(row["osm_type"], row.get("osm_id")) if "osm_type" in row else None,
         (number(row, "lat"), number(row, "lon")),
         # A server may keep no name details; then the one name that it gives has to do.
         {

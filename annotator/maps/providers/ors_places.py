@@ -1,7 +1,7 @@
 """Places of openrouteservice: its geocoder (Pelias, `/geocode`) and its points of interest (`/pois`).
 
-The geocoder mixes several gazetteers; only OpenStreetMap's addresses and venues are asked for, as only they have ids
-that other providers know. Towns and regions, which it takes from Who's On First, and streets are not found.
+The geocoder mixes several gazetteers; only OpenStreetMap is asked, whose ids and licence the other providers share. So
+towns and regions, which it takes from Who's On First, are not found; streets, addresses and venues are.
 
 Points of interest come nearest first and are filtered by words and wheelchair access here, among the nearest 2000. They
 carry name, address, hours, phone, website and wheelchair access, and no other tags.
@@ -60,12 +60,7 @@ def _parse_reverse(provider: Provider, params: ReverseGeocodeParams, responses: 
 
 
 def _geocoder(limit: int, language: str) -> tuple[tuple[str, str], ...]:
-    return (
-        ("sources", "openstreetmap"),
-        ("layers", "address,venue"),
-        ("size", str(limit)),
-        ("lang", language),
-    )
+    return (("sources", "openstreetmap"), ("size", str(limit)), ("lang", language))
 
 
 def _at(name: str, point: LatLon) -> tuple[tuple[str, str], ...]:
@@ -80,13 +75,9 @@ def _addresses(provider: Provider, response: HttpResponse, language: str) -> lis
 
 def _address(provider: Provider, feature: Mapping[str, Any], language: str) -> Place:
     said = need(feature, "properties", kind=dict)
-    # As node/123, and in older versions node:123.
-    kind, _, number = need(said, "id", kind=str).replace(":", "/").rpartition("/")
-    if not (number.isascii() and number.isdecimal() and len(number) < 20):
-        raise UpstreamFormatError(f"the answer's place '{said['id'][:60]}' is no OpenStreetMap object")
     return place_of(
         provider,
-        object_id(kind, int(number)),
+        _object(need(said, "id", kind=str)),
         _point(feature),
         texts(get(said, "addendum", "osm", kind=dict)) | texts({"name": said.get("name")}),
         language,
@@ -103,6 +94,16 @@ def _address(provider: Provider, feature: Mapping[str, Any], language: str) -> P
         address=get(said, "label", kind=str),
         attributes={"layer": get(said, "layer", kind=str), "confidence": get(said, "confidence", kind=float)},
     )
+
+
+def _object(gazetteer_id: str) -> str | None:
+    """The object of `node/123`; a street is a line that was made of several, as `polyline:123`, and is none."""
+    kind, _, digits = gazetteer_id.replace(":", "/").partition("/")
+    if kind == "polyline":
+        return None
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
+        raise UpstreamFormatError(f"the answer's place '{gazetteer_id[:40]}' is no OpenStreetMap object")
+    return object_id(kind, int(digits))
 
 
 def _point(feature: Mapping[str, Any]) -> LatLon:
@@ -205,4 +206,6 @@ def _poi(provider: Provider, feature: Mapping[str, Any], tags: dict[str, str], l
 
 TEXT_SEARCH = Operation(_build_search, _parse_search)
 REVERSE_GEOCODE = Operation(_build_reverse, _parse_reverse)
-NEARBY_SEARCH = Operation(_build_nearby, _parse_nearby, _refuse_nearby, applied_here=frozenset({"language"}))
+NEARBY_SEARCH = Operation(
+    _build_nearby, _parse_nearby, _refuse_nearby, applied_here=frozenset({"keyword", "wheelchair", "limit", "language"})
+)

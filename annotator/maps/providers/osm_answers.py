@@ -7,7 +7,7 @@ from typing import Any, Literal
 from annotator.errors import InputError, UpstreamFormatError
 from annotator.maps.osm_place import address_line, fields_from_tags
 from annotator.maps.provider import Provider
-from annotator.maps.providers.positions import on_earth
+from annotator.maps.providers.positions import lat_lon, on_earth
 from annotator.maps.results import Place
 
 type ObjectType = Literal["node", "way", "relation"]
@@ -61,7 +61,7 @@ def texts(value: Any) -> dict[str, str]:
 
 def place_of(
     provider: Provider,
-    native_id: str,
+    native_id: str | None,
     position: tuple[float, float],
     tags: Mapping[str, str],
     language: str,
@@ -73,7 +73,8 @@ def place_of(
     """A place from an object's tags and what the service itself knows of it.
 
     Args:
-        native_id: see `object_id`.
+        native_id: see `object_id`; None for what is no object, such as the middle of a postcode. Where it is then names
+            it, as in `osm:address:43.738400,7.424600`.
         position: latitude and longitude.
         tags: as OpenStreetMap has them; a service that gives only a name gives it as `name`.
         language: of the name.
@@ -90,7 +91,8 @@ def place_of(
     fields["address_parts"] = known
     fields["address"] = address_line(known) or fields.get("address") or address
     fields["attributes"] = {**fields.get("attributes", {}), **_present(attributes)}
-    return Place(pid=provider.pid(native_id), provider=provider.info.key, lat=lat, lon=lon, **fields)
+    pid = provider.pid(native_id or f"address:{lat_lon((lat, lon))}")
+    return Place(pid=pid, provider=provider.info.key, lat=lat, lon=lon, **fields)
 
 
 def kilometres(metres: float) -> str:

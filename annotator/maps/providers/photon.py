@@ -4,7 +4,6 @@
 without a name, such as most benches, is missing, and so is one whose type stands in a second tag.
 
 A server knows the languages that it was built with (the public one `en`, `de` and `fr`) and refuses others itself.
-Postcodes and other entries that are no OpenStreetMap object have no lasting id and are left out.
 """
 
 from collections.abc import Mapping
@@ -117,11 +116,7 @@ def _language(tag: str) -> str:
 def _places(provider: "Photon", response: HttpResponse, language: str) -> list[Place]:
     payload = response.json()
     need(payload, "features", kind=list)
-    return [
-        _place(provider, feature, language)
-        for feature in items(payload, "features")
-        if get(feature, "properties", "osm_id", kind=int) is not None
-    ]
+    return [_place(provider, feature, language) for feature in items(payload, "features")]
 
 
 def _place(provider: "Photon", feature: Mapping[str, Any], language: str) -> Place:
@@ -132,7 +127,8 @@ def _place(provider: "Photon", feature: Mapping[str, Any], language: str) -> Pla
         street = get(said, "name", kind=str)
     return place_of(
         provider,
-        object_id(said.get("osm_type"), said["osm_id"]),
+        # Entries from other sources than OpenStreetMap are no objects.
+        object_id(said.get("osm_type"), said["osm_id"]) if "osm_id" in said else None,
         (
             need(feature, "geometry", "coordinates", 1, kind=float),
             need(feature, "geometry", "coordinates", 0, kind=float),

@@ -130,6 +130,11 @@ def found_address(result: Any) -> None:
     assert result.places[0].distance_m == 46.3
 
 
+def found_postcode(result: Any) -> None:
+    (place,) = result.places
+    assert (place.pid, place.name, place.kind) == ("osm:address:43.738400,7.424600", "98000", "place=postcode")
+
+
 def nothing(result: Any) -> None:
     assert result.places == ()
 
@@ -161,7 +166,7 @@ CASES = [
         check=found_within,
     ),
     Case("no more than asked for", "text_search", NEAR | {"limit": 1}, ((200, [CAFE, FAR]),), check=found_within),
-    Case("a postcode is no object", "text_search", {"query": "98000"}, ((200, [POSTCODE]),), "empty", nothing),
+    Case("a postcode is no object", "text_search", {"query": "98000"}, ((200, [POSTCODE]),), check=found_postcode),
     Case("nothing of that name", "text_search", {"query": "xyzzy"}, ((200, []),), "empty", nothing),
     Case("search: a bad request", "text_search", SEARCH, ((400, BAD_REQUEST),), "error"),
     Case("search: blocked for its user agent", "text_search", SEARCH, ((403, FORBIDDEN),), "error"),

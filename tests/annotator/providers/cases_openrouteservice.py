@@ -58,7 +58,7 @@ FAR = feature(43.7385, 7.4270, id="way/1009", layer="venue", source="openstreetm
 BY_COLON = feature(
     43.7348, 7.4206, id="relation:77", layer="address", source="openstreetmap", name="1 Quai", label="1 Quai"
 )
-STREET = feature(43.7348, 7.4206, id="polyline:99", layer="street", source="openstreetmap", name="Quai", label="Quai")
+STREET = feature(43.7348, 7.4206, id="polyline:99:4", layer="street", source="openstreetmap", name="Quai", label="Quai")
 
 
 def poi(osm_type: int, osm_id: int, lat: float, lon: float, number: int | None = 564, **tags: str) -> dict[str, Any]:
@@ -156,6 +156,10 @@ def found_venue(result: Any) -> None:
 def found_two(result: Any) -> None:
     assert [place.pid for place in result.places] == ["osm:r77", "osm:w1009"]
     assert [place.address for place in result.places] == ["1 Quai", "Far, Monaco"]
+
+
+def found_street(result: Any) -> None:
+    assert [(place.pid, place.name) for place in result.places] == [("osm:address:43.734800,7.420600", "Quai")]
 
 
 def found_nearest_first(result: Any) -> None:
@@ -288,7 +292,8 @@ CASES = [
     Case("nothing of that name", "text_search", {"query": "xyzzy"}, ((200, geocoded()),), "empty", nothing),
     Case("search: a bad key", "text_search", SEARCH, ((403, BAD_KEY),), "error"),
     Case("search: a bad request", "text_search", SEARCH, ((400, PELIAS_ERROR),), "error"),
-    broken("search: a place that is no object", "text_search", SEARCH, geocoded(STREET)),
+    Case("a street is no object", "text_search", SEARCH, ((200, geocoded(STREET)),), check=found_street),
+    broken("search: no number", "text_search", SEARCH, geocoded(feature(43.7, 7.4, id="node/one", name="?"))),
     broken("search: HTML", "text_search", SEARCH, PAGE),
     Case("the venue at a position", "reverse_geocode", HERE, ((200, geocoded(VENUE)),), check=found_venue),
     Case("the open sea", "reverse_geocode", HERE, ((200, geocoded()),), "empty", nothing),

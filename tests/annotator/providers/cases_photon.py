@@ -106,6 +106,11 @@ def found_nearest_first(result: Any) -> None:
     assert [place.distance_m for place in result.places] == [11.1, 46.3]
 
 
+def found_postcode(result: Any) -> None:
+    (place,) = result.places
+    assert (place.pid, place.name, place.kind) == ("osm:address:43.738400,7.424600", "98000", "place=postcode")
+
+
 def nothing(result: Any) -> None:
     assert result.places == ()
 
@@ -136,7 +141,9 @@ CASES = [
         ((200, answer(CAFE, STREET)),),
         check=only_the_cafe,
     ),
-    Case("a postcode is no object", "text_search", {"query": "98000"}, ((200, answer(POSTCODE)),), "empty", nothing),
+    Case(
+        "a postcode is no object", "text_search", {"query": "98000"}, ((200, answer(POSTCODE)),), check=found_postcode
+    ),
     Case("nothing of that name", "text_search", {"query": "xyzzy"}, ((200, answer()),), "empty", nothing),
     Case(
         "search: an unknown language", "text_search", SEARCH | {"language": "xx"}, ((400, UNKNOWN_LANGUAGE),), "error"

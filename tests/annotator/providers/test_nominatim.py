@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from case_run import judge
-from cases_nominatim import CASES, FORBIDDEN
+from cases_nominatim import FORBIDDEN
 from monaco import HARBOUR
-from provider_case import Case
 
 from annotator.errors import InputError, UnsupportedError
 from annotator.maps.calls import HttpCall, HttpResponse
@@ -21,11 +19,6 @@ DETAILS = (("format", "jsonv2"), ("addressdetails", "1"), ("extratags", "1"), ("
 def built(tool: ToolName, params: dict[str, Any], base_url: str | None = None) -> HttpCall:
     (call,) = Nominatim(base_url).build(tool, PARAMS[tool].model_validate(params))
     return call
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(Nominatim(), case)
 
 
 def test_a_search_of_the_world_asks_for_names_tags_and_address() -> None:

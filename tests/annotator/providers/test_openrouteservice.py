@@ -4,10 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from case_run import judge
 from cases_openrouteservice import (
     BAD_KEY,
-    CASES,
     HERE,
     LEFT_OUT,
     NO_WAY,
@@ -19,7 +17,6 @@ from cases_openrouteservice import (
     collection,
 )
 from monaco import CASINO, GARDEN, HARBOUR, PAIRS, PALACE, TOUR, WAY, stop
-from provider_case import Case
 
 from annotator.errors import UnsupportedError
 from annotator.maps.calls import HttpCall, HttpResponse, Secret
@@ -30,7 +27,7 @@ from annotator.maps.providers.ors_categories import IDS, ids_of
 
 PUBLIC = "https://api.openrouteservice.org"
 KEY = (Secret("OPENROUTESERVICE_API_KEY", "authorization"),)
-OSM_ONLY = (("sources", "openstreetmap"), ("layers", "address,venue"))
+OSM_ONLY = (("sources", "openstreetmap"),)
 
 
 def lon_lat(point: tuple[float, float]) -> list[float]:
@@ -52,11 +49,6 @@ def refused(tool: ToolName, params: dict[str, Any]) -> str:
     with pytest.raises(UnsupportedError) as error:
         built(tool, params)
     return error.value.message
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(OpenRouteService(), case)
 
 
 def test_places_are_searched_for_in_openstreetmap_alone() -> None:

@@ -4,12 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from case_run import judge
-from cases_overpass import BAD_QUERY, BUSY, CASES
+from cases_overpass import BAD_QUERY, BUSY
 from hypothesis import given
 from hypothesis import strategies as st
 from monaco import HARBOUR
-from provider_case import Case
 
 from annotator.errors import InputError, UnsupportedError
 from annotator.maps.calls import HttpCall, HttpResponse
@@ -42,11 +40,6 @@ def refused(tool: ToolName, params: dict[str, Any]) -> str:
     with pytest.raises(UnsupportedError) as error:
         built(tool, params)
     return error.value.message
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(Overpass(), case)
 
 
 def test_a_query_is_posted_as_a_form() -> None:

@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from case_run import judge
-from cases_photon import CASES, PAGE, UNKNOWN_LANGUAGE
+from cases_photon import PAGE, UNKNOWN_LANGUAGE
 from monaco import HARBOUR
-from provider_case import Case
 
 from annotator.errors import UnsupportedError
 from annotator.maps.calls import HttpCall, HttpResponse
@@ -29,11 +27,6 @@ def refused(params: dict[str, Any]) -> str:
     with pytest.raises(UnsupportedError) as error:
         built("nearby_search", params)
     return error.value.message
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_answer_is_read_as_it_was_meant(case: Case) -> None:
-    judge(Photon(), case)
 
 
 def test_a_search_of_the_world_is_a_word_and_a_language() -> None:
