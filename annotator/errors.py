@@ -3,6 +3,9 @@
 A message is one line for a person: what happened, what was kept, what to do. `code` is for machines and never changes.
 """
 
+MAX_QUOTED = 500
+"""Characters of a message that quotes a provider."""
+
 
 class MapqatorError(Exception):
     """Base of all errors whose message is meant for a user."""
@@ -63,14 +66,15 @@ class UpstreamError(MapqatorError):
     """A provider failed to answer; nothing was recorded; becomes a 502.
 
     Args:
-        message: what the provider did, without secrets.
+        message: what the provider did, without secrets. It may quote the provider, so it is made one line and not long.
         status: its HTTP status, if it gave one.
     """
 
     code = "upstream_error"
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
+        line = " ".join(message.split())
+        super().__init__(line if len(line) <= MAX_QUOTED else f"{line[: MAX_QUOTED - 1]}…")
         self.status = status
 
 
