@@ -44,11 +44,18 @@ def provider_type(key: str) -> type[Provider]:
     """The class behind a key, imported when first asked for.
 
     Raises:
-        NotFoundError: there is no provider of that name.
+        NotFoundError: there is no provider of that name, or the package that brings it is broken.
     """
     if key not in _entry_points():
         raise NotFoundError(f"there is no provider '{key}'; `mapqator providers` lists them")
-    found = _entry_points()[key].load()
+    try:
+        found = _entry_points()[key].load()
+    except Exception as error:
+        # Code of others may fail in any way when it is imported; ours fails where programmers see it.
+        if key in _OWN:
+            raise
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise NotFoundError(f"the entry point '{key}' of {ENTRY_POINT_GROUP} cannot be loaded: {why}") from error
     if not (isinstance(found, type) and issubclass(found, Provider)):
         raise NotFoundError(f"the entry point '{key}' of {ENTRY_POINT_GROUP} is no Provider")
     return found
