@@ -23,6 +23,8 @@ from annotator.store.migrate import migrate
 from annotator.store.sessions import open_database
 
 TOWN_NAME = "town"
+FLIGHT_MARGIN_S = 10.0
+"""What recording an answer may take on top of waiting and asking for it."""
 
 
 @asynccontextmanager
@@ -55,7 +57,14 @@ async def open_service(settings: Settings, env: Mapping[str, str] | None = None)
             "osm": EmbeddedTransport(library),
             "local": LocalTransport(),
         }
-        fetcher = Fetcher(store, Pace(database), Flights(database), transports, max_wait_s=settings.max_wait_s)
+        fetcher = Fetcher(
+            store,
+            Pace(database),
+            Flights(database),
+            transports,
+            max_wait_s=settings.max_wait_s,
+            flight_ttl_s=settings.request_timeout_s + settings.max_wait_s + FLIGHT_MARGIN_S,
+        )
         yield MapService(catalogue, library, store, fetcher)
         store.flush_hits()
     finally:

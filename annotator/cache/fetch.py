@@ -29,8 +29,6 @@ from annotator.maps.provider import Provider, RateLimit
 LIVE_NAMESPACE = "live"
 FLIGHT_POLL_S = 0.05
 """How often a process looks whether another one's request has been recorded."""
-FLIGHT_TTL_S = 90.0
-"""How long a process that was killed while asking keeps others waiting."""
 DEFAULT_RETRY_S = 30.0
 """When to come back after a 429 that does not say."""
 OUTSIDE = ("http", "https")
@@ -85,6 +83,7 @@ class Fetcher:
         flights: who is asking what, shared likewise.
         transports: by URL scheme.
         max_wait_s: longest wait for a rate limit before giving up.
+        flight_ttl_s: longest that asking can take; a process that is killed meanwhile keeps others waiting so long.
     """
 
     def __init__(
@@ -95,12 +94,14 @@ class Fetcher:
         transports: Mapping[str, Transport],
         *,
         max_wait_s: float = 30.0,
+        flight_ttl_s: float = 60.0,
     ) -> None:
         self._store = store
         self._pace = pace
         self._flights = flights
         self._transports = transports
         self._max_wait_s = max_wait_s
+        self._flight_ttl_s = flight_ttl_s
         self._under_way: dict[tuple[str, str, Mode], asyncio.Task[Fetched]] = {}
 
     async def fetch(self, request: Request) -> Fetched:
@@ -120,10 +121,7 @@ class Fetcher:
             if found is not None:
                 return found
             if request.mode is Mode.REPLAY:
-                raise OfflineMissError(
-                    f"nothing is recorded for this {request.tool} of {request.provider.info.title}; "
-                    "ask once in mode record while the provider can be reached"
-                )
+                raise _offline_miss(request)
         request.require_enabled()
         flight = (request.namespace, key.sha256, request.mode)
         task = self._under_way.get(flight)
@@ -158,7 +156,7 @@ class Fetcher:
         if urlsplit(request.call.url).scheme not in OUTSIDE:
             return await self._ask_and_record(request, key)
         owner, name = str(ULID()), f"{request.namespace}/{key.sha256}"
-        while not await asyncio.to_thread(self._flights.acquire, name, owner, FLIGHT_TTL_S):
+        while not await asyncio.to_thread(self._flights.acquire, name, owner, self._flight_ttl_s):
             await asyncio.sleep(FLIGHT_POLL_S)
         try:
             # Whoever had the flight before us may have brought what we want.
@@ -235,6 +233,16 @@ def refusal(request: Request, response: HttpResponse) -> UpstreamError:
     """The error for a 4xx that is no answer, recorded or new."""
     return UpstreamError(
         f"{request.provider.info.title} refused the request: {_words(request, response)}", status=response.status
+    )
+
+
+def _offline_miss(request: Request) -> OfflineMissError:
+    info = request.provider.info
+    if info.policy.storage == "none":
+        return OfflineMissError(f"the terms of {info.title} forbid recording its answers, so none can be replayed")
+    return OfflineMissError(
+        f"nothing is recorded for this {request.tool} of {info.title}; "
+        "ask once in mode record while the provider can be reached"
     )
 
 
