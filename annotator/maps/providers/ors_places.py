@@ -3,7 +3,7 @@
 The geocoder mixes several gazetteers; only OpenStreetMap is asked, whose ids and licence the other providers share. So
 towns and regions, which it takes from Who's On First, are not found; streets, addresses and venues are.
 
-Points of interest come nearest first and are filtered by words and wheelchair access here, among the nearest 2000. They
+Points of interest come nearest first; words, wheelchair access and hours are judged here, among the nearest 2000. They
 carry name, address, hours, phone, website and wheelchair access, and no other tags.
 """
 
@@ -19,7 +19,14 @@ from annotator.maps.provider import Operation, Provider, Responses
 from annotator.maps.providers.nearby import measured, nearest_first, no_filter, pairs, position, with_travel, within
 from annotator.maps.providers.ors_categories import MAX_CATEGORIES, TAGS, ids_of
 from annotator.maps.providers.ors_routes import SECRETS, TITLE, matrix_call, mode_refusals, read_matrix
-from annotator.maps.providers.osm_answers import kilometres, object_id, place_of, texts
+from annotator.maps.providers.osm_answers import (
+    kilometres,
+    object_id,
+    open_at_refusals,
+    place_of,
+    surely_open,
+    texts,
+)
 from annotator.maps.providers.osm_words import WORD_KEYS, called, holds_words
 from annotator.maps.providers.reading import get, items, need
 from annotator.maps.results import Place, PlaceList
@@ -112,11 +119,11 @@ def _point(feature: Mapping[str, Any]) -> LatLon:
 
 
 def _filters_here(params: NearbySearchParams) -> bool:
-    return params.keyword is not None or bool(params.wheelchair)
+    return params.keyword is not None or bool(params.wheelchair) or params.open_at is not None
 
 
 def _refuse_nearby(provider: Provider, params: NearbySearchParams) -> list[str]:
-    reasons = no_filter(TITLE, params, "open_at", "cuisine", "min_rating", "price_levels")
+    reasons = no_filter(TITLE, params, "cuisine", "min_rating", "price_levels") + open_at_refusals(params.open_at)
     if params.radius_m > MAX_RADIUS_M:
         reasons.append(f"{TITLE} looks at most {MAX_RADIUS_M:.0f} m around a point: give a smaller radius_m")
     if params.type is not None and not ids_of(params.type):
@@ -175,9 +182,8 @@ def _nearest(provider: Provider, params: NearbySearchParams, response: HttpRespo
     features = items(collection, "features")
     center = (params.lat, params.lon)
     found = [(feature, tags) for feature in features if _is_wanted(tags := _tags(feature), params)]
-    places = within(
-        (_poi(provider, feature, tags, params.language) for feature, tags in found), center, params.radius_m
-    )
+    pois = (_poi(provider, feature, tags, params.language) for feature, tags in found)
+    places = surely_open(within(pois, center, params.radius_m), params.open_at)
     if _filters_here(params) and len(places) < params.limit and len(features) >= MAX_POIS - 1:
         raise InputError(f"more than {len(features)} places are around: ask for a smaller radius_m", param="radius_m")
     return nearest_first(places, center)[: params.limit]
@@ -207,5 +213,8 @@ def _poi(provider: Provider, feature: Mapping[str, Any], tags: dict[str, str], l
 TEXT_SEARCH = Operation(_build_search, _parse_search)
 REVERSE_GEOCODE = Operation(_build_reverse, _parse_reverse)
 NEARBY_SEARCH = Operation(
-    _build_nearby, _parse_nearby, _refuse_nearby, applied_here=frozenset({"keyword", "wheelchair", "limit", "language"})
+    _build_nearby,
+    _parse_nearby,
+    _refuse_nearby,
+    applied_here=frozenset({"keyword", "wheelchair", "open_at", "limit", "language"}),
 )

@@ -1,10 +1,12 @@
-"""What adapters of OpenStreetMap services share: ids of its objects, and places from what a service says of them."""
+"""What adapters of OpenStreetMap services share: ids of its objects, places from their tags, and who is open."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from annotator.errors import InputError, UpstreamFormatError
+from annotator.maps.hours import FIRST_YEAR, LAST_YEAR, is_open
 from annotator.maps.osm_place import address_line, fields_from_tags
 from annotator.maps.provider import Provider
 from annotator.maps.providers.positions import lat_lon, on_earth
@@ -50,6 +52,27 @@ def object_of(provider: Provider, place_id: str) -> tuple[ObjectType, int]:
             param="place_id",
         )
     return _TYPES[found[1]], int(found[2])
+
+
+def open_at_refusals(at: datetime | None) -> list[str]:
+    """Why opening hours cannot be asked about a time."""
+    if at is None or FIRST_YEAR < at.year < LAST_YEAR:
+        return []
+    return [f"opening hours are known between the years {FIRST_YEAR} and {LAST_YEAR}: give an open_at among them"]
+
+
+def surely_open(places: Iterable[Place], at: datetime | None) -> list[Place]:
+    """The places whose hours say open at a time; all of them when there is none. Those without hours are left out."""
+    return [
+        place
+        for place in places
+        if at is None
+        or (
+            place.opening_hours is not None
+            and place.opening_hours.raw is not None
+            and is_open(place.opening_hours.raw, at, place.lat, place.lon)
+        )
+    ]
 
 
 def texts(value: Any) -> dict[str, str]:

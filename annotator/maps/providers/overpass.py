@@ -17,7 +17,14 @@ from annotator.maps.calls import HttpCall, HttpResponse
 from annotator.maps.params import NearbySearchParams, PlaceDetailsParams, TextSearchParams
 from annotator.maps.provider import Operation, Provider, ProviderInfo, RateLimit, Responses
 from annotator.maps.providers.nearby import nearest_first, no_filter, within
-from annotator.maps.providers.osm_answers import object_id, object_of, place_of, texts
+from annotator.maps.providers.osm_answers import (
+    object_id,
+    object_of,
+    open_at_refusals,
+    place_of,
+    surely_open,
+    texts,
+)
 from annotator.maps.providers.osm_words import NAME_KEYS, WORD_KEYS, called, has_cuisine, holds_words
 from annotator.maps.providers.overpass_ql import MAX_ELEMENTS, name_query, nearby_query, object_query
 from annotator.maps.providers.reading import get, items, need
@@ -76,7 +83,7 @@ def _parse_details(provider: "Overpass", params: PlaceDetailsParams, responses: 
 
 
 def _refuse_nearby(provider: "Overpass", params: NearbySearchParams) -> list[str]:
-    reasons = no_filter(TITLE, params, "open_at", "min_rating", "price_levels")
+    reasons = no_filter(TITLE, params, "min_rating", "price_levels") + open_at_refusals(params.open_at)
     if params.rank == "prominence":
         reasons.append(f"{TITLE} does not know what is prominent: leave rank at distance")
     if params.travel_mode is not None:
@@ -94,6 +101,7 @@ def _build_nearby(provider: "Overpass", params: NearbySearchParams, responses: R
         keyword=params.keyword,
         cuisine=params.cuisine,
         step_free=bool(params.wheelchair),
+        with_hours=params.open_at is not None,
     )
     return (provider.call(query),)
 
@@ -108,7 +116,7 @@ def _parse_nearby(provider: "Overpass", params: NearbySearchParams, responses: R
         if params.cuisine is not None and not has_cuisine(tags, params.cuisine):
             continue
         places.append(_place(provider, element, params.language))
-    places = nearest_first(within(places, center, params.radius_m), center)
+    places = nearest_first(surely_open(within(places, center, params.radius_m), params.open_at), center)
     return PlaceList(places=tuple(places[: params.limit]), total=len(places))
 
 
@@ -165,7 +173,7 @@ class Overpass(Provider):
         ),
         "place_details": Operation(_build_details, _parse_details, applied_here=frozenset({"language"})),
         "nearby_search": Operation(
-            _build_nearby, _parse_nearby, _refuse_nearby, applied_here=frozenset({"limit", "language"})
+            _build_nearby, _parse_nearby, _refuse_nearby, applied_here=frozenset({"open_at", "limit", "language"})
         ),
     }
 

@@ -29,6 +29,7 @@ def nearby_query(
     keyword: str | None,
     cuisine: str | None,
     step_free: bool,
+    with_hours: bool,
 ) -> str:
     """Objects of a type, or of any when there is none, around a point.
 
@@ -36,12 +37,15 @@ def nearby_query(
         keyword: words that `WORD_KEYS` hold, each of them.
         cuisine: one of the entries of `cuisine`.
         step_free: only what wheelchairs can enter.
+        with_hours: only what says when it is open.
     """
     filters = _words(WORD_KEYS, keyword) if keyword else ""
     if cuisine:
         filters += f'["cuisine"~"{pattern(cuisine)}",i]'
     if step_free:
         filters += _WHEELCHAIR
+    if with_hours:
+        filters += '["opening_hours"]'
     around = _around(center, radius_m)
     if place_type is None:
         # A nameless object of no type in particular is nothing that anybody looks for.

@@ -309,6 +309,13 @@ CASES = [
         check=only_the_anchor,
     ),
     Case(
+        "those that surely are open",
+        "nearby_search",
+        NEARBY | {"open_at": "2026-05-05T03:00"},
+        ((200, POIS),),
+        check=only_the_anchor,
+    ),
+    Case(
         "those that hold a word",
         "nearby_search",
         NEARBY | {"keyword": "ANCHOR the", "limit": 1},

@@ -42,10 +42,13 @@ NEAR = area(
         "name:en": "The Anchor Café",
         "wheelchair": "yes",
         "cuisine": "coffee_shop;ice_cream",
+        "opening_hours": "Tu 08:00-14:00",
         "addr:street": "Quai du Phare",
         "addr:housenumber": "12",
     },
 )
+SHUT = node(18, 43.7348, 7.4206, amenity="cafe", name="Shut", opening_hours="Mo-Su 18:00-24:00")
+ODD = node(19, 43.7348, 7.4206, amenity="cafe", name="Odd", opening_hours="whenever we like")
 NAMELESS = node(13, 43.7351, 7.4206, amenity="cafe")
 OUTSIDE = area("relation", 14, 43.7600, 7.4206, amenity="cafe", name="Café of a Large Garden")
 NOWHERE: dict[str, Any] = {"type": "relation", "id": 15, "tags": {"amenity": "cafe", "name": "Café Nowhere"}}
@@ -138,6 +141,13 @@ CASES = [
         "nearby_search",
         NEARBY | {"cuisine": "Ice cream"},
         ((200, answer(FAR, NEAR, NAMELESS)),),
+        check=only_the_anchor,
+    ),
+    Case(
+        "only what surely is open on a Tuesday at noon in Monaco",
+        "nearby_search",
+        NEARBY | {"open_at": "2026-05-05T10:00:00Z"},
+        ((200, answer(FAR, NEAR, SHUT, ODD)),),
         check=only_the_anchor,
     ),
     Case("no café", "nearby_search", NEARBY, ((200, answer()),), "empty", nothing),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import rfc8785
 from contract_play import KEYS, OWN, RESULTS, all_calls, cases, made, outcome, parsed, places_of, play
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_case import Case
 
@@ -227,6 +227,7 @@ def test_only_what_the_tool_can_read_is_an_answer(key: str, case: Case) -> None:
 
 
 @each_provider
+@settings(deadline=None)
 @given(
     body=st.binary(max_size=60) | st.sampled_from([b"", b"[]", b"null", b'"x"', b"<html>Error</html>", b"[" * 99_999])
 )

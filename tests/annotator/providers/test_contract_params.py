@@ -193,7 +193,7 @@ ANY_TEXT = st.text(max_size=40)
 
 
 @pytest.mark.parametrize("key", KEYS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_whatever_is_asked_is_asked_or_refused(key: str, data: st.DataObject) -> None:
     """Anywhere on earth, in any words, at any radius: calls that can be sent, or lines that say why not."""

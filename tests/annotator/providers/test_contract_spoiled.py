@@ -87,7 +87,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.c
 
 
 @each_provider
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_random_answers_of_a_provider_s_own_words_are_read_or_are_an_error_for_users(
     key: str, data: st.DataObject
@@ -103,7 +103,7 @@ def test_random_answers_of_a_provider_s_own_words_are_read_or_are_an_error_for_u
 
 
 @each_provider
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_answers_in_which_several_things_are_wrong_are_read_or_are_an_error_for_users(
     key: str, data: st.DataObject

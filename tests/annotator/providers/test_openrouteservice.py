@@ -95,6 +95,7 @@ def test_what_is_nearby_is_asked_for_by_category_numbers() -> None:
 def test_what_is_filtered_here_is_filtered_from_all_that_is_around() -> None:
     assert built("nearby_search", HERE | {"type": "cafe", "keyword": "anchor"}).json["limit"] == 2000
     assert built("nearby_search", HERE | {"type": "cafe", "wheelchair": True}).json["limit"] == 2000
+    assert built("nearby_search", HERE | {"open_at": "2026-05-05T12:00"}).json["limit"] == 2000
 
 
 def test_travel_times_are_asked_for_once_the_places_are_known() -> None:
@@ -179,7 +180,7 @@ def test_a_matrix_goes_from_origins_to_destinations() -> None:
         ("nearby_search", HERE | {"travel_mode": "transit"}, "no transit"),
         ("nearby_search", HERE | {"min_rating": 4}, "no ratings"),
         ("nearby_search", HERE | {"price_levels": [1]}, "no price levels"),
-        ("nearby_search", HERE | {"open_at": "2026-05-05T12:00"}, "open at a given time"),
+        ("nearby_search", HERE | {"open_at": "1776-07-04T12:00"}, "between the years 1900 and 9900"),
         ("nearby_search", HERE | {"cuisine": "pizza"}, "by cuisine"),
         ("compute_routes", WAY | {"mode": "motorcycle"}, "no motorcycle"),
         ("compute_routes", WAY | {"mode": "walk", "avoid": ["highways"]}, "only for drive"),
