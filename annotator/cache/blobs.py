@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from annotator.cache.json_text import sha256_hex
 from annotator.errors import TamperedError
@@ -14,6 +14,7 @@ MIN_COMPRESSED_BYTES = 512
 """Shorter content is not worth the effort."""
 
 _BATCH = 200
+_BY_SHA = select(blob).where(blob.c.sha256 == bindparam("sha"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def get_blob(connection: Connection, sha: str) -> Content | None:
     Raises:
         TamperedError: what is stored there has another hash.
     """
-    row = connection.execute(select(blob).where(blob.c.sha256 == sha)).mappings().first()
+    row = connection.execute(_BY_SHA, {"sha": sha}).mappings().first()
     if row is None:
         return None
     body = _intact(row)
@@ -75,7 +76,7 @@ def verify_blobs(database: Database) -> BlobCheck:
         with database.reading() as connection:
             shas = connection.execute(names).scalars().all()
             for sha in shas:
-                row = connection.execute(select(blob).where(blob.c.sha256 == sha)).mappings().one()
+                row = connection.execute(_BY_SHA, {"sha": sha}).mappings().one()
                 num_bytes += row["size_bytes"]
                 if _intact(row) is None:
                     tampered.append(sha)

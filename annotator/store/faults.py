@@ -56,6 +56,8 @@ def storage_faults(where: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise StorageError(f"too many requests want {where} at once; {KEPT}; try again") from error
+    except sqlite3.Error as error:
+        raise _explain(error, where) from error
     except DBAPIError as error:
         if isinstance(error, _BUGS) or (isinstance(error, InterfaceError) and isinstance(error.orig, sqlite3.Error)):
             raise
