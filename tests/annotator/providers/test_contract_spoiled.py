@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_case import Case
 
+from annotator.errors import UpstreamFormatError
 from annotator.maps.calls import HttpResponse
 from annotator.maps.params import ToolName
 from annotator.maps.provider import Provider
@@ -73,6 +74,21 @@ def test_an_answer_that_is_cut_off_anywhere_is_an_error_for_users(key: str) -> N
         for share in (0.0, 0.3, 0.9):
             cut = HttpResponse(last.status, last.body[: int(len(last.body) * share)])
             judge(provider, case, [*before, cut])
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name": "\\ud800"}', b'{"name": "\xed\xa0\x80"}', b'{"\\uDFFF": 1}', b'{"name": "\xff"}']
+)
+def test_what_is_no_text_is_not_json(body: bytes) -> None:
+    with pytest.raises(UpstreamFormatError):
+        HttpResponse(200, body).json()
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name": "\\ud83d\\ude00"}', '{"name": "한글 😀"}'.encode(), b'{"name": "\\\\ud800"}']
+)
+def test_every_character_is_text(body: bytes) -> None:
+    assert set(HttpResponse(200, body).json()) == {"name"}
 
 
 def keys_of(key: str) -> list[str]:
