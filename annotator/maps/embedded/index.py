@@ -25,7 +25,7 @@ from annotator.errors import MapBuildError, StorageError
 from annotator.geo import LatLon
 from annotator.maps.embedded import lines, reader
 from annotator.maps.embedded.rows import folded_address, folded_names, text_columns
-from annotator.maps.embedded.schema import SCHEMA, VERSION, PlaceClass, Spot, tune_for_building
+from annotator.maps.embedded.schema import FACETS, SCHEMA, VERSION, PlaceClass, Spot, tune_for_building
 from annotator.maps.embedded.sorting import has_address
 from annotator.maps.embedded.surroundings import NEAR_SETTLEMENTS, Area, Context, Surroundings
 from annotator.maps.embedded.synonyms import KIND_PHRASES, kinds_of
@@ -172,6 +172,9 @@ class _Build:
             "INSERT INTO text(rowid, name, alt, category, detail, address) VALUES (?, ?, ?, ?, ?, ?)",
             (place_id, *text_columns(tags, place_class, kinds, names, dict(around.parts))),
         )
+        if place_class is PlaceClass.POI:
+            rows = [(key, place_id) for key in FACETS if tags.get(key)]
+            index.executemany("INSERT INTO facet VALUES (?, ?)", rows)
         self._num_of_kind.update(kinds)
         # The point of a country or a county says nothing about what is near it.
         is_settlement = place_class is PlaceClass.SETTLEMENT and tags["place"] in NEAR_SETTLEMENTS

@@ -14,7 +14,8 @@ from annotator.geo import LatLon, bounding_box
 from annotator.maps.embedded.folding import fold
 from annotator.maps.embedded.hours import is_open
 from annotator.maps.embedded.opened import OpenIndex
-from annotator.maps.embedded.selection import Selection, ids_with
+from annotator.maps.embedded.schema import FACETS
+from annotator.maps.embedded.selection import Selection
 from annotator.maps.embedded.shapes import haversines_m
 from annotator.maps.osm_place import split_values
 from annotator.maps.params import NearbySearchParams
@@ -32,7 +33,7 @@ def nearby_search(index: OpenIndex, params: NearbySearchParams) -> PlaceList:
     """
     center = (params.lat, params.lon)
     with index.connection() as connection:
-        selection = Selection(index, connection, params.type, params.keyword)
+        selection = Selection(index, connection, params.type, params.keyword, _facets(params))
         spots = selection.within(bounding_box(center, params.radius_m))
         if not spots:
             return PlaceList(places=(), total=0)
@@ -60,19 +61,26 @@ def nearby_search(index: OpenIndex, params: NearbySearchParams) -> PlaceList:
 def _filtered(
     connection: sqlite3.Connection, index: OpenIndex, params: NearbySearchParams, points: Mapping[int, LatLon]
 ) -> list[int]:
-    ids = list(points)
-    if params.wheelchair:
-        ids = ids_with(connection, ids, [f'"wheelchair":"{value}"' for value in _WHEELCHAIR])
-        ids = [id for id, tags in index.tags(connection, ids).items() if tags.get("wheelchair") in _WHEELCHAIR]
-    if params.cuisine is not None:
-        wanted = fold(params.cuisine)
-        ids = ids_with(connection, ids, ['"cuisine":'])
-        ids = [id for id, tags in index.tags(connection, ids).items() if wanted in _cuisines(tags)]
-    if params.open_at is not None:
-        ids = ids_with(connection, ids, ['"opening_hours":'])
-        hours = {id: tags.get("opening_hours", "") for id, tags in index.tags(connection, ids).items()}
-        ids = [id for id in ids if is_open(hours[id], points[id], params.open_at)]
-    return ids
+    if not _facets(params):
+        return list(points)
+    wanted = None if params.cuisine is None else fold(params.cuisine)
+    return [
+        id
+        for id, tags in index.tags(connection, points).items()
+        if (not params.wheelchair or tags.get("wheelchair") in _WHEELCHAIR)
+        and (wanted is None or wanted in _cuisines(tags))
+        and (params.open_at is None or is_open(tags.get("opening_hours", ""), points[id], params.open_at))
+    ]
+
+
+def _facets(params: NearbySearchParams) -> list[str]:
+    """Tags that every result must have."""
+    asked = {
+        "wheelchair": bool(params.wheelchair),
+        "cuisine": params.cuisine is not None,
+        "opening_hours": params.open_at is not None,
+    }
+    return [key for key in FACETS if asked[key]]
 
 
 def _cuisines(tags: Mapping[str, str]) -> set[tuple[str, ...]]:

@@ -9,7 +9,7 @@ without content over folded words (`folding.py`); `word` is its vocabulary, for 
 import sqlite3
 from enum import IntEnum
 
-VERSION = 2
+VERSION = 3
 """Goes up when an index of an older build cannot answer any more."""
 
 PAGE_BYTES = 4096
@@ -50,6 +50,9 @@ CREATE TABLE crossing(
 ) WITHOUT ROWID;
 CREATE INDEX crossing_node ON crossing(node);
 
+-- Places that have a tag which searches filter by, whatever its value.
+CREATE TABLE facet(key TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY(key, place)) WITHOUT ROWID;
+
 CREATE TABLE kind(number INTEGER PRIMARY KEY, key TEXT NOT NULL, num_places INTEGER NOT NULL);
 
 CREATE VIRTUAL TABLE spot USING rtree(
@@ -63,6 +66,10 @@ CREATE VIRTUAL TABLE text USING fts5(
 
 CREATE TABLE word(word TEXT PRIMARY KEY, num_places INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+FACETS = ("cuisine", "opening_hours", "wheelchair")
+"""Tags of `facet`."""
 
 
 class PlaceClass(IntEnum):

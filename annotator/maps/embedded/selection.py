@@ -1,7 +1,7 @@
 """Which places of interest a box, a type and a keyword select: the first step of nearby and along-route searches."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from annotator.errors import InputError
 from annotator.maps.embedded.folding import fold, telling
@@ -29,11 +29,20 @@ class Selection:
         connection: to it.
         type: canonical place type.
         keyword: any text.
+        facets: keys of `schema.FACETS` that places must have.
     """
 
-    def __init__(self, index: OpenIndex, connection: sqlite3.Connection, type: str | None, keyword: str | None) -> None:
+    def __init__(
+        self,
+        index: OpenIndex,
+        connection: sqlite3.Connection,
+        type: str | None,
+        keyword: str | None,
+        facets: Sequence[str] = (),
+    ) -> None:
         self._connection = connection
         self._number: int | None = int(Spot.ANY_POI) if type is None else index.kind_numbers.get(type)
+        self._facets = tuple(facets)
         self._expression = None
         if keyword is not None:
             words = telling(fold(keyword))[:MAX_WORDS]
@@ -51,20 +60,10 @@ class Selection:
             "AND north >= ? AND south <= ? AND east >= ? AND west <= ?"
         )
         values: list[object] = [self._number, self._number, south, north, west, east]
+        for facet in self._facets:
+            query += " AND place IN (SELECT place FROM facet WHERE key = ?)"
+            values.append(facet)
         if self._expression is not None:
             query += " AND place IN (SELECT rowid FROM text WHERE text MATCH ?)"
             values.append(self._expression)
         return self._connection.execute(query, values).fetchall()
-
-
-def ids_with(connection: sqlite3.Connection, ids: Iterable[int], fragments: Iterable[str]) -> list[int]:
-    """Those places whose tags, as JSON text, hold one of the fragments; to be read before they are believed."""
-    some, parts = sorted(ids), list(fragments)
-    test = " OR ".join(["instr(tags, ?) > 0"] * len(parts))
-    found: list[int] = []
-    for start in range(0, len(some), 500):
-        chunk = some[start : start + 500]
-        marks = ",".join("?" * len(chunk))
-        query = f"SELECT id FROM place WHERE id IN ({marks}) AND ({test})"
-        found += [row[0] for row in connection.execute(query, [*chunk, *parts])]
-    return found
