@@ -39,6 +39,9 @@ _BATCH = 10_000
 _IN_MEMORY_BYTES = 40 * 1024 * 1024
 """Extracts up to this size keep the positions of their nodes in memory."""
 
+_SEA_SHARE = 0.25
+"""How far beyond what is drawn the sea reaches, as a share of that box's sides."""
+
 _NODE_KEYS = ("name", "addr:housenumber", *KIND_KEYS)
 _LABELLED_AREAS = frozenset({"island", "islet", "square", "neighbourhood", "suburb", "quarter"})
 """Areas of `place` whose middle is labelled; settlements have a node of their own for that."""
@@ -117,10 +120,13 @@ class _Drawing:
                 self._flush()
                 self.progress(0.9 * share_read(self.extract.path, self.extract.num_bytes))
         self._flush()
-        if not any(self.generaliser.num_by_layer.values()):
+        if not np.isfinite(self.generaliser.bounds).all():
             raise MapBuildError(f"{self.extract.path.name} has nothing that a map could show")
-        box = self._box()
-        self._add_sea(box)
+        drawn = self._drawn_box()
+        covered = self.extract.box
+        box = (covered and covered.intersection(drawn)) or drawn
+        # An extract of a coast covers more sea than anything that is drawn in it, but nobody needs an ocean.
+        self._add_sea((covered and covered.intersection(drawn.grown(_SEA_SHARE))) or drawn)
         self.generaliser.finish()
         return BasemapSummary(dict(self.generaliser.num_by_layer), self._num_road_ways, box)
 
@@ -216,11 +222,10 @@ class _Drawing:
             self.generaliser.add(self._sketches, geometries)
             self._sketches, self._geometries = [], []
 
-    def _box(self) -> Box:
+    def _drawn_box(self) -> Box:
         west, north, east, south = self.generaliser.bounds
         (west_deg, north_deg), (east_deg, south_deg) = to_degrees(west, north), to_degrees(east, south)
-        drawn = Box(south=south_deg, west=max(-180.0, west_deg), north=north_deg, east=min(180.0, east_deg))
-        return (self.extract.box and self.extract.box.intersection(drawn)) or drawn
+        return Box(south=south_deg, west=max(-180.0, west_deg), north=north_deg, east=min(180.0, east_deg))
 
     def _add_sea(self, box: Box) -> None:
         for area in sea_polygons(self._coast, box):

@@ -58,7 +58,7 @@ from annotator.maps.embedded.stages import (
     write_safely,
 )
 
-ROOM_FACTOR = 12
+ROOM_FACTOR = 24
 ROOM_BYTES = 64 * 1024**2
 """A build takes up to `ROOM_FACTOR` times the extract, and this, of the disk; most of it only on the way."""
 
@@ -177,8 +177,16 @@ class _Build:
     def _stage(self, name: str, run: Callable[[Callable[[float], None]], dict[str, Any]]) -> dict[str, Any]:
         done = self._workshop.done(name)
         if done is None:
-            self._progress(name, 0.0)
-            done = run(lambda share: self._progress(name, share))
+            highest = 0.0
+
+            def tell(share: float) -> None:
+                # Estimates may fall back; a bar must not.
+                nonlocal highest
+                highest = max(highest, min(1.0, share))
+                self._progress(name, highest)
+
+            tell(0.0)
+            done = run(tell)
             self._workshop.finish(name, done)
         self._progress(name, 1.0)
         return done

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
@@ -78,7 +78,7 @@ def download(
 
     Raises:
         InterruptedDownloadError: it broke off again and again; what arrived is kept.
-        MapBuildError: the server refuses it, or it is too large.
+        MapBuildError: the server refuses it or cannot be reached, or it is too large.
         StorageError: the disk is full.
     """
     return _Download(url, folder, progress, max_bytes, wait).run()
@@ -124,13 +124,19 @@ class _Download:
                 raise StorageError(f"cannot store {self._shown} ({error.strerror}); see that there is room") from None
             fruitless = fruitless + 1 if self._num_arrived() <= before else 0
             if fruitless >= _MAX_FRUITLESS:
-                arrived = self._num_arrived()
-                kept = f"; {arrived} bytes are kept, and the same command goes on from there" if arrived else ""
-                raise InterruptedDownloadError(f"cannot fetch {self._shown} ({reason}){kept}")
+                self._give_up(reason)
             self._wait(min(_MAX_WAIT_S, 2.0**fruitless))
         sync_file(self._partial)
         self._partial.replace(self._whole)
         return self._whole
+
+    def _give_up(self, reason: str) -> NoReturn:
+        arrived = self._num_arrived()
+        if not arrived:
+            raise MapBuildError(f"cannot fetch {self._shown} ({reason})")
+        raise InterruptedDownloadError(
+            f"cannot fetch {self._shown} ({reason}); {arrived} bytes are kept, and the same command goes on from there"
+        )
 
     def _attempt(self, client: httpx.Client) -> None:
         arrived = self._num_arrived()

@@ -75,7 +75,7 @@ class Generaliser:
         self._next_id = 1
         self._low_lines: dict[_LowLine, list[Geometries]] = {}
         self.num_by_layer = dict.fromkeys(LAYER_INDEX, 0)
-        self.bounds = (np.inf, np.inf, -np.inf, -np.inf)
+        self.bounds: tuple[float, ...] = (np.inf, np.inf, -np.inf, -np.inf)
 
     def add(self, sketches: list[Sketch], geometries: Geometries) -> None:
         """Writes features of any layers.
@@ -84,14 +84,13 @@ class Generaliser:
             geometries: one for each sketch, in degrees of longitude and latitude.
         """
         flat = shapely.transform(geometries, to_plane)
-        west, north, east, south = shapely.total_bounds(flat)
-        self.bounds = (
-            min(self.bounds[0], west),
-            min(self.bounds[1], north),
-            max(self.bounds[2], east),
-            max(self.bounds[3], south),
-        )
         layers = np.array([LAYER_INDEX[sketch.layer] for sketch in sketches])
+        # Boundaries go around much that an extract does not hold.
+        held = flat[layers != LAYER_INDEX["boundaries"]]
+        if len(held):
+            low, high = np.array(self.bounds[:2]), np.array(self.bounds[2:])
+            box = shapely.total_bounds(held)
+            self.bounds = (*np.minimum(low, box[:2]).tolist(), *np.maximum(high, box[2:]).tolist())
         for index in np.unique(layers).tolist():
             chosen = np.flatnonzero(layers == index)
             of_layer = [sketches[number] for number in chosen.tolist()]

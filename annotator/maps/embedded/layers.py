@@ -179,6 +179,9 @@ def poi_sketch(tags: Mapping[str, str], native_id: str) -> Sketch | None:
     Args:
         native_id: OpenStreetMap's type and number, such as n123; the tiles put the map's namespace before it.
     """
+    # Most objects are buildings without a name: this is what they cost.
+    if "name" not in tags and not ("amenity" in tags or "tourism" in tags or "leisure" in tags):
+        return None
     kind = kind_of(tags)
     if kind is None:
         return None

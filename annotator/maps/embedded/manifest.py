@@ -54,6 +54,16 @@ class Box(BaseModel):
         d_lon = d_lat / max(0.01, math.cos(math.radians(lat)))
         return self.south - d_lat <= lat <= self.north + d_lat and self.west - d_lon <= lon <= self.east + d_lon
 
+    def grown(self, share: float) -> "Box":
+        """A box that is larger by a share of its sides in every direction."""
+        tall, wide = share * (self.north - self.south), share * (self.east - self.west)
+        return Box(
+            south=max(-90.0, self.south - tall),
+            west=max(-180.0, self.west - wide),
+            north=min(90.0, self.north + tall),
+            east=min(180.0, self.east + wide),
+        )
+
     def intersection(self, other: "Box") -> "Box | None":
         """What both cover; None if that is nothing."""
         south, north = max(self.south, other.south), min(self.north, other.north)

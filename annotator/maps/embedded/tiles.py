@@ -66,6 +66,10 @@ class Tiles:
         content = self._cached(z, x, y)
         return gzip.compress(content, mtime=0) if compressed else content
 
+    def forget(self) -> None:
+        """Draws every tile anew from now on."""
+        self._cached.cache_clear()
+
     def tilejson(self, base_url: str) -> dict[str, Any]:
         """The map's TileJSON 3.0 document.
 

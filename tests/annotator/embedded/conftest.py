@@ -144,7 +144,7 @@ def _add_ground(book: Sketchbook) -> None:
     # Land is to the left of a coast: southwards along the west of the town, land lies in the east.
     coast = [book.node(SOUTH - 0.006 + step * 0.002, WEST - 0.003 - 0.0005 * (step % 2)) for step in range(15)]
     book.way(coast[::-1], {"natural": "coastline"})
-    border = [book.node(SOUTH + 0.019, WEST - 0.009), book.node(SOUTH + 0.019, WEST + 0.039)]
+    border = [book.node(SOUTH + 0.012, WEST - 0.009), book.node(SOUTH + 0.012, WEST + 0.039)]
     edge = book.way(border, {})
     book.relation([("w", edge, "outer")], {"type": "boundary", "boundary": "administrative", "admin_level": "8"})
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from annotator.errors import InputError, MapBuildError, MapqatorError, StorageError
 from annotator.maps.embedded import build as module
 from annotator.maps.embedded import stages
+from annotator.maps.embedded.basemap import share_read
 from annotator.maps.embedded.build import build_map
 from annotator.maps.embedded.engine import EmbeddedMap
 from annotator.maps.embedded.manifest import (
@@ -317,6 +319,30 @@ def test_an_address_that_gives_something_else_leaves_nothing_behind(depot: Any, 
     assert not any((tmp_path / "maps").iterdir())
 
 
+def test_a_download_that_broke_off_goes_on_with_the_next_build(
+    depot: Any, hills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "download", partial(module.download, wait=lambda _seconds: None))
+    depot.content = hills.read_bytes()
+    depot.answer = lambda handler, number: depot.send(handler, cut_after=100 if number == 1 else 0)
+    with pytest.raises(MapBuildError, match="100 bytes are kept"):
+        build(depot.url, tmp_path)
+    assert leftovers(tmp_path) == [f".building-{NAME}"]
+    depot.answer = None
+    build(depot.url, tmp_path)
+    assert depot.requests[-1]["range"] == "bytes=100-"
+    assert leftovers(tmp_path) == []
+
+
+def test_progress_through_a_file_is_where_the_kernel_says(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1000))
+    assert share_read(path, 1000) == 0.0
+    with path.open("rb", buffering=0) as file:
+        file.read(250)
+        assert share_read(path, 1000) == 0.25
+
+
 def test_an_error_in_a_stage_is_an_error_for_people(
     island_extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +358,7 @@ def test_an_error_in_a_stage_is_an_error_for_people(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from annotator.maps.embedded.basemap import share_read
 from annotator.maps.embedded.build import build_map
 
 def progress(stage, share):
