@@ -26,6 +26,17 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """Content on its way into the database: `stored` is what is written there, `size_bytes` its length unpacked."""
+
+    sha256: str
+    stored: bytes
+    codec: str
+    size_bytes: int
+    mime: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlobCheck:
     """What a look at every blob found.
 
@@ -39,13 +50,23 @@ class BlobCheck:
     tampered: tuple[str, ...]
 
 
-def put_blob(connection: Connection, content: bytes, mime: str) -> str:
+def pack_blob(body: bytes, mime: str) -> Packed:
+    """Hashes and compresses content; done before a transaction begins, because all other writers wait for that."""
+    codec, stored = _compress(body)
+    return Packed(sha256_hex(body), stored, codec, len(body), mime)
+
+
+def put_blob(connection: Connection, packed: Packed) -> str:
     """Stores content unless it is there already; returns its sha256."""
-    sha = sha256_hex(content)
-    codec, stored = _compress(content)
-    values = {"sha256": sha, "bytes": stored, "codec": codec, "size_bytes": len(content), "mime": mime}
+    values = {
+        "sha256": packed.sha256,
+        "bytes": packed.stored,
+        "codec": packed.codec,
+        "size_bytes": packed.size_bytes,
+        "mime": packed.mime,
+    }
     connection.execute(insert_into(connection, blob).values(values).on_conflict_do_nothing())
-    return sha
+    return packed.sha256
 
 
 def get_blob(connection: Connection, sha: str) -> Content | None:

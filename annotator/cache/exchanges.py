@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
 from ulid import ULID
 
 from annotator.cache import tool_calls
-from annotator.cache.blobs import Content, get_blob, put_blob
+from annotator.cache.blobs import Content, get_blob, pack_blob, put_blob
 from annotator.cache.diff import Diff, diff
 from annotator.cache.hits import HitCounter, write_hits
 from annotator.cache.json_text import sha256_hex
@@ -131,8 +131,9 @@ class ExchangeStore:
                 status=response.status,
             )
         now = self._clock()
+        packed = pack_blob(response.body, _mime(response))
         with self._hits.taken() as hits, self.database.writing() as connection:
-            body_sha = put_blob(connection, response.body, _mime(response))
+            body_sha = put_blob(connection, packed)
             head = _one(connection, _HEAD, namespace=namespace, request_hash=key.sha256)
             recorded = Exchange(
                 id=str(ULID.from_datetime(now)),
@@ -258,10 +259,11 @@ class ExchangeStore:
             StorageError: the database cannot be written; nothing was recorded.
         """
         call = tool_calls.new_call(info, params, result, exchanges, outcome, latency_ms, error_code, self._clock())
-        stored = None if info.policy.storage == "none" else result
+        may_store = info.policy.storage != "none"
+        packed = pack_blob(result, "application/json") if result is not None and may_store else None
         # Whatever will refer to this row is durable, and with it all that came before.
         with self._hits.taken() as hits, self.database.writing(is_durable=False) as connection:
-            tool_calls.insert_call(connection, call, stored)
+            tool_calls.insert_call(connection, call, packed)
             write_hits(connection, hits)
         return call.id
 

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import Connection, RowMapping, delete, exists, not_, select
 from ulid import ULID
 
-from annotator.cache.blobs import get_blob, put_blob
+from annotator.cache.blobs import get_blob, pack_blob, put_blob
 from annotator.cache.json_text import canonical
 from annotator.errors import TamperedError
 from annotator.maps.calls import HttpResponse
@@ -83,7 +83,8 @@ def _sweep_some(connection: Connection, providers: Mapping[str, Provider], now: 
     for row in connection.execute(due).mappings().all():
         kept = _keeps(row, providers.get(row["provider"]))
         if kept == "place_ids":
-            state, left = "redacted", put_blob(connection, _place_ids(connection, row, providers), "application/json")
+            ids = pack_blob(_place_ids(connection, row, providers), "application/json")
+            state, left = "redacted", put_blob(connection, ids)
             done = replace(done, num_redacted=done.num_redacted + 1)
         else:
             state, left = "expired", None

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 from ulid import ULID
 
-from annotator.cache.blobs import put_blob
+from annotator.cache.blobs import Packed, put_blob
 from annotator.cache.json_text import canonical, sha256_hex
 from annotator.cache.records import CallOutcome, Exchange, ToolCall
 from annotator.maps.params import ToolParams
@@ -44,11 +44,11 @@ def new_call(
     )
 
 
-def insert_call(connection: Connection, call: ToolCall, stored_result: bytes | None) -> None:
+def insert_call(connection: Connection, call: ToolCall, result: Packed | None) -> None:
     """Writes a call, and its result where that may be stored."""
     values = {name: getattr(call, name) for name in ToolCall.__slots__ if name != "exchange_ids"}
-    if stored_result is not None:
-        values["result_blob"] = put_blob(connection, stored_result, "application/json")
+    if result is not None:
+        values["result_blob"] = put_blob(connection, result)
     connection.execute(tool_call.insert(), values)
     if call.exchange_ids:
         connection.execute(
