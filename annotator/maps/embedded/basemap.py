@@ -17,7 +17,7 @@ import osmium
 import shapely
 from osmium.filter import KeyFilter
 
-from annotator.errors import MapBuildError
+from annotator.errors import MapBuildError, StorageError
 from annotator.maps.embedded.coast import sea_polygons
 from annotator.maps.embedded.extract import Extract
 from annotator.maps.embedded.generalise import SCHEMA, Generaliser, to_degrees
@@ -31,7 +31,7 @@ from annotator.maps.embedded.layers import (
 )
 from annotator.maps.embedded.manifest import Box
 from annotator.maps.embedded.schema import tune_for_building
-from annotator.maps.embedded.stages import sync_file
+from annotator.maps.embedded.stages import require_room, sync_file
 from annotator.maps.osm_place import KIND_KEYS
 
 _CACHE_BYTES = 16 * 1024 * 1024
@@ -71,6 +71,7 @@ def build_basemap(extract: Extract, target: Path, progress: Callable[[float], No
 
     Raises:
         MapBuildError: the extract cannot be read to its end, or has nothing to draw.
+        StorageError: the disk is full or cannot be written.
     """
     target.unlink(missing_ok=True)
     scratch = target.with_name(f"{target.name}-nodes")
@@ -81,7 +82,10 @@ def build_basemap(extract: Extract, target: Path, progress: Callable[[float], No
             drawing = _Drawing(extract, Generaliser(connection), scratch, progress)
             summary = drawing.run()
             connection.commit()
+    except sqlite3.Error as error:
+        raise StorageError(f"cannot write the base map ({error}); see that there is room on the disk") from None
     except RuntimeError as error:
+        require_room(target.parent)
         reason = " ".join(str(error).split())[:200]
         raise MapBuildError(f"cannot read {extract.path.name} to its end ({reason}); fetch it again") from None
     finally:

@@ -23,9 +23,9 @@ from typing import Any
 import valhalla
 from valhalla.config import get_config
 
-from annotator.errors import MapBuildError, StorageError
+from annotator.errors import MapBuildError
 from annotator.maps.embedded import leash
-from annotator.maps.embedded.stages import sync_file, write_safely
+from annotator.maps.embedded.stages import require_room, sync_file, write_safely
 from annotator.maps.providers.valhalla_shapes import COSTINGS
 
 ROUTER = "valhalla"
@@ -42,7 +42,6 @@ MAX_ALTERNATIVES = 3
 MAX_MATRIX_PAIRS = 20_000
 
 _POLL_S = 0.1
-_MIN_FREE_BYTES = 8 * 1024**2
 _ADMINS_SHARE, _TILES_SHARE = 0.1, 0.85
 _BUILD_CACHE_BYTES = 128 * 1024**2
 _ACTOR_CACHE_BYTES = 256 * 1024**2
@@ -193,8 +192,7 @@ def unsorted(extract_name: str) -> MapBuildError:
 
 def _explain(program: str, status: int, log_path: Path, extract_name: str) -> None:
     said = log_path.read_text(encoding="utf-8", errors="replace")
-    if shutil.disk_usage(log_path.parent).free < _MIN_FREE_BYTES:
-        raise StorageError(f"the disk is full, so that {program} could not go on; make room and build again")
+    require_room(log_path.parent)
     if "unsorted input" in said:
         raise unsorted(extract_name)
     if status == -signal.SIGKILL:

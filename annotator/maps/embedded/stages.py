@@ -25,6 +25,8 @@ _NOTES = "stages.json"
 DOWNLOAD_FOLDER = "download"
 """Inside the workshop; what was fetched is kept even when something else is built of it."""
 
+_MIN_FREE_BYTES = 8 * 1024**2
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -161,6 +163,12 @@ def write_safely(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def require_room(folder: Path) -> None:
+    """Raises `StorageError` if the disk is as good as full: libraries say in many ways that a write failed."""
+    if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:
+        raise StorageError("the disk is full; make room and build again")
 
 
 def sync_file(path: Path) -> None:

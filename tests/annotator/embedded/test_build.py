@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -18,9 +20,10 @@ import pytest
 from annotator.errors import InputError, MapBuildError, MapqatorError, StorageError
 from annotator.maps.embedded import build as module
 from annotator.maps.embedded import stages
-from annotator.maps.embedded.basemap import share_read
+from annotator.maps.embedded.basemap import build_basemap, share_read
 from annotator.maps.embedded.build import build_map
 from annotator.maps.embedded.engine import EmbeddedMap
+from annotator.maps.embedded.extract import inspect_extract
 from annotator.maps.embedded.manifest import (
     Manifest,
     build_sha,
@@ -343,6 +346,33 @@ def test_progress_through_a_file_is_where_the_kernel_says(tmp_path: Path) -> Non
         assert share_read(path, 1000) == 0.25
 
 
+@contextmanager
+def files_no_larger_than(num_bytes: int) -> Iterator[None]:
+    """What a test can have of a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("num_bytes", [30_000, 200_000])
+def test_a_disk_that_fills_up_during_the_build_is_one_line_and_leaves_nothing(
+    island_extract: Path, tmp_path: Path, num_bytes: int
+) -> None:
+    with files_no_larger_than(num_bytes), pytest.raises(MapqatorError) as refused:
+        build(island_extract, tmp_path)
+    assert "\n" not in refused.value.message
+    assert leftovers(tmp_path) == []
+
+
+def test_a_base_map_that_cannot_be_written_says_so(island_extract: Path, tmp_path: Path) -> None:
+    extract = inspect_extract(island_extract)
+    with files_no_larger_than(20_000), pytest.raises(StorageError, match="cannot write the base map"):
+        build_basemap(extract, tmp_path / "basemap", lambda _share: None)
+
+
 def test_an_error_in_a_stage_is_an_error_for_people(
     island_extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,7 +388,7 @@ def test_an_error_in_a_stage_is_an_error_for_people(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from annotator.maps.embedded.basemap import share_read
+from annotator.maps.embedded.basemap import build_basemap, share_read
 from annotator.maps.embedded.build import build_map
 
 def progress(stage, share):
