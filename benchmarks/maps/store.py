@@ -3,7 +3,8 @@
     python -m benchmarks.maps.store
 
 Answers are JSON of three sizes, made with a fixed seed, in a fresh SQLite file on disk, in the folder of `--folder`.
-After each operation comes its floor, so that both meet the same disk: `record` beside one insert of the same bytes
+All samples are in the file as wall and as processor time: what else a machine does adds to the first only. After each
+operation comes its floor, so that both meet the same disk: `record` beside one insert of the same bytes
 through Python's sqlite3 with the same durability, `find_and_read` beside one select, inflating and hashing there.
 Saves `benchmarks/maps/<date>-<machine>-store.json`.
 """
@@ -40,6 +41,9 @@ from server.bench.machine import describe_run
 SEED = 20_261_125
 PLACES_BY_SIZE = {"2 KB": 10, "20 KB": 100, "200 KB": 1000}
 PACKAGES = ("sqlalchemy", "alembic", "rfc8785")
+
+type Samples = dict[str, list[float]]
+
 INFO = ProviderInfo(
     key="bench",
     title="Bench",
@@ -61,7 +65,7 @@ def main(
     """Measure the store."""
     load_before = os.getloadavg()
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        samples = measure(Path(place), exchanges, reads)
+        wall, cpu = measure(Path(place), exchanges, reads)
     record: dict[str, Any] = describe_run()
     record["versions"] |= {name: version(name) for name in PACKAGES} | {"sqlite": sqlite3.sqlite_version}
     record |= {
@@ -69,24 +73,30 @@ def main(
         "seed": SEED,
         "load_average_before": load_before,
         "load_average_after": os.getloadavg(),
-        "summary_ms": {name: percentiles(found) for name, found in samples.items()},
-        "samples_ms": {name: [round(value, 4) for value in found] for name, found in samples.items()},
+        "summary_ms": {name: percentiles(found) for name, found in wall.items()},
+        "summary_cpu_ms": {name: percentiles(found) for name, found in cpu.items()},
+        "samples_ms": {name: [round(value, 3) for value in found] for name, found in wall.items()},
+        "samples_cpu_ms": {name: [round(value, 3) for value in found] for name, found in cpu.items()},
     }
     save_record("store", record, output)
-    table = Table("operation", "median ms", "p99 ms", "samples")
+    table = Table("operation", "median ms", "p99 ms", "median CPU ms", "p99 CPU ms")
     for name, figures in record["summary_ms"].items():
-        table.add_row(name, f"{figures['median']:.3f}", f"{figures['p99']:.3f}", str(len(samples[name])))
+        both = (figures, record["summary_cpu_ms"][name])
+        table.add_row(name, *(f"{found[key]:.3f}" for found in both for key in ("median", "p99")))
     Console().print(table)
 
 
-def measure(folder: Path, num_exchanges: int, num_reads: int) -> dict[str, list[float]]:
-    """Milliseconds of every operation by name, size of the answer, and whether it is a floor."""
-    pick, samples = random.Random(SEED), defaultdict[str, list[float]](list)
+def measure(folder: Path, num_exchanges: int, num_reads: int) -> tuple[Samples, Samples]:
+    """Milliseconds on the clock and of the processor, by operation, size of the answer, and whether it is a floor."""
+    pick = random.Random(SEED)
+    wall, cpu = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
 
     def timed[T](name: str, operation: Callable[[], T]) -> T:
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.process_time()
         result = operation()
-        samples[name].append((time.perf_counter() - started) * 1000)
+        ended_cpu, ended = time.process_time(), time.perf_counter()
+        wall[name].append((ended - started) * 1000)
+        cpu[name].append((ended_cpu - started_cpu) * 1000)
         return result
 
     database = open_database(str(folder / "store.sqlite"))
@@ -109,7 +119,7 @@ def measure(folder: Path, num_exchanges: int, num_reads: int) -> dict[str, list[
             timed(f"find_and_read, {size}", lambda: find_and_read(store, key))  # noqa: B023
             timed(f"find_and_read, {size}, floor", lambda: select(floor, made.body_sha))  # noqa: B023
     database.close()
-    return dict(sorted(samples.items()))
+    return dict(sorted(wall.items())), dict(sorted(cpu.items()))
 
 
 def question(number: int) -> RequestKey:
