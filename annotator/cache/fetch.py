@@ -196,6 +196,8 @@ class Fetcher:
             response.json()
             if request.judge is not None:
                 request.judge(response)
+            if response.data_vintage is None:
+                response = replace(response, data_vintage=request.provider.data_vintage(response))
         elif response.status == 429:
             retry_s = _retry_after_s(response)
             await asyncio.to_thread(self._pace.hold, info.key, retry_s)

@@ -1,5 +1,6 @@
 """All providers of this installation: those over HTTP, the maps on this machine, and what is computed here."""
 
+import logging
 import os
 from collections.abc import Mapping
 
@@ -13,6 +14,8 @@ from annotator.maps.providers.embedded import Embedded
 from annotator.maps.providers.registry import provider_keys, provider_type
 from annotator.maps.status import ProviderStatus, status_of
 from annotator.settings import Settings
+
+logger = logging.getLogger("mapqator")
 
 
 class Catalogue:
@@ -34,7 +37,13 @@ class Catalogue:
         for key in (*settings.enable, *settings.urls):
             if key not in provider_keys():
                 raise ConfigError(f"there is no provider '{key}' to enable; there are {', '.join(provider_keys())}")
-        self._remote: dict[str, Provider] = {key: provider_type(key)(settings.urls.get(key)) for key in provider_keys()}
+        self._remote: dict[str, Provider] = {}
+        for key in provider_keys():
+            try:
+                self._remote[key] = provider_type(key)(settings.urls.get(key))
+            except NotFoundError as error:
+                # Somebody else's package is broken; that is no reason to do without all the others.
+                logger.warning("%s", error.message)
         self._local = local.Local()
 
     def providers(self) -> list[Provider]:

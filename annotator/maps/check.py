@@ -54,7 +54,10 @@ async def check_provider(service: MapService, key: str, at: LatLon, query: str) 
                 continue
             answer = await service.call(tool, params, provider=key, mode=Mode.LIVE)
             if isinstance(answer.result, PlaceList) and answer.result.places:
-                place_id = place_id or answer.result.places[0].pid
+                # Addresses have ids of their own making, which name no place that a provider could tell more of.
+                place_id = place_id or next(
+                    (place.pid for place in answer.result.places if ":address:" not in place.pid), None
+                )
             is_ok, found = True, describe(answer.result)
         except MapqatorError as error:
             is_ok, found = False, error.message
@@ -68,7 +71,7 @@ def _params(tool: ToolName, at: LatLon, query: str, place_id: str | None) -> Too
     if tool == "place_details":
         return None if place_id is None else parse_params(tool, {"place_id": place_id})
     asked: dict[ToolName, dict[str, Any]] = {
-        "text_search": {"query": query, "limit": 1, **here},
+        "text_search": {"query": query, "limit": 1, "radius_m": 2000, **here},
         "reverse_geocode": here,
         "nearby_search": {**here, "type": "restaurant", "radius_m": 500, "limit": 1},
         "compute_routes": {"origin": here, "destination": there},

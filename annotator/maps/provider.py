@@ -160,6 +160,10 @@ class Provider(ABC):
         """The provider's own words in an error response, for the user; empty when there are none."""
         return ""
 
+    def data_vintage(self, response: HttpResponse) -> str | None:
+        """Age and version of the data behind an answer, where the answer says so; recorded with it."""
+        return None
+
     def place_ids(self, response: HttpResponse) -> tuple[str, ...]:
         """Native ids of the places in a response: all that may stay when content expires to its ids."""
         return ()

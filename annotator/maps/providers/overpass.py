@@ -181,6 +181,11 @@ class Overpass(Provider):
         """A query as a request."""
         return HttpCall("POST", f"{self.base_url}/api/interpreter", form=(("data", query),))
 
+    def data_vintage(self, response: HttpResponse) -> str | None:
+        """How far the server's copy of OpenStreetMap had come."""
+        timestamp = get(response.json(), "osm3s", "timestamp_osm_base", kind=str)
+        return f"OpenStreetMap as of {timestamp[:40]}" if timestamp else None
+
     def error_message(self, response: HttpResponse) -> str:
         """What Overpass says in the HTML page that it answers errors with."""
         found = _HTML_ERROR.search(response.body.decode("utf-8", "replace"))

@@ -172,3 +172,9 @@ def test_a_user_reads_overpass_own_words() -> None:
     )
     assert provider.error_message(HttpResponse(504, BUSY.encode())).startswith("runtime error: open64")
     assert provider.error_message(HttpResponse(502, b"<html>\xff</html>")) == ""
+
+
+def test_an_answer_says_how_old_its_data_is() -> None:
+    dated = HttpResponse(200, b'{"osm3s": {"timestamp_osm_base": "2026-11-20T10:00:00Z"}, "elements": []}')
+    assert Overpass().data_vintage(dated) == "OpenStreetMap as of 2026-11-20T10:00:00Z"
+    assert Overpass().data_vintage(HttpResponse(200, b'{"elements": []}')) is None
