@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -83,14 +83,13 @@ class HttpTransport:
                 headers[secret.name] = secret.prefix + value
             elif value:
                 query.append((secret.name, secret.prefix + value))
+        content = None
+        if call.form is not None:
+            content = urlencode(call.form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
         try:
             request = self._client.build_request(
-                call.method,
-                call.url,
-                params=query or None,
-                headers=headers,
-                json=call.json,
-                data=dict(call.form) if call.form is not None else None,
+                call.method, call.url, params=query or None, headers=headers, json=call.json, content=content
             )
         except UnicodeError:
             names = ", ".join(secret.env for secret in secrets) or "a header"

@@ -81,7 +81,8 @@ async def content(sha: Sha, service: Service) -> Response:
     found = await asyncio.to_thread(service.store.blob, sha)
     # What providers sent is shown, never run: no page of theirs may act in ours.
     headers = {"content-security-policy": "sandbox; default-src 'none'", "cache-control": "private, no-cache"}
-    return Response(found.body, media_type=found.mime, headers=headers)
+    media_type = "application/json" if "json" in found.mime else "text/plain; charset=utf-8"
+    return Response(found.body, media_type=media_type, headers=headers)
 
 
 @router.get("/api/exchanges/{exchange_id}")

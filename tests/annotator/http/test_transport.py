@@ -40,6 +40,16 @@ async def test_we_say_who_we_are_and_the_query_arrives_whole() -> None:
     assert response.json() == ["MapQaTor/test (+us@example.org)", {"q": "é&="}]
 
 
+async def test_a_form_arrives_with_every_field_of_one_name_in_its_order() -> None:
+    with running_upstream(lambda asked: http(200, asked.body)) as upstream:
+        transport = HttpTransport(user_agent="x")
+        form = (("data", "a b&c"), ("point", "2"), ("point", "1"))
+        response = await transport.send(HttpCall("POST", upstream.url, form=form))
+        await transport.close()
+    assert response.body == b"data=a+b%26c&point=2&point=1"
+    assert upstream.asked[0].headers["content-type"] == "application/x-www-form-urlencoded"
+
+
 async def test_secrets_arrive_and_are_hidden_when_the_provider_echoes_them() -> None:
     response = await send(
         lambda asked: http(
