@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from annotator import __version__
-from annotator.assembly import build_town_if_needed, open_service
+from annotator.assembly import open_service, prepare_town
 from annotator.errors import MapqatorError, StorageError
 from annotator.maps.service import MapService
 from annotator.paths import static_dir
@@ -77,7 +77,7 @@ async def _prepare(state: AppState) -> None:
     """What takes longer than a start may: the first map."""
     state.starting = "building the embedded town"
     try:
-        await asyncio.to_thread(build_town_if_needed, state.settings)
+        await asyncio.to_thread(prepare_town, state.settings)
     except MapqatorError as error:
         # Recordings and other providers work without it, so the program goes on and says why it has no map.
         logger.error("the embedded town cannot be built: %s", error)

@@ -23,6 +23,8 @@ from annotator.store.migrate import migrate
 from annotator.store.sessions import open_database
 
 TOWN_NAME = "town"
+TOWN_TITLE = "Saltmere"
+"""What the embedded town is called on its own map."""
 FLIGHT_MARGIN_S = 10.0
 """What recording an answer may take on top of waiting and asking for it."""
 
@@ -73,14 +75,17 @@ async def open_service(settings: Settings, env: Mapping[str, str] | None = None)
         database.close()
 
 
-def build_town_if_needed(settings: Settings) -> None:
-    """Builds the embedded town when there is no map yet, so that a first start has something to show.
+def prepare_town(settings: Settings) -> None:
+    """Builds the embedded town when there is no map yet, so that a first start has something to show; or builds it
+    again when this program's maps are of another make than the one that is there.
 
     Raises:
         MapBuildError: it cannot be built here.
+        StorageError: the data folder cannot be written.
     """
-    if settings.town and not MapLibrary(settings.data_dir).manifests():
-        # Loaded where it is needed: most starts find a map, and the builder brings large libraries along.
+    names = {manifest.name for manifest in MapLibrary(settings.data_dir).manifests()}
+    if settings.town and (not names or TOWN_NAME in names):
+        # Loaded where it is needed: the builder brings large libraries along.
         from annotator.maps.embedded.build import build_map
 
-        build_map(str(TOWN), data_dir=settings.data_dir, name=TOWN_NAME)
+        build_map(str(TOWN), data_dir=settings.data_dir, name=TOWN_NAME, title=TOWN_TITLE)

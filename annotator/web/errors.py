@@ -23,6 +23,7 @@ _STATUS: tuple[tuple[type[errors.MapqatorError], int], ...] = (
     (errors.RateLimitedError, 429),
     (errors.UpstreamTimeoutError, 504),
     (errors.UpstreamError, 502),
+    (errors.MapBuildError, 503),
     (errors.TamperedError, 500),
     (errors.StorageError, 503),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator.assembly import TOWN_NAME
+from annotator.assembly import TOWN_NAME, TOWN_TITLE
 from annotator.maps.embedded.build import build_map
 from annotator.maps.embedded.library import MapLibrary
 from annotator.paths import TOWN
@@ -23,7 +23,7 @@ def town_data(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     with (folder.parent / "town-data.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not MapLibrary(folder).manifests():
-            build_map(str(TOWN), data_dir=folder, name=TOWN_NAME)
+            build_map(str(TOWN), data_dir=folder, name=TOWN_NAME, title=TOWN_TITLE)
     return folder
 
 
