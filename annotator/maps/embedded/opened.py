@@ -17,8 +17,8 @@ from annotator.maps.results import Place
 
 _TYPE_LETTERS = "nwr"
 _MMAP_BYTES = 1 << 30
-_NO_SPLIT = 400
-"""Ids that one query takes; SQLite allows more, but its statement cache then holds nothing twice."""
+_CHUNK_IDS = 400
+"""Ids that one query takes: builds of SQLite differ in how many they allow, and all allow these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +206,8 @@ def _row(row: Sequence[Any]) -> Row:
 
 
 def _chunks(ids: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(ids), _NO_SPLIT):
-        yield ids[start : start + _NO_SPLIT]
+    for start in range(0, len(ids), _CHUNK_IDS):
+        yield ids[start : start + _CHUNK_IDS]
 
 
 def _marks(ids: Sequence[int]) -> str:

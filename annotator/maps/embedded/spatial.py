@@ -24,6 +24,12 @@ from annotator.maps.embedded.shapes import distances_m
 from annotator.maps.osm_place import address_parts
 
 _NEAR_M, _FAR_M, _ON_M, _AT_M = 1_000.0, 5_000.0, 50.0, 150.0
+_IN_M = 15_000.0
+"""How far from the point of a settlement without an outline a place of it may be: the reach of a city."""
+
+_MAX_PLACES = 2_000
+"""Places of a kind that are looked at, the best known first."""
+
 _POINTS_PER_M = 1 / 250
 """What a metre from the place costs somebody who is looked for by name."""
 
@@ -65,7 +71,8 @@ class Spatial:
             anchors = self._anchors(split.where, fuzzy=True, is_end=True)
             if not anchors:
                 continue
-            hits = self._related(split.what, split.relation, anchors)
+            is_point = split.relation is Relation.IN and not any(anchor.is_area for anchor in anchors)
+            hits = self._related(split.what, Relation.AT if is_point else split.relation, anchors)
             if hits is not None:
                 return hits
         return None
@@ -103,7 +110,7 @@ class Spatial:
         if not kinds:
             named = self._matcher.find(what, is_end=False) or self._matcher.find(what, fuzzy=True, is_end=False)
             return self._kept(named, relation, anchors, by_distance=False) or None
-        for reach_m in (_NEAR_M, _FAR_M) if relation is Relation.NEAR else (_NEAR_M,):
+        for reach_m in {Relation.NEAR: (_NEAR_M, _FAR_M), Relation.IN: (_IN_M,)}.get(relation, (_AT_M,)):
             rows = self._of_kinds(kinds, anchors, reach_m)
             ranking = self._matcher.ranking(what, kinds)
             hits = ranking.hits(rows, dict.fromkeys((row.id for row in rows), DETAIL_POINTS))
@@ -117,7 +124,9 @@ class Spatial:
         ids: set[int] = set()
         numbers = [self._index.kind_numbers[kind] for kind in kinds if kind in self._index.kind_numbers]
         for anchor in anchors:
-            south, west, north, east = _box(anchor, reach_m)
+            # Nothing beyond an outline is in it.
+            is_within = reach_m == _IN_M and anchor.wkb is not None
+            south, west, north, east = _box(anchor, 0.0 if is_within else reach_m)
             for number in numbers:
                 ids.update(
                     row[0]
@@ -128,7 +137,7 @@ class Spatial:
                     )
                 )
         taken = {anchor.row.id for anchor in anchors}
-        return self._index.rows(self._connection, ids - taken)
+        return self._index.rows(self._connection, sorted(ids - taken)[:_MAX_PLACES])
 
     def _kept(
         self, hits: Sequence[Hit], relation: Relation, anchors: Sequence[_Anchor], *, by_distance: bool
@@ -137,10 +146,10 @@ class Spatial:
         if not hits:
             return []
         away_m = self._away_m([hit.row for hit in hits], anchors)
-        if relation is Relation.IN and any(anchor.is_area for anchor in anchors):
+        if relation is Relation.IN:
             inside = self._inside([hit.row for hit in hits], anchors)
             return [hit for hit, away in zip(hits, away_m, strict=True) if hit.row.id in inside or away == 0.0]
-        limit_m = {Relation.NEAR: _FAR_M, Relation.ON: _ON_M, Relation.AT: _AT_M, Relation.IN: _AT_M}[relation]
+        limit_m = {Relation.NEAR: _FAR_M, Relation.ON: _ON_M}.get(relation, _AT_M)
         addressed = self._addressed([hit.row for hit in hits], anchors) if relation is Relation.ON else set()
         kept = [
             (hit, distance_m)

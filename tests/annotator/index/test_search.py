@@ -100,6 +100,17 @@ def test_a_shop_named_like_a_kind_is_found_beside_the_kind(port_sel_index: Place
     assert names(port_sel_index, "casino")[:2] == ["Casino des Embruns", "Casino"]
 
 
+def test_a_town_that_is_only_a_point_holds_what_is_nearest_to_it(new_world: Any, index_of: Any) -> None:
+    world = new_world()
+    world.node(10.0, 20.0, place="town", name="Aville")
+    world.node(10.1, 20.0, place="town", name="Beville")
+    for north in (0.001, 0.03, 0.045, 0.06, 0.099):
+        world.node(10.0 + north, 20.0, amenity="cafe", name=f"Café {north}")
+    index = index_of(world)
+    assert sorted(names(index, "café in Aville")) == ["Café 0.001", "Café 0.03", "Café 0.045"]
+    assert sorted(names(index, "café Beville")) == ["Café 0.06", "Café 0.099"]
+
+
 def test_results_near_a_relation_come_by_distance(port_sel_index: PlaceIndex) -> None:
     assert names(port_sel_index, "pharmacy near the station") == [
         "Pharmacie Neuve",
