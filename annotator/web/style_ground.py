@@ -29,7 +29,7 @@ def areas(colours: Palette) -> list[Layer]:
         "farmland": colours.farmland,
     }
     on_water = ["pedestrian", "pier", "parking"]
-    shores = {"line-color": colours.shore, "line-width": by_zoom((10, 0.3), (16, 1.0))}
+    shores = {"line-color": colours.shore, "line-width": by_zoom((10, 0.6), (16, 2.2))}
     flowing = {"river": 1.4, "canal": 1.2, "stream": 0.7, "ditch": 0.4}
     return [
         layer(
@@ -40,8 +40,9 @@ def areas(colours: Palette) -> list[Layer]:
             paint={"fill-color": match(landuse, colours.land)},
         ),
         layer("green", "fill", "green", paint={"fill-color": match(green, colours.grass)}),
-        layer("water", "fill", "water", paint={"fill-color": colours.water}),
+        # Below the water, so that no line is left where one water runs into another.
         layer("shore", "line", "water", minzoom=10, paint=shores),
+        layer("water", "fill", "water", paint={"fill-color": colours.water}),
         layer(
             "waterways",
             "line",

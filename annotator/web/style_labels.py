@@ -26,7 +26,13 @@ def _text(colours: Palette, colour: Expression, *, halo: float = 1.4) -> dict[st
 
 def labels(colours: Palette) -> list[Layer]:
     along = {"symbol-placement": "line", "text-rotation-alignment": "map", "text-max-angle": 30}
-    named_area = {"text-field": ["get", "name"], "text-font": ITALIC, "text-size": 12, "text-max-width": 7}
+    named_area = {
+        "text-field": ["get", "name"],
+        "text-font": ITALIC,
+        "text-size": 12,
+        "text-max-width": 7,
+        "text-padding": 32,
+    }
     # Parks are places of interest, too; as soon as those have names, theirs would stand twice.
     not_a_poi_yet = ["step", ["zoom"], True, 15.5, ["!", ["in", CLASS, ["literal", ["park", "cemetery", "golf"]]]]]
     one_way = {

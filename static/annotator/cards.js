@@ -72,7 +72,11 @@ export function details(place) {
     [make("code", {}, place.pid), "Place id"],
     [make("code", {}, `${place.lat.toFixed(6)}, ${place.lon.toFixed(6)}`), "Position"],
   ];
-  return make("dl", { class: "values" }, ...[...rows, ...names, ...others, ...ids].map(([value, term]) => row(term, value)));
+  return make(
+    "dl",
+    { class: "values" },
+    ...[...rows, ...names, ...others, ...ids].map(([value, term]) => row(term, value)),
+  );
 }
 
 export function openState(result) {
@@ -115,7 +119,9 @@ export function routeSteps(route) {
           "li",
           {},
           named("span", step.text),
-          step.distance_m ? make("span", { class: "away", title: exactMetres(step.distance_m) }, distance(step.distance_m)) : "",
+          step.distance_m
+            ? make("span", { class: "away", title: exactMetres(step.distance_m) }, distance(step.distance_m))
+            : "",
         ),
       ),
     ),
@@ -130,21 +136,21 @@ export function provenance(answer, titles) {
     make("span", {}, titles.get(source.provider) ?? source.provider),
     make("span", { class: `outcome ${answer.outcome}` }, OUTCOMES[answer.outcome] ?? answer.outcome),
   ];
-  if (exchange) parts.push(make("time", { datetime: exchange.fetched_at, title: ago(exchange.fetched_at) }, moment(exchange.fetched_at)));
+  if (exchange)
+    parts.push(
+      make("time", { datetime: exchange.fetched_at, title: ago(exchange.fetched_at) }, moment(exchange.fetched_at)),
+    );
   const isKept = exchange && exchange.id !== null && exchange.id !== undefined;
   if (isKept) {
     for (const item of source.exchanges.slice(0, 3)) {
       const sha = item.body_sha;
-      parts.push(make("a", { href: `/x/${sha}`, title: `Exact bytes, sha256 ${sha}` }, make("code", {}, sha.slice(0, 10))));
+      parts.push(
+        make("a", { href: `/x/${sha}`, title: `Exact bytes, sha256 ${sha}` }, make("code", {}, sha.slice(0, 10))),
+      );
     }
   }
   const more = [exchange?.data_vintage, `${source.attribution} (${source.licence})`].filter(Boolean);
-  return make(
-    "div",
-    { class: "provenance" },
-    make("p", {}, ...parts),
-    make("p", { class: "quiet" }, more.join(" · ")),
-  );
+  return make("div", { class: "provenance" }, make("p", {}, ...parts), make("p", { class: "quiet" }, more.join(" · ")));
 }
 
 export function providerList(providers) {
@@ -161,8 +167,14 @@ export function providerList(providers) {
           make("strong", {}, provider.title),
           make("span", { class: `badge ${provider.is_enabled ? "ok" : ""}` }, provider.is_enabled ? "ready" : "off"),
         ),
-        provider.missing.length ? make("ul", { class: "quiet" }, ...provider.missing.map((text) => make("li", {}, text))) : null,
-        make("p", { class: "quiet" }, `${count(provider.tools.length, "tool")} · ${provider.attribution} (${provider.licence})`),
+        provider.missing.length
+          ? make("ul", { class: "quiet" }, ...provider.missing.map((text) => make("li", {}, text)))
+          : null,
+        make(
+          "p",
+          { class: "quiet" },
+          `${count(provider.tools.length, "tool")} · ${provider.attribution} (${provider.licence})`,
+        ),
       ),
     ),
   );

@@ -33,10 +33,16 @@ export const typeName = (place) => (place.categories?.[0] ?? place.kind?.split("
 
 export function placeName(place) {
   const type = typeName(place);
-  return place.name || (type && `${type[0].toUpperCase()}${type.slice(1)}, no name`) || place.address || "Place without a name";
+  return (
+    place.name ||
+    (type && `${type[0].toUpperCase()}${type.slice(1)}, no name`) ||
+    place.address ||
+    "Place without a name"
+  );
 }
 
 // Away from its card a place without a name needs to say where it is.
-export const fullName = (place) => (place.name ? place.name : [typeName(place), place.address].filter(Boolean).join(", ") || placeName(place));
+export const fullName = (place) =>
+  place.name ? place.name : [typeName(place), place.address].filter(Boolean).join(", ") || placeName(place);
 
 export const count = (number, noun) => `${number} ${number === 1 ? noun : `${noun}s`}`;

@@ -5,10 +5,9 @@ import { card, details, openState, providerList, provenance, routeSteps, routeSu
 import { byId, isCalm, make, named } from "./dom.js";
 import { count, fullName, placeName } from "./format.js";
 import { decode } from "./polyline.js";
+import { theme, wireTheme } from "./themes.js";
 import { MapView } from "./view.js";
 
-const THEMES = ["system", "light", "dark"];
-const DARK = matchMedia("(prefers-color-scheme: dark)");
 const NARROW = matchMedia("(max-width: 760px)");
 
 const state = {
@@ -22,35 +21,15 @@ const state = {
   asking: null,
 };
 
-// ── Theme ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const themeChoice = () => document.documentElement.dataset.theme ?? "system";
-const theme = () => (themeChoice() === "system" ? (DARK.matches ? "dark" : "light") : themeChoice());
-
-function chooseTheme() {
-  const next = THEMES[(THEMES.indexOf(themeChoice()) + 1) % THEMES.length];
-  if (next === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
-  try {
-    if (next === "system") localStorage.removeItem("mapqator.theme");
-    else localStorage.setItem("mapqator.theme", next);
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
-  showTheme();
-}
-
-function showTheme() {
-  byId("theme").textContent = `Theme: ${themeChoice()}`;
-  state.view?.setTheme(theme());
-}
-
 // ── What is said ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function say(text, { isBad = false, retry = null } = {}) {
   const status = byId("status");
   status.className = isBad ? "bad" : "";
-  status.replaceChildren(text, ...(retry ? [" ", make("button", { type: "button", onclick: retry }, "Try again")] : []));
+  status.replaceChildren(
+    text,
+    ...(retry ? [" ", make("button", { type: "button", onclick: retry }, "Try again")] : []),
+  );
 }
 
 // Runs one request at a time: a later one takes the place of an earlier one that is still on its way.
@@ -98,7 +77,9 @@ function showResults(answer, title) {
   const mayDraw = answer.provenance.display !== "own_map_only";
   state.view?.showPlaces(mayDraw ? places : []);
   const of = total && total > places.length ? ` of ${total}` : "";
-  const found = places.length ? `${count(places.length, "place")}${of}.` : "Nothing found. Try other words or a wider circle.";
+  const found = places.length
+    ? `${count(places.length, "place")}${of}.`
+    : "Nothing found. Try other words or a wider circle.";
   say(mayDraw || !places.length ? found : `${found} This provider’s terms keep its places off other maps.`);
   if (NARROW.matches) byId("status").scrollIntoView({ block: "start", behavior: isCalm() ? "auto" : "smooth" });
 }
@@ -207,12 +188,24 @@ function showEnds() {
   byId("ends").replaceChildren(
     ...state.ends.map((place, which) =>
       make(
-        "div",
+        "li",
         {},
-        make("dt", {}, make("span", { class: "end" }, "AB"[which]), make("span", { class: "sr" }, which ? "To" : "From")),
-        place ? named("dd", fullName(place)) : make("dd", { class: "quiet" }, which ? "Choose where to go" : "Choose where to start"),
+        make("span", { class: "end", "aria-hidden": "true" }, "AB"[which]),
+        make("span", { class: "sr" }, which ? "To" : "From"),
         place
-          ? make("button", { type: "button", class: "quiet-button", "aria-label": `Remove ${fullName(place)}`, onclick: () => clearEnd(which) }, "✕")
+          ? named("span", fullName(place), { class: "stop" })
+          : make("span", { class: "stop quiet" }, which ? "Choose where to go" : "Choose where to start"),
+        place
+          ? make(
+              "button",
+              {
+                type: "button",
+                class: "quiet-button",
+                "aria-label": `Remove ${fullName(place)}`,
+                onclick: () => clearEnd(which),
+              },
+              "✕",
+            )
           : null,
       ),
     ),
@@ -224,7 +217,11 @@ async function findRoute() {
   const mode = document.querySelector("#modes input:checked").value;
   const at = ({ lat, lon }) => ({ lat, lon });
   const params = { origin: at(origin), destination: at(destination), mode };
-  const answer = await ask("Looking for a way…", (signal) => callTool("compute_routes", params, { provider: provider(), signal }), findRoute);
+  const answer = await ask(
+    "Looking for a way…",
+    (signal) => callTool("compute_routes", params, { provider: provider(), signal }),
+    findRoute,
+  );
   if (!answer) return;
   const route = answer.result.routes[0];
   if (!route) {
@@ -235,7 +232,9 @@ async function findRoute() {
   }
   const mayDraw = answer.provenance.display !== "own_map_only";
   state.view?.showRoute(mayDraw ? { points: decode(route.geometry), ends: state.ends, mode } : null);
-  byId("route-answer").replaceChildren(...[routeSummary(route), routeSteps(route), provenance(answer, state.titles)].filter(Boolean));
+  byId("route-answer").replaceChildren(
+    ...[routeSummary(route), routeSteps(route), provenance(answer, state.titles)].filter(Boolean),
+  );
   say("");
 }
 
@@ -272,13 +271,17 @@ function startMap(maps) {
   state.maps = maps;
   const chosen = maps.find((map) => map.name === byId("provider").value) ?? maps[0];
   if (!chosen) {
-    byId("map").replaceChildren(make("p", { class: "no-map" }, "There is no map yet. Build one: mapqator map build FILE.osm.pbf"));
+    byId("map").replaceChildren(
+      make("p", { class: "no-map" }, "There is no map yet. Build one: mapqator map build FILE.osm.pbf"),
+    );
     return;
   }
   try {
     state.view = new MapView("map", { map: chosen, theme: theme(), panel: byId("panel"), onMarker, onTrouble });
   } catch (error) {
-    byId("map").replaceChildren(make("p", { class: "no-map" }, "This browser cannot draw the map (no WebGL). Everything else works."));
+    byId("map").replaceChildren(
+      make("p", { class: "no-map" }, "This browser cannot draw the map (no WebGL). Everything else works."),
+    );
     console.warn(error);
   }
 }
@@ -290,8 +293,7 @@ function rounded(digits) {
 }
 
 function wire() {
-  byId("theme").addEventListener("click", chooseTheme);
-  DARK.addEventListener("change", showTheme);
+  wireTheme((chosen) => state.view?.setTheme(chosen));
   byId("text-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const query = byId("query").value.trim();
@@ -340,7 +342,6 @@ function wire() {
 
 async function start() {
   wire();
-  byId("theme").textContent = `Theme: ${themeChoice()}`;
   try {
     const [providers, types, { maps }] = await Promise.all(["/api/providers", "/api/types", "/api/maps"].map(getJson));
     fillProviders(providers);

@@ -18,11 +18,11 @@ export class MapView {
     this.markers = [];
     this.ends = [];
     this.route = null;
+    const isLinked = location.hash.includes("view=");
     this.map = new maplibregl.Map({
       container,
       style: this.styleUrl(theme),
       bounds: boxOf(map),
-      fitBoundsOptions: { padding: this.room(8) },
       hash: "view",
       attributionControl: false,
       maxZoom: 20,
@@ -38,9 +38,13 @@ export class MapView {
     this.map.addControl(new maplibregl.AttributionControl({ compact: false }), "bottom-right");
     this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new maplibregl.ScaleControl({ maxWidth: 96 }), "bottom-right");
-    for (const event of ["dataloading", "movestart"]) this.map.on(event, () => this.map.getContainer().setAttribute("aria-busy", "true"));
+    for (const event of ["dataloading", "movestart"])
+      this.map.on(event, () => this.map.getContainer().setAttribute("aria-busy", "true"));
     this.map.on("idle", () => this.map.getContainer().removeAttribute("aria-busy"));
-    this.map.on("error", ({ error }) => onTrouble(error));
+    this.map.on("error", ({ error }) => {
+      this.map.getContainer().removeAttribute("aria-busy");
+      onTrouble(error);
+    });
     this.map.on("style.load", () => {
       this.addShapes();
       this.drawRoute();
@@ -49,6 +53,7 @@ export class MapView {
     const keepRoom = () => this.map.setPadding(this.room(0));
     WIDE.addEventListener("change", keepRoom);
     keepRoom();
+    if (!isLinked) this.map.fitBounds(boxOf(map), { duration: 0, padding: this.margin(8) });
   }
 
   styleUrl(theme) {
@@ -108,7 +113,9 @@ export class MapView {
         onclick: () => this.onMarker(index, "click"),
       });
       pin.append(make("span", {}, String(index + 1)));
-      return new maplibregl.Marker({ element: pin, anchor: "bottom" }).setLngLat([place.lon, place.lat]).addTo(this.map);
+      return new maplibregl.Marker({ element: pin, anchor: "bottom" })
+        .setLngLat([place.lon, place.lat])
+        .addTo(this.map);
     });
     this.reveal(places.map((place) => [place.lon, place.lat]));
   }
@@ -129,7 +136,11 @@ export class MapView {
     };
     if (points.every(isSeen)) return;
     const bounds = points.reduce((box, point) => box.extend(point), new maplibregl.LngLatBounds());
-    this.map.fitBounds(bounds, { ...this.motion(), padding: this.margin(56), maxZoom: Math.max(17, this.map.getZoom()) });
+    this.map.fitBounds(bounds, {
+      ...this.motion(),
+      padding: this.margin(56),
+      maxZoom: Math.max(17, this.map.getZoom()),
+    });
   }
 
   // points: [[lon, lat]] of the way; ends: the two places. Null takes it away.
