@@ -1,0 +1,1 @@
+"""The land: coast and river, quarters and blocks, what stands on them."""

@@ -1,0 +1,1 @@
+"""Names of towns, streets and places in three languages."""

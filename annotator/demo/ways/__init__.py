@@ -1,0 +1,1 @@
+"""Streets, motorway and railway, and what belongs to them."""
