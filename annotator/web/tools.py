@@ -14,32 +14,21 @@ from annotator.web.state import Service, State
 
 router = APIRouter(prefix="/api", tags=["tools"])
 
+_SQUARE = {"lat": 45.392654, "lon": -65.328712}
+_STATION = {"lat": 45.396802, "lon": -65.327567}
+
 EXAMPLES: dict[p.ToolName, dict[str, Any]] = {
     "text_search": {"query": "pharmacy near the harbour", "limit": 5},
-    "place_details": {"place_id": "osm:n1"},
-    "reverse_geocode": {"lat": 43.7396, "lon": 7.4273},
-    "nearby_search": {"lat": 43.7396, "lon": 7.4273, "type": "cafe", "radius_m": 500},
-    "compute_routes": {
-        "origin": {"lat": 43.7396, "lon": 7.4273},
-        "destination": {"lat": 43.7311, "lon": 7.4197},
-        "mode": "walk",
-    },
-    "travel_matrix": {
-        "origins": [{"lat": 43.7396, "lon": 7.4273}],
-        "destinations": [{"lat": 43.7311, "lon": 7.4197}, {"lat": 43.7384, "lon": 7.4246}],
-    },
-    "search_along_route": {
-        "origin": {"lat": 43.7396, "lon": 7.4273},
-        "destination": {"lat": 43.7311, "lon": 7.4197},
-        "type": "bakery",
-    },
-    "distance_bearing": {
-        "origin": {"lat": 43.7396, "lon": 7.4273},
-        "destination": {"lat": 43.7311, "lon": 7.4197},
-    },
-    "open_at": {"opening_hours": "Mo-Fr 09:00-18:00; PH off", "at": "2026-05-01T10:00", "lat": 43.7396, "lon": 7.4273},
+    "place_details": {"place_id": "town:n5195"},
+    "reverse_geocode": _SQUARE,
+    "nearby_search": {**_SQUARE, "type": "cafe", "radius_m": 800},
+    "compute_routes": {"origin": _SQUARE, "destination": _STATION, "mode": "walk"},
+    "travel_matrix": {"origins": [_SQUARE], "destinations": [_STATION, {"place_id": "town:n5195"}]},
+    "search_along_route": {"origin": _SQUARE, "destination": _STATION, "type": "restaurant"},
+    "distance_bearing": {"origin": _SQUARE, "destination": _STATION},
+    "open_at": {"opening_hours": "Mo-Fr 09:00-18:00; PH off", "at": "2026-07-01T10:00", **_SQUARE},
 }
-"""One request of each tool; they stand in the OpenAPI description, and the tests send them."""
+"""One request of each tool that the embedded town answers; they stand in the OpenAPI description."""
 
 _ProviderKey = Annotated[
     str | None, Query(max_length=64, description="A provider's key; by default the map built last.")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from annotator.maps.params import PARAMS
+from annotator.maps.params import PARAMS, ToolName
 from annotator.maps.results import PlaceList
 from annotator.web.tools import EXAMPLES
 from tests.annotator.program import Annotator
@@ -248,6 +248,15 @@ def test_the_description_documents_every_tool_with_an_example_that_has_its_shape
         assert content["examples"]["example"]["value"] == EXAMPLES[tool]
         model.model_validate(EXAMPLES[tool])
         assert {"200", "400", "404", "502"} <= operation["responses"].keys()
+
+
+@pytest.mark.parametrize("tool", EXAMPLES)
+def test_every_documented_example_finds_something_in_the_embedded_town(
+    annotator_server: Annotator, tool: ToolName
+) -> None:
+    result = annotator_server.tool(tool, EXAMPLES[tool]).json()["result"]
+    content = {"places": "places", "place": "place", "routes": "routes", "matrix": "cells", "along_route": "places"}
+    assert result.get(content.get(result["kind"], "kind")), result
 
 
 def test_distances_agree_with_the_tool_that_computes_them(
