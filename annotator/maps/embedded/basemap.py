@@ -102,7 +102,7 @@ class _Drawing:
     scratch: Path
     progress: Callable[[float], None]
     _sketches: list[Sketch] = field(default_factory=list)
-    _geometries: list[Any] = field(default_factory=list)
+    _wkbs: list[str] = field(default_factory=list)
     _coast: list[Any] = field(default_factory=list)
     _boundary_level: dict[int, int] = field(default_factory=dict)
     _num_road_ways: int = 0
@@ -154,16 +154,16 @@ class _Drawing:
         tags = _tags_of(thing)
         if thing.is_node():
             if thing.location.valid():
-                self._take_point(tags, f"n{thing.id}", shapely.Point(thing.location.lon, thing.location.lat))
+                self._take_point(tags, thing)
         elif thing.is_way():
             self._take_way(thing, tags)
         elif tags:
             self._take_area(thing, tags)
 
-    def _take_point(self, tags: dict[str, str], native_id: str, point: Any) -> None:
-        for sketch in (place_sketch(tags), poi_sketch(tags, native_id), house_number_sketch(tags)):
+    def _take_point(self, tags: dict[str, str], node: Any) -> None:
+        for sketch in (place_sketch(tags), poi_sketch(tags, f"n{node.id}"), house_number_sketch(tags)):
             if sketch is not None:
-                self._add(sketch, point)
+                self._add(sketch, self._wkb.create_point(node))
 
     def _take_way(self, way: Any, tags: dict[str, str]) -> None:
         if "highway" in tags or tags.get("route") == "ferry":
@@ -176,12 +176,12 @@ class _Drawing:
             if sketch is not None:
                 self._add(sketch, line)
             if is_coast:
-                self._coast.append(line)
+                self._coast.append(shapely.from_wkb(line))
 
-    def _lines_of(self, way: Any) -> list[Any]:
-        """The way's line; in pieces where the extract lacks some of its nodes."""
+    def _lines_of(self, way: Any) -> list[str]:
+        """The way's line as WKB in hexadecimal; in pieces where the extract lacks some of its nodes."""
         try:
-            return [shapely.from_wkb(self._wkb.create_linestring(way))]
+            return [self._wkb.create_linestring(way)]
         except RuntimeError:
             runs: list[list[tuple[float, float]]] = [[]]
             for node in way.nodes:
@@ -189,7 +189,7 @@ class _Drawing:
                     runs.append([])
                 elif not runs[-1] or runs[-1][-1] != (node.lon, node.lat):
                     runs[-1].append((node.lon, node.lat))
-            return [shapely.LineString(run) for run in runs if len(run) > 1]
+            return [shapely.LineString(run).wkb_hex for run in runs if len(run) > 1]
 
     def _take_area(self, area: Any, tags: dict[str, str]) -> None:
         sketch = area_sketch(tags)
@@ -203,28 +203,25 @@ class _Drawing:
         if sketch is None and not any(symbols):
             return
         try:
-            outline = shapely.from_wkb(self._wkb.create_multipolygon(area))
+            outline = self._wkb.create_multipolygon(area)
         except RuntimeError:
-            return
-        if outline.is_empty:
             return
         if sketch is not None:
             self._add(sketch, outline)
-        point = shapely.point_on_surface(outline) if any(symbols) else None
+        point = shapely.point_on_surface(shapely.from_wkb(outline)).wkb_hex if any(symbols) else ""
         for symbol in symbols:
             if symbol is not None:
                 self._add(symbol, point)
 
-    def _add(self, sketch: Sketch, geometry: Any) -> None:
+    def _add(self, sketch: Sketch, wkb_hex: str) -> None:
         self._sketches.append(sketch)
-        self._geometries.append(geometry)
+        self._wkbs.append(wkb_hex)
 
     def _flush(self) -> None:
         if self._sketches:
-            geometries = np.empty(len(self._geometries), dtype=object)
-            geometries[:] = self._geometries
-            self.generaliser.add(self._sketches, geometries)
-            self._sketches, self._geometries = [], []
+            # All at once: one by one, reading them would take longer than drawing them.
+            self.generaliser.add(self._sketches, shapely.from_wkb(self._wkbs))
+            self._sketches, self._wkbs = [], []
 
     def _drawn_box(self) -> Box:
         west, north, east, south = self.generaliser.bounds
@@ -233,7 +230,7 @@ class _Drawing:
 
     def _add_sea(self, box: Box) -> None:
         for area in sea_polygons(self._coast, box):
-            self._add(Sketch("water", 0, {"class": "sea"}), area)
+            self._add(Sketch("water", 0, {"class": "sea"}), area.wkb_hex)
         self._flush()
 
 
