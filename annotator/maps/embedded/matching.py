@@ -1,5 +1,6 @@
 """Finds the places that hold all words of a query, whatever is meant by it, and ranks them."""
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,8 @@ _MAX_CANDIDATES = 250
 """Places that are ranked; rows are in order of prominence, so that the best known of very many are among them."""
 
 _ENOUGH = 20
-_LEAN_RADII_M = (2_000.0, 10_000.0, 50_000.0)
+_MAX_SORTED = 5_000
+_LEAN_RADII_M = (1_000.0, 5_000.0)
 _EVERYWHERE = "{name alt category detail address}"
 _NO_ADDRESS = "{name alt category detail}"
 _MAX_KIND_READINGS = 64
@@ -130,17 +132,35 @@ class Matcher:
         ids = [row[0] for row in self._connection.execute(query, (expression, _MAX_CANDIDATES))]
         if len(ids) < _MAX_CANDIDATES or self._near is None:
             return ids
-        for radius_m in _LEAN_RADII_M:
-            south, west, north, east = bounding_box(self._near, radius_m)
-            near_by = self._connection.execute(
-                "SELECT rowid FROM text WHERE text MATCH ? INTERSECT SELECT place FROM spot "
-                "WHERE north >= ? AND south <= ? AND east >= ? AND west <= ? LIMIT ?",
-                (expression, south, north, west, east, _MAX_CANDIDATES),
+        # More than can be ranked: the best known of them, and the nearest.
+        return sorted({*ids[: _MAX_CANDIDATES // 4], *self._nearest(expression, self._near)})
+
+    def _nearest(self, expression: str, near: LatLon) -> list[int]:
+        """The nearest places that hold words that many hold."""
+        query = "SELECT rowid FROM text WHERE text MATCH ? ORDER BY rowid LIMIT ?"
+        num_matches = len(self._connection.execute(query, (expression, _MAX_SORTED + 1)).fetchall())
+        if num_matches <= _MAX_SORTED:
+            lat, lon = near
+            shrink = math.cos(math.radians(lat)) ** 2
+            rows = self._connection.execute(
+                f"SELECT id FROM place WHERE id IN ({query}) ORDER BY (lat - ?) * (lat - ?) "
+                "+ ? * min(abs(lon - ?), 360 - abs(lon - ?)) * min(abs(lon - ?), 360 - abs(lon - ?)), id LIMIT ?",
+                (expression, _MAX_SORTED, lat, lat, shrink, lon, lon, lon, lon, _MAX_CANDIDATES),
             )
-            close = [row[0] for row in near_by]
+            return [row[0] for row in rows]
+        # Words of so many places are words for a kind, and then there is enough close by.
+        close: list[int] = []
+        for radius_m in _LEAN_RADII_M:
+            south, west, north, east = bounding_box(near, radius_m)
+            rows = self._connection.execute(
+                "SELECT place FROM spot WHERE north >= ? AND south <= ? AND east >= ? AND west <= ? "
+                "INTERSECT SELECT rowid FROM text WHERE text MATCH ? LIMIT ?",
+                (south, north, west, east, expression, _MAX_CANDIDATES),
+            )
+            close = [row[0] for row in rows]
             if len(close) >= _ENOUGH:
-                return sorted({*ids[: _MAX_CANDIDATES // 4], *close})
-        return ids
+                break
+        return close
 
 
 def whole_words_expression(index: OpenIndex, connection: sqlite3.Connection, words: tuple[str, ...]) -> str:
