@@ -12,11 +12,11 @@ import numpy as np
 
 from annotator.geo import LatLon, bounding_box
 from annotator.maps.embedded.folding import fold
-from annotator.maps.embedded.hours import is_open
 from annotator.maps.embedded.opened import OpenIndex
 from annotator.maps.embedded.schema import FACETS
 from annotator.maps.embedded.selection import Selection
 from annotator.maps.embedded.shapes import haversines_m
+from annotator.maps.hours import is_open
 from annotator.maps.osm_place import split_values
 from annotator.maps.params import NearbySearchParams
 from annotator.maps.results import PlaceList
@@ -69,7 +69,7 @@ def _filtered(
         for id, tags in index.tags(connection, points).items()
         if (not params.wheelchair or tags.get("wheelchair") in _WHEELCHAIR)
         and (wanted is None or wanted in _cuisines(tags))
-        and (params.open_at is None or is_open(tags.get("opening_hours", ""), points[id], params.open_at))
+        and (params.open_at is None or is_open(tags.get("opening_hours", ""), params.open_at, *points[id]) is True)
     ]
 
 
