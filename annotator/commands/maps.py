@@ -38,19 +38,23 @@ def build(
     # Progress is for people who watch; what a program reads is the result.
     screen = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("starting", total=1.0)
-        manifest = build_map(
-            source,
-            data_dir=settings_of(context).data_dir,
-            name=name,
-            title=title,
-            namespace=namespace,
-            licence=licence,
-            attribution=attribution,
-            force=force,
-            progress=lambda stage, share: bar.update(task, description=stage, completed=share),
-        )
+    try:
+        with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+            task = bar.add_task("starting", total=1.0)
+            manifest = build_map(
+                source,
+                data_dir=settings_of(context).data_dir,
+                name=name,
+                title=title,
+                namespace=namespace,
+                licence=licence,
+                attribution=attribution,
+                force=force,
+                progress=lambda stage, share: bar.update(task, description=stage, completed=share),
+            )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
     _show(manifest)
 
 
