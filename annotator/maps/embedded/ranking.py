@@ -11,7 +11,8 @@ places with names in many languages, which are the best known, so it is not used
 | words found in the words for its kind (`synonyms.py`) | 3 * their share |
 | words found in other tags; in its address only | 1.6 * their share; 1 * their share |
 | the whole query names its kind; and is its name too | 6.5, if that is more than all above; 1 |
-| a number of the query is its house number; and it is a plain address | 2.5 * share of its street's words; 0.5 |
+| a number of the query is its house number, by the share of its street's words; all of them | 2.5; 1.5 |
+| ... and it is a plain address | 0.5 |
 | spelling: each letter mended; a singular; an unfinished word | -1; -0.1; -0.3 |
 | settlement; boundary; street (a square 0.1 more) | 0.7; 0.6; 0.3 |
 | not asked for: a stop, a bench; what only leads to a place (lifts, entrances) | -1; -2.2 |
@@ -36,7 +37,7 @@ from annotator.maps.embedded.synonyms import KIND_WORDS
 
 _NAME, _EXACT, _VERBATIM, _WITH_SMALL_WORDS, _OTHER_NAME = 4.0, 2.0, 0.3, 1.8, 0.95
 _CATEGORY, _DETAIL, _ADDRESS, _KIND, _NAMED_LIKE_ITS_KIND = 3.0, 1.6, 1.0, 6.5, 1.0
-_HOUSE, _PLAIN_ADDRESS, _PREFIX = 2.5, 0.5, 0.3
+_HOUSE, _STREET, _PLAIN_ADDRESS, _PREFIX = 2.5, 1.5, 0.5, 0.3
 _CLASS = {PlaceClass.SETTLEMENT: 0.7, PlaceClass.BOUNDARY: 0.6, PlaceClass.LINE: 0.3}
 _MINOR, _WAY_IN = -1.0, -2.2
 STOPS = frozenset({"bus_stop", "tram_stop", "bus=yes", "highway=platform"})
@@ -180,7 +181,8 @@ class Ranking:
         words = telling(street.split())
         num_matched = sum(word in self._options or word.startswith(self._prefix or " ") for word in words)
         share = num_matched / len(words) if words else 1.0
-        return _HOUSE * share + (_PLAIN_ADDRESS if row.place_class is PlaceClass.ADDRESS else 0.0)
+        points = _HOUSE * share + (_STREET if share == 1.0 else 0.0)
+        return points + (_PLAIN_ADDRESS if row.place_class is PlaceClass.ADDRESS else 0.0)
 
     def _class_points(self, row: Row, kinds: list[str]) -> float:
         if kinds and self._kinds.isdisjoint(kinds):
