@@ -89,6 +89,12 @@ def llama3_texts(draw: st.DrawFn) -> str:
     return start + separator.join(calls) + draw(plain_texts)
 
 
+@pytest.mark.parametrize("cut", range(len("\n</tool_call>") + 1))
+def test_hermes_output_that_ends_within_the_closing_tag_is_the_call_alone(cut: int) -> None:
+    text = '<tool_call>{"name":"get_weather","arguments":{}}' + "\n</tool_call>"[:cut]
+    assert reference.parse(new_parser("hermes"), [text]) == reference.hermes(text) == [("call", "get_weather", "{}")]
+
+
 @given(st.data())
 def test_hermes_output_in_any_chunks_parses_like_the_whole_text_read_slowly(data: st.DataObject) -> None:
     text = data.draw(hermes_texts())

@@ -53,6 +53,7 @@ def hermes(text: str) -> list[Piece]:
     """Only for texts in which every call is well formed or not recognisable as a call at all."""
     pieces: list[Piece] = []
     plain_from = at = 0
+    is_open = False
     while (found := text.find("<tool_call>", at)) >= 0:
         begin = re.compile(r"\s*").match(text, found + 11).end()
         parsed = _object_items(text, begin)
@@ -62,7 +63,11 @@ def hermes(text: str) -> list[Piece]:
             continue
         pieces += [("text", text[plain_from:found].rstrip(" \t\r\n")), call]
         at = plain_from = re.compile(r"(\s*</tool_call>)?").match(text, parsed[1]).end()
+        is_open = plain_from == parsed[1]
     rest = text[plain_from:]
+    if is_open and "</tool_call>".startswith(rest.lstrip(" \t\r\n")):
+        # Output that ends within the closing tag: what is there of it is wrapper, not text.
+        rest = ""
     pieces.append(("text", rest if rest.strip() or not any(kind == "call" for kind, *_ in pieces) else ""))
     return merged(pieces)
 
