@@ -69,7 +69,8 @@ def run(settings: Settings, listener: socket.socket) -> None:
         stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if settings.log_level != "debug":
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        for noisy in ("uvicorn.error", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
     # What cannot work is told in one line now, and not by uvicorn with a traceback later.
     asyncio.run(_try_out(settings))
     host, port = listener.getsockname()[:2]
