@@ -1,6 +1,7 @@
 """The tools that are computed here. They take the path of every other provider, so that they too leave evidence."""
 
 import asyncio
+from typing import ClassVar
 
 import rfc8785
 
@@ -44,7 +45,7 @@ class Local(Provider):
         licence="CC0-1.0",
         attribution="Computed by MapQaTor",
     )
-    operations = {  # noqa: RUF012
+    operations: ClassVar = {
         "distance_bearing": Operation(_build, _parse_distance),
         "open_at": Operation(_build, _parse_open_at),
     }
