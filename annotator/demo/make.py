@@ -21,6 +21,7 @@ from annotator.demo.plan import Feature, Ground, Plan
 from annotator.demo.plane.arrangement import Curve, arrange, is_sound
 from annotator.demo.plane.geometry import Point, centroid, distance
 from annotator.demo.plane.planar import Plane
+from annotator.demo.plane.shapes import is_simple
 from annotator.demo.sheet import Sheet
 from annotator.demo.sizes import TownSize
 from annotator.demo.stream import Stream
@@ -52,9 +53,8 @@ class Made:
 
 def make_town(seed: int, size: TownSize, anchor: Anchor, sheet: Sheet) -> Made:
     """Makes the town of a seed and draws it on a sheet."""
-    terrain = shape_terrain(seed, size)
-    curves, plane = _draw_plane(seed, size, terrain)
-    quarters = survey(plane, curves, size)
+    terrain, curves, plane = _draw_plane(seed, size)
+    quarters = survey(plane, curves, size, terrain.river)
     motorway = motorway_course(size, terrain)
     interchanges = find_interchanges(plane, curves, motorway)
     raised = raise_railway(plane)
@@ -92,14 +92,15 @@ def make_town(seed: int, size: TownSize, anchor: Anchor, sheet: Sheet) -> Made:
     return Made(plan, num_places, _exits(plan, sheet, motorway))
 
 
-def _draw_plane(seed: int, size: TownSize, terrain: Terrain) -> tuple[list[Curve], Plane]:
-    """A skeleton whose lines cross cleanly."""
+def _draw_plane(seed: int, size: TownSize) -> tuple[Terrain, list[Curve], Plane]:
+    """Land and skeleton whose lines cross cleanly; a few drawings in a hundred do not and are drawn again."""
     for attempt in count():
+        terrain = shape_terrain(seed, size, attempt)
         curves = draw_skeleton(seed, size, terrain, attempt)
         plane = arrange(curves)
-        if is_sound(plane):
+        if is_sound(plane) and is_simple(terrain.river_bed):
             break
-    return curves, plane
+    return terrain, curves, plane
 
 
 def _open_streets(plan: Plan) -> None:

@@ -1,6 +1,8 @@
 """Nodes, ways and relations as they are collected, and their writing as an .osm.pbf file that is always the same."""
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,9 @@ GENERATOR = "rhumb-town"
 
 # Compressed bytes depend on the zlib at hand; git and wheels compress the file anyway.
 _FORMAT = "pbf,pbf_compression=none,add_metadata=version+timestamp"
+
+_OBJECT_BYTES = 48
+"""More than an object takes in a file: on average they take 19."""
 
 type Tags = dict[str, str]
 type Member = tuple[str, int, str]
@@ -104,10 +109,14 @@ class PbfWriter:
 
     Args:
         target: the file; replaced if it exists.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
     """
 
     def __init__(self, target: Path) -> None:
         self._target = target
+        self._num_objects = 0
         self._folder = tempfile.TemporaryDirectory(prefix=".town-", dir=target.parent)
         self._parts = [Path(self._folder.name) / f"{kind}.osm.pbf" for kind in ("nodes", "ways", "relations")]
         self._writers = [self._open(part) for part in self._parts]
@@ -116,20 +125,34 @@ class PbfWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for writer in self._writers:
-            writer.close()
-        if kind is None:
-            whole = Path(self._folder.name) / "whole.osm.pbf"
-            writer = self._open(whole)
-            for part in self._parts:
-                for thing in osmium.FileProcessor(str(part)):
-                    writer.add(thing)
-            writer.close()
-            os.replace(whole, self._target)
-        self._folder.cleanup()
+        try:
+            for writer in self._writers:
+                writer.close()
+            if kind is None:
+                self._join()
+        finally:
+            self._folder.cleanup()
+
+    def _join(self) -> None:
+        self._check_room(self._num_objects)
+        whole = Path(self._folder.name) / "whole.osm.pbf"
+        writer = self._open(whole)
+        for part in self._parts:
+            for thing in osmium.FileProcessor(str(part)):
+                writer.add(thing)
+        writer.close()
+        os.replace(whole, self._target)
+
+    def _check_room(self, num_objects: int) -> None:
+        """Says that the disk is full before it is: osmium ends the whole process when it finds out while writing."""
+        if shutil.disk_usage(self._folder.name).free < _OBJECT_BYTES * num_objects:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._target))
 
     def add(self, sheet: Sheet) -> None:
         """Writes what is on a sheet."""
+        num_objects = len(sheet.nodes) + len(sheet.ways) + len(sheet.relations)
+        self._num_objects += num_objects
+        self._check_room(num_objects)
         nodes, ways, relations = self._writers
         degrees = sheet.projection.degrees
         for number, point, tags in sheet.nodes:

@@ -10,7 +10,6 @@ from annotator.demo.plane.geometry import (
     Box,
     Line,
     Point,
-    area,
     between,
     centroid,
     direction,
@@ -233,8 +232,3 @@ def _place(plot: Plot, taken: Sequence[Sequence[Point]], size: tuple[float, floa
 def _near(a: Sequence[Point], b: Sequence[Point]) -> bool:
     reach = distance(a[0], a[2]) + distance(b[0], b[len(b) // 2])
     return distance(a[0], b[0]) < reach and overlap(a, b, -2.0)
-
-
-def size_of(ground: Ground) -> float:
-    """Square metres of a ground."""
-    return abs(area(ground.feature.points))

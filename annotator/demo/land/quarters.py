@@ -39,7 +39,7 @@ class Quarter:
     point: Point
 
 
-def survey(plane: Plane, curves: Sequence[Curve], size: TownSize) -> list[Quarter]:
+def survey(plane: Plane, curves: Sequence[Curve], size: TownSize, river: Sequence[Point]) -> list[Quarter]:
     """Every face of the skeleton with its zone."""
     rings = []
     for curve in curves:
@@ -54,7 +54,7 @@ def survey(plane: Plane, curves: Sequence[Curve], size: TownSize) -> list[Quarte
         point = _interior(plane, loop)
         touched = {roles[plane.line[h >> 1]] for h in loop}
         within = next((number for number, ring in enumerate(rings) if inside(point, ring)), len(rings))
-        if {"river left", "river right"} <= touched and _is_between_banks(plane, loop, roles):
+        if _is_between_banks(plane, loop, roles, river):
             zone = "river"
         elif "coast" in touched:
             zone = "waterfront"
@@ -175,18 +175,16 @@ def _interior(plane: Plane, loop: list[int]) -> Point:
     return moved(between(a, b, 0.5), left_of(direction(a, b)), 3.0)
 
 
-def _is_between_banks(plane: Plane, loop: list[int], roles: list[str]) -> bool:
-    """Whether the face has the left path to its right and the right path to its left: both run downstream."""
-    return all(
-        _runs_downstream(plane, h) != (roles[plane.line[h >> 1]] == "river left")
-        for h in loop
-        if roles[plane.line[h >> 1]] in ("river left", "river right")
-    )
-
-
-def _runs_downstream(plane: Plane, half: int) -> bool:
-    """Edges are made in the direction of their curve, and pieces cut from them keep it."""
-    return half % 2 == 0
+def _is_between_banks(plane: Plane, loop: list[int], roles: list[str], river: Sequence[Point]) -> bool:
+    """Whether a face has the river to the inner side of the river's paths."""
+    for half in loop:
+        if roles[plane.line[half >> 1]] in ("river left", "river right"):
+            a, b = plane.points[plane.origin[half]], plane.points[plane.destination(half)]
+            middle = between(a, b, 0.5)
+            inner = moved(middle, left_of(direction(a, b)), 2.0)
+            if distance_to_line(inner, river) < distance_to_line(middle, river):
+                return True
+    return False
 
 
 def _with_works(plane: Plane, quarters: list[Quarter], roles: list[str], size: TownSize) -> list[Quarter]:

@@ -7,7 +7,7 @@ bends all of it together, so that nothing is straight or round; the whole is tur
 import math
 from dataclasses import dataclass
 
-from annotator.demo.plane.geometry import Line, Point, distance_to_line, offset, smoothed, snap
+from annotator.demo.plane.geometry import Line, Point, distance_to_line, inside, offset, smoothed, snap
 from annotator.demo.sizes import TownSize
 from annotator.demo.stream import Stream
 
@@ -89,10 +89,16 @@ class Terrain:
     harbour_half_m: float
 
     @property
-    def river_banks(self) -> tuple[Line, Line]:
-        """The water's edge to the left and to the right, looking downstream."""
+    def land(self) -> Line:
+        """The outline of the map's land."""
+        return [*self.coast, *self.limit[1:-1]]
+
+    @property
+    def river_bed(self) -> Line:
+        """The outline of the river, from the edge of the map to the sea."""
         half = self.river_width_m / 2.0
-        return _beside(self.river, half), _beside(self.river, -half)
+        left, right = (self.from_limit(_beside(self.river, side)) for side in (half, -half))
+        return [*right, *reversed(left)]
 
     @property
     def river_paths(self) -> tuple[Line, Line]:
@@ -100,17 +106,24 @@ class Terrain:
         half = self.river_width_m / 2.0 + 11.0
         return _beside(self.river, half), _beside(self.river, -half)
 
+    def from_limit(self, line: Line) -> Line:
+        """A line down to the sea without what lies before the edge of the map."""
+        land = self.land
+        first = next(k for k, point in enumerate(line) if inside(point, land))
+        return line[max(0, first - 1) :]
+
 
 def _beside(line: Line, metres: float) -> Line:
     """The line moved to its left, without the loops that this makes in tight bends."""
     return [p for p in offset(line, metres) if distance_to_line(p, line) > abs(metres) - 1.0]
 
 
-def shape_terrain(seed: int, size: TownSize) -> Terrain:
-    """Coast, river and limits of the town of a seed."""
-    stream = Stream(seed, "terrain")
+def shape_terrain(seed: int, size: TownSize, attempt: int) -> Terrain:
+    """Coast, river and limits of the town of a seed; each attempt shapes other ones."""
+    again = f" {attempt}" if attempt else ""
+    stream = Stream(seed, f"terrain{again}")
     reach = size.rings_m[-1] + size.outskirts_m
-    bend = Bend(Stream(seed, "bend"), reach)
+    bend = Bend(Stream(seed, f"bend{again}"), reach)
     side = stream.pick((1, -1))
     harbour_half = size.rings_m[0] * stream.uniform(0.62, 0.72)
     coast, coast_road = _coast(stream, reach, harbour_half)
@@ -125,7 +138,7 @@ def shape_terrain(seed: int, size: TownSize) -> Terrain:
         limit=bend.line(_limit(stream, reach, coast)),
         river=bend.line(_river(stream, size, side, river_angle, reach, coast)),
         river_angle=river_angle,
-        river_width_m=stream.uniform(22.0, 34.0),
+        river_width_m=stream.uniform(22.0, 34.0) * min(1.0, size.rings_m[0] / 250.0),
         harbour_half_m=harbour_half,
     )
 

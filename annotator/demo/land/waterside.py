@@ -37,14 +37,12 @@ def lay_water(plan: Plan) -> None:
     sea = Feature("area", [*far[::-1], *coast[::-1]], {"natural": "water", "water": "sea"})
     plan.features.append(sea)
     plan.grounds.append(Ground("sea", sea, -1))
-    left, right = (_from_limit(plan, bank) for bank in terrain.river_banks)
-    bed = [*right, *reversed(left)]
-    plan.features.append(Feature("area", bed, {"natural": "water", "water": "river"}, is_apart=True))
+    plan.features.append(Feature("area", terrain.river_bed, {"natural": "water", "water": "river"}, is_apart=True))
     names = plan.names["river"]
     plan.features.append(
         Feature(
             "line",
-            _from_limit(plan, terrain.river),
+            terrain.from_limit(terrain.river),
             {"waterway": "river", **shown(names, plan.anchor.languages)},
             is_apart=True,
         )
@@ -110,18 +108,6 @@ def lay_beach(plan: Plan) -> None:
         stream = Stream(plan.seed, "port")
         for x in range(int(low) + 16, int(high) - 40, 52):
             _shed(plan, float(x), stream.uniform(28.0, 38.0), stream, 18.0, "warehouse")
-
-
-def _land(plan: Plan) -> Line:
-    """The outline of the map's land."""
-    return [*plan.terrain.coast, *plan.terrain.limit[1:-1]]
-
-
-def _from_limit(plan: Plan, line: Line) -> Line:
-    """A line down to the sea without what lies before the edge of the map."""
-    land = _land(plan)
-    first = next(k for k, point in enumerate(line) if inside(point, land))
-    return line[max(0, first - 1) :]
 
 
 def _strip(plan: Plan, low: float, high: float, start: float, end: float) -> list[Point]:
@@ -191,14 +177,8 @@ def _lay_ferry(plan: Plan, pier: Line) -> None:
     plan.features.append(Feature("line", [_road_vertex(plan, x), *stage], dict(_FOOTWAY)))
     bend = terrain.bend.point
     entrance, sea = bend(snap(0.0, -262.0)), bend(snap(away * terrain.harbour_half_m * 1.2, -330.0))
-    way = [
-        pier[-1],
-        bend(snap(-0.15 * terrain.harbour_half_m, -150.0)),
-        entrance,
-        sea,
-        moved(stage[-1], out, 120.0),
-        stage[-1],
-    ]
+    inside_moles = bend(snap(-0.15 * terrain.harbour_half_m, -150.0))
+    way = [pier[-1], inside_moles, entrance, sea, moved(stage[-1], out, 120.0), stage[-1]]
     names = {
         "en": "Beach Ferry",
         "fr": "Bac de la Plage",
@@ -238,7 +218,7 @@ def _shed(plan: Plan, x: float, width: float, stream: Stream, depth: float = 10.
     front = moved(road, down, 10.5)
     a, b = moved(front, along, -width / 2.0), moved(front, along, width / 2.0)
     ring = [a, b, moved(b, down, depth), moved(a, down, depth)]
-    land, plane = _land(plan), plan.plane
+    land, plane = terrain.land, plan.plane
     circles = [(plane.points[v], radius + 6.0) for v, radius in plan.roundabouts.items()]
     for corner in ring:
         if distance_to_line(corner, terrain.behind_coast) < 9.0 or not inside(corner, land):

@@ -16,6 +16,7 @@ from annotator.demo.plane.geometry import (
     crossing,
     direction,
     distance,
+    distance_to_line,
     left_of,
     length,
     moved,
@@ -37,6 +38,7 @@ TRUNK_M = 130.0
 """Length of the plain road at either end."""
 
 ROUNDABOUT_M = 19.0
+_STEP_M = 5.0
 _FOOT_M = 105.0
 """Along the crossing road from the motorway to the roundabout."""
 
@@ -160,7 +162,8 @@ def lay_motorway(
                 pieces.append(_piece(lane[start : index + 1], side, *states[start]))
                 start = index
     for at in interchanges:
-        pieces += _slip_roads(plane, course, at, total)
+        for line in _slip_roads(plane, course, at, total):
+            pieces += _over_river(line, terrain)
     return pieces
 
 
@@ -181,7 +184,8 @@ def _beside(course: Line, station: float, side: float, total: float) -> Point:
     return moved(point, left_of(along), side * OFFSET_M * max(0.0, spread))
 
 
-def _slip_roads(plane: Plane, course: Line, at: Interchange, total: float) -> list[Piece]:
+def _slip_roads(plane: Plane, course: Line, at: Interchange, total: float) -> list[Line]:
+    """In the direction of travel."""
     result = []
     for side, vertex in ((1.0, at.outer), (-1.0, at.inner)):
         foot = plane.points[vertex]
@@ -193,23 +197,38 @@ def _slip_roads(plane: Plane, course: Line, at: Interchange, total: float) -> li
             line = smoothed([start, bend, near, foot], 38.0)
             # On the right-hand carriageway one leaves before the crossing, on the other after it.
             leaves = end * side > 0
-            result.append(Piece("motorway_link", line if leaves else line[::-1]))
+            result.append(line if leaves else line[::-1])
     return result
 
 
-def _river_spans(course: Line, terrain: Terrain) -> list[tuple[float, float]]:
-    spans = []
-    done = 0.0
-    for a, b in pairwise(course):
-        for c, d in pairwise(terrain.river):
-            shares = crossing(a, b, c, d)
-            if shares is not None:
-                u, v = direction(a, b), direction(c, d)
-                slant = max(0.35, abs(u[0] * v[1] - u[1] * v[0]))
-                half = (terrain.river_width_m / 2.0 + 24.0) / slant
-                middle = done + shares[0] * distance(a, b)
-                spans.append((middle - half, middle + half))
-        done += distance(a, b)
+def _over_river(line: Line, terrain: Terrain) -> list[Piece]:
+    """A slip road in pieces that are on a bridge over the river or not."""
+    spans = _river_spans(line, terrain)
+    stops = sorted({0.0, length(line), *(end for span in spans for end in span)})
+    pieces = []
+    for start, end in pairwise(stops):
+        done = 0.0
+        points = [point_at(line, start)[0]]
+        for a, b in pairwise(line):
+            done += distance(a, b)
+            if start + 1.0 < done < end - 1.0:
+                points.append(b)
+        points.append(line[-1] if end == stops[-1] else point_at(line, end)[0])
+        is_bridge = any(low <= start and end <= high for low, high in spans)
+        pieces.append(Piece("motorway_link", points, is_bridge))
+    return pieces
+
+
+def _river_spans(line: Line, terrain: Terrain) -> list[tuple[float, float]]:
+    """From where to where along a line the river is near, in metres."""
+    total = length(line)
+    count = round(total / _STEP_M)
+    spans: list[tuple[float, float]] = []
+    for number in range(count + 1):
+        at = total * number / count
+        if distance_to_line(point_at(line, at)[0], terrain.river) < terrain.river_width_m / 2.0 + 24.0:
+            start = spans.pop()[0] if spans and at - spans[-1][1] < 2.0 * _STEP_M else at
+            spans.append((start, at))
     return spans
 
 
