@@ -58,7 +58,7 @@ from annotator.maps.embedded.stages import (
     write_safely,
 )
 
-ROOM_FACTOR = 24
+ROOM_FACTOR = 30
 ROOM_BYTES = 64 * 1024**2
 """A build takes up to `ROOM_FACTOR` times the extract, and this, of the disk; most of it only on the way."""
 
