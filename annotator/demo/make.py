@@ -53,7 +53,7 @@ class Made:
 
 def make_town(seed: int, size: TownSize, anchor: Anchor, sheet: Sheet) -> Made:
     """Makes the town of a seed and draws it on a sheet."""
-    terrain, curves, plane = _draw_plane(seed, size)
+    terrain, curves, plane = draw_plane(seed, size)
     quarters = survey(plane, curves, size, terrain.river)
     motorway = motorway_course(size, terrain)
     interchanges = find_interchanges(plane, curves, motorway)
@@ -92,8 +92,8 @@ def make_town(seed: int, size: TownSize, anchor: Anchor, sheet: Sheet) -> Made:
     return Made(plan, num_places, _exits(plan, sheet, motorway))
 
 
-def _draw_plane(seed: int, size: TownSize) -> tuple[Terrain, list[Curve], Plane]:
-    """Land and skeleton whose lines cross cleanly; a few drawings in a hundred do not and are drawn again."""
+def draw_plane(seed: int, size: TownSize) -> tuple[Terrain, list[Curve], Plane]:
+    """Land and skeleton whose lines cross cleanly, on land; where the first drawing does not, there are more."""
     for attempt in count():
         terrain = shape_terrain(seed, size, attempt)
         curves = draw_skeleton(seed, size, terrain, attempt)

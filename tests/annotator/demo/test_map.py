@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
 import shapely
 from shapely import STRtree
 
+from annotator.demo.land.blocks import STREETS
+from annotator.demo.make import draw_plane
+from annotator.demo.sizes import LARGE
 from annotator.maps.categories import categories_of_osm
 
 ROADS = (
@@ -82,3 +86,16 @@ def test_the_town_and_its_districts_have_boundaries_and_a_country(small_town: An
     places = [tags for tags in extract.node_tags.values() if "place" in tags]
     assert [tags["population"] for tags in places if tags["place"] == "town"]
     assert {tags["name"] for tags in places if tags["place"] == "suburb"} == {tags["name"] for tags in by_level["10"]}
+
+
+@pytest.mark.parametrize("seed", [10, 14, 1116])
+def test_no_road_of_a_large_town_runs_out_to_sea_and_no_two_cross_without_a_junction(seed: int) -> None:
+    terrain, _, plane = draw_plane(seed, LARGE)
+    land = shapely.Polygon(terrain.land)
+    roads = []
+    for edge, kind in enumerate(plane.kind):
+        if kind in STREETS:
+            roads.append(shapely.LineString([plane.points[plane.origin[2 * edge + side]] for side in (0, 1)]))
+            assert land.distance(roads[-1].interpolate(0.5, normalized=True)) == 0.0
+    for first, second in zip(*STRtree(roads).query(roads, predicate="crosses"), strict=True):
+        raise AssertionError(f"{roads[first]} crosses {roads[second]}")
