@@ -5,6 +5,7 @@ from itertools import count
 
 from annotator.demo.anchors import Anchor
 from annotator.demo.draw import Drawing
+from annotator.demo.land.blocks import STREETS
 from annotator.demo.land.buildings import build_up, plot_of
 from annotator.demo.land.districts import found_districts
 from annotator.demo.land.grounds import GROUND_TAGS, lay_grounds
@@ -19,7 +20,7 @@ from annotator.demo.places.addresses import number_houses
 from annotator.demo.places.settler import Settler, crossing_names
 from annotator.demo.plan import Feature, Ground, Plan
 from annotator.demo.plane.arrangement import Curve, arrange, is_sound
-from annotator.demo.plane.geometry import Point, centroid, distance
+from annotator.demo.plane.geometry import Point, between, centroid, distance, inside
 from annotator.demo.plane.planar import Plane
 from annotator.demo.plane.shapes import is_simple
 from annotator.demo.sheet import Sheet
@@ -98,9 +99,19 @@ def draw_plane(seed: int, size: TownSize) -> tuple[Terrain, list[Curve], Plane]:
         terrain = shape_terrain(seed, size, attempt)
         curves = draw_skeleton(seed, size, terrain, attempt)
         plane = arrange(curves)
-        if is_sound(plane) and is_simple(terrain.river_bed):
+        if is_sound(plane) and is_simple(terrain.river_bed) and _is_dry(plane, terrain):
             break
     return terrain, curves, plane
+
+
+def _is_dry(plane: Plane, terrain: Terrain) -> bool:
+    """Whether no road runs out to sea, as one along a steep coast might."""
+    land = terrain.land
+    return all(
+        inside(between(plane.points[plane.origin[2 * edge]], plane.points[plane.origin[2 * edge + 1]], 0.5), land)
+        for edge, kind in enumerate(plane.kind)
+        if kind in STREETS or kind == "rail"
+    )
 
 
 def _open_streets(plan: Plan) -> None:
