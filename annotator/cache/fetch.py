@@ -216,19 +216,17 @@ class Fetcher:
     async def _keep_pace(self, request: Request) -> None:
         """Waits for the provider's next free moment, but not for longer than `max_wait_s`."""
         info = request.provider.info
+        wait_s = await asyncio.to_thread(self._pace.reserve, info.key, request.limit, self._max_wait_s)
+        if wait_s <= self._max_wait_s:
+            await asyncio.sleep(wait_s)
+            return
         held_s = await asyncio.to_thread(self._pace.held_s, info.key)
         if held_s > self._max_wait_s:
             raise RateLimitedError(f"{info.title} asked for a pause that is not over yet", retry_after_s=held_s)
-        if not request.limit.interval_s:
-            await asyncio.sleep(held_s)
-            return
-        wait_s = await asyncio.to_thread(self._pace.reserve, info.key, request.limit, self._max_wait_s)
-        if wait_s > self._max_wait_s:
-            raise RateLimitedError(
-                f"{info.title} may be asked once every {request.limit.interval_s:g} s, and too many wait already",
-                retry_after_s=wait_s,
-            )
-        await asyncio.sleep(wait_s)
+        raise RateLimitedError(
+            f"{info.title} may be asked once every {request.limit.interval_s:g} s, and too many wait already",
+            retry_after_s=wait_s,
+        )
 
 
 def refusal(request: Request, response: HttpResponse) -> UpstreamError:

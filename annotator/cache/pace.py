@@ -58,12 +58,14 @@ class Pace:
     def reserve(self, key: str, limit: RateLimit, max_wait_s: float = math.inf) -> float:
         """Seconds to wait before asking. When they are more than `max_wait_s`, nothing is reserved and nothing asked.
 
+        Without a rate limit nothing is reserved either, and only a pause that the provider asked for has to be waited.
+
         Raises:
             StorageError: the database cannot be written.
         """
         interval_us = math.ceil(limit.interval_s * MICROSECONDS)
         if interval_us <= 0:
-            return 0.0
+            return self.held_s(key)
         with self._database.writing(is_durable=False) as connection:
             now_us, row = self._locked(connection, key)
             earliest_us = max(now_us, row.held_until_us)
@@ -75,7 +77,7 @@ class Pace:
         return wait_s
 
     def held_s(self, key: str) -> float:
-        """Seconds for which nobody may ask, because the provider said so; for providers without a rate limit.
+        """Seconds for which nobody may ask, because the provider said so.
 
         Raises:
             StorageError: the database cannot be read.

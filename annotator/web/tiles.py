@@ -6,13 +6,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from annotator.maps.embedded.tiles import CONTENT_TYPE
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import Service
 from annotator.web.style import map_style
 
 router = APIRouter(prefix="/tiles", tags=["base map"], responses=ERROR_RESPONSES)
-
-TILE_TYPE = "application/vnd.mapbox-vector-tile"
 
 
 @router.get("/{name}.json")
@@ -37,4 +36,4 @@ async def tile(name: str, z: int, x: int, y: int, request: Request, service: Ser
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     body = await asyncio.to_thread(opened.tiles.tile, z, x, y)
-    return Response(body, media_type=TILE_TYPE, headers=headers)
+    return Response(body, media_type=CONTENT_TYPE, headers=headers)
