@@ -22,7 +22,6 @@ class Anchor:
         state_code, state_names: of the province, region or state.
         postcode: pattern of postcodes; `#` stands for a digit, `A` for a letter.
         phone: pattern of numbers that belong to no one; `#` stands for a digit.
-        number_first: whether addresses begin with the house number.
     """
 
     key: str
@@ -36,7 +35,6 @@ class Anchor:
     state_names: dict[str, str]
     postcode: str
     phone: str
-    number_first: bool
 
     def code(self, stream: Stream) -> str:
         """A postcode."""
@@ -73,7 +71,6 @@ ANCHORS = (
         {"en": "New Brunswick", "fr": "Nouveau-Brunswick", "de": "Neubraunschweig"},
         "E9Z #A#",
         "+1 506 555 ####",
-        True,
     ),
     Anchor(
         "north shore",
@@ -87,7 +84,6 @@ ANCHORS = (
         {"en": "Quebec", "fr": "Québec", "de": "Québec"},
         "G9Z #A#",
         "+1 418 555 ####",
-        True,
     ),
     Anchor(
         "silver coast",
@@ -101,7 +97,6 @@ ANCHORS = (
         {"en": "Nouvelle-Aquitaine", "fr": "Nouvelle-Aquitaine", "de": "Nouvelle-Aquitaine"},
         "409##",
         "+33 5 36 49 ## ##",
-        True,
     ),
     Anchor(
         "baltic",
@@ -115,7 +110,6 @@ ANCHORS = (
         {"en": "Mecklenburg-Vorpommern", "fr": "Mecklembourg-Poméranie-Occidentale", "de": "Mecklenburg-Vorpommern"},
         "189##",
         "+49 40 66969 ###",
-        False,
     ),
 )
 

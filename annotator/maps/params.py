@@ -294,18 +294,6 @@ class OpenAtParams(ToolParams):
         return self
 
 
-type AnyParams = (
-    TextSearchParams
-    | PlaceDetailsParams
-    | ReverseGeocodeParams
-    | NearbySearchParams
-    | ComputeRoutesParams
-    | TravelMatrixParams
-    | SearchAlongRouteParams
-    | DistanceBearingParams
-    | OpenAtParams
-)
-
 PARAMS: dict[ToolName, type[ToolParams]] = {
     model.tool: model
     for model in (
