@@ -15,10 +15,36 @@ from annotator.errors import MapqatorError, StorageError
 from annotator.maps.service import MapService
 from annotator.paths import static_dir
 from annotator.settings import Settings
-from annotator.web import catalogue, exchanges, ops, pages, tiles, tools
+from annotator.web import (
+    admin,
+    assist,
+    auth,
+    calls,
+    catalogue,
+    comments,
+    contexts,
+    datasets,
+    drafts,
+    exchanges,
+    ops,
+    progress,
+    projects,
+    questions,
+    review,
+    tiles,
+    tools,
+    transfer,
+    webhooks,
+)
 from annotator.web.errors import install_handlers
 from annotator.web.metrics import Metrics
-from annotator.web.middleware import BodyLimit, SecurityHeaders
+from annotator.web.middleware import BodyLimit, SameOrigin, SecurityHeaders
+from annotator.web.pages import datasets as dataset_pages
+from annotator.web.pages import evidence as evidence_pages
+from annotator.web.pages import home as home_pages
+from annotator.web.pages import people as people_pages
+from annotator.web.pages import review as review_pages
+from annotator.web.pages import workbench as workbench_pages
 from annotator.web.state import AppState
 
 logger = logging.getLogger("mapqator")
@@ -26,6 +52,35 @@ logger = logging.getLogger("mapqator")
 DESCRIPTION = "Map tools whose every answer is recorded, reproducible and traceable."
 SWEEP_INTERVAL_S = 3600.0
 """How often content whose storage has expired is removed; reading never gives it, swept or not."""
+
+
+_ROUTED = (
+    tools,
+    catalogue,
+    exchanges,
+    tiles,
+    ops,
+    auth,
+    projects,
+    admin,
+    webhooks,
+    calls,
+    contexts,
+    questions,
+    drafts,
+    assist,
+    review,
+    comments,
+    progress,
+    datasets,
+    transfer,
+    home_pages,
+    people_pages,
+    workbench_pages,
+    review_pages,
+    dataset_pages,
+    evidence_pages,
+)
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -52,11 +107,12 @@ def build_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         telemetry={"logs": False},
     )
-    for module in (tools, catalogue, exchanges, tiles, ops, pages):
+    for module in _ROUTED:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=static_dir()), name="static")
     install_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(SameOrigin)
     if hosts := _hosts(settings):
         # A page elsewhere may give its own name this machine's address; only the Host header tells it from ours.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
@@ -68,7 +124,7 @@ def _hosts(settings: Settings) -> list[str]:
     """Host names to answer to; none means all, for addresses that others reach by names unknown here."""
     if settings.allowed_hosts:
         return [*settings.allowed_hosts, "127.0.0.1", "localhost"]
-    if settings.host in ("127.0.0.1", "::1", "localhost"):
+    if settings.is_loopback:
         return ["127.0.0.1", "localhost", "[::1]"]
     return []
 

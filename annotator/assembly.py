@@ -18,9 +18,11 @@ from annotator.maps.providers.local import LocalTransport
 from annotator.maps.service import MapService
 from annotator.maps.transport import HttpTransport
 from annotator.paths import TOWN
+from annotator.people.local import ensure_local_account
 from annotator.settings import Settings
 from annotator.store.migrate import migrate
 from annotator.store.sessions import open_database
+from annotator.store.times import utc_now
 
 TOWN_NAME = "town"
 TOWN_TITLE = "Saltmere"
@@ -52,6 +54,8 @@ async def open_service(settings: Settings, env: Mapping[str, str] | None = None)
     )
     try:
         migrate(database)
+        with database.writing() as connection:
+            ensure_local_account(connection, utc_now())
         store = ExchangeStore(database)
         transports: dict[str, Transport] = {
             "http": http,

@@ -121,3 +121,42 @@ class MapBuildError(MapqatorError):
     """An extract that cannot be turned into a map: not OpenStreetMap data, broken, empty; nothing is left behind."""
 
     code = "map_build"
+
+
+class SignedOutError(MapqatorError):
+    """Nobody is signed in, or the session or token is no longer good; becomes a 401."""
+
+    code = "signed_out"
+
+
+class ForbiddenError(MapqatorError):
+    """The account may not do this; the message says which role may; becomes a 403."""
+
+    code = "forbidden"
+
+
+class ConflictError(MapqatorError):
+    """Somebody else came first, or the state does not allow it; nothing was changed; becomes a 409.
+
+    Args:
+        message: what happened and what to do.
+        detail: what a program needs to put it right, as JSON values.
+    """
+
+    code = "conflict"
+
+    def __init__(self, message: str, *, detail: dict[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.detail = detail or {}
+
+
+class FreezeError(ConflictError):
+    """A dataset that cannot be frozen; `detail` lists the reasons, item by item."""
+
+    code = "cannot_freeze"
+
+
+class TooLargeError(InputError):
+    """More than may be sent at once; becomes a 413."""
+
+    code = "too_large"

@@ -6,9 +6,9 @@ names the environment variable that holds its own, and only the transport reads 
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from annotator.errors import ConfigError
@@ -47,6 +47,17 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(2**20, ge=1024, description="Largest request body.")
+    login: Literal["auto", "none", "required"] = Field(
+        "auto", description="Whether people sign in; auto: not on loopback addresses, always on others."
+    )
+    public_url: str | None = Field(
+        None, description="Address at which others reach this program, for links and logins."
+    )
+    assist_url: str = Field(
+        "http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint of the AI help; empty turns it off."
+    )
+    assist_model: str = Field("", description="Model of the AI help; by default the endpoint's first.")
+    max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest file that can be imported over HTTP.")
     allowed_hosts: CommaSeparated = Field((), description="Host name to answer to; by default this machine's own.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
 
@@ -65,6 +76,12 @@ class Settings(BaseSettings):
             raise ValueError("must look like valhalla=http://127.0.0.1:8002")
         return {key: url for key, _, url in pairs}
 
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        if self.login == "none" and not self.is_loopback:
+            raise ValueError(f"--login none would let everybody in who reaches {self.host}; use --login required")
+        return self
+
     @field_validator("urls")
     @classmethod
     def _http_only(cls, value: dict[str, str]) -> dict[str, str]:
@@ -72,6 +89,16 @@ class Settings(BaseSettings):
             if not url.startswith(("http://", "https://")):
                 raise ValueError(f"the address of {key} must begin with http:// or https://, not '{url}'")
         return {key.lower(): url.rstrip("/") for key, url in value.items()}
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only programs of this machine can connect."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def is_single_user(self) -> bool:
+        """Whether whoever sits at this machine is let in without a login."""
+        return self.login == "none" or (self.login == "auto" and self.is_loopback)
 
     @property
     def resolved_database_url(self) -> str:
@@ -97,6 +124,9 @@ def load(flags: dict[str, Any]) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
+        what = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise ConfigError(what) from None
         name = str(first["loc"][0])
-        what = first["msg"].removeprefix("Value error, ").lower()
+        what = what.lower()
         raise ConfigError(f"{flag_of(name)} (or MAPQATOR_{name.upper()}): {what}") from None

@@ -19,6 +19,11 @@ SETTINGS = (
     "host",
     "port",
     "max_body_bytes",
+    "max_upload_bytes",
+    "login",
+    "public_url",
+    "assist_url",
+    "assist_model",
     "allowed_hosts",
     "log_level",
 )

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from annotator.errors import NotFoundError
+from annotator.web.access import SignedIn
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import Service
 
-router = APIRouter(prefix="/api", tags=["providers"])
+router = APIRouter(prefix="/api", tags=["providers"], dependencies=[Depends(SignedIn("account"))])
 
 
 @router.get("/providers")

@@ -16,7 +16,11 @@ from annotator.maps.validate import as_input_error
 error_log = logging.getLogger("mapqator.error")
 
 _STATUS: tuple[tuple[type[errors.MapqatorError], int], ...] = (
+    (errors.TooLargeError, 413),
     (errors.InputError, 400),
+    (errors.SignedOutError, 401),
+    (errors.ForbiddenError, 403),
+    (errors.ConflictError, 409),
     (errors.NotFoundError, 404),
     (errors.ProviderDisabledError, 403),
     (errors.OfflineMissError, 409),
@@ -36,6 +40,7 @@ class ErrorDetail(BaseModel):
     code: str
     message: str
     param: str | None = None
+    detail: dict[str, Any] | None = None
 
 
 class ErrorBody(BaseModel):
@@ -46,9 +51,10 @@ class ErrorBody(BaseModel):
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "Parameters that cannot work, or that this provider cannot honour."},
-    403: {"model": ErrorBody, "description": "The provider is not enabled."},
-    404: {"model": ErrorBody, "description": "No such provider, tool, map, exchange or place."},
-    409: {"model": ErrorBody, "description": "Replay mode has no recording of this request."},
+    401: {"model": ErrorBody, "description": "Nobody is signed in."},
+    403: {"model": ErrorBody, "description": "The account's role does not allow it, or the provider is not enabled."},
+    404: {"model": ErrorBody, "description": "There is no such thing, or none that this account may see."},
+    409: {"model": ErrorBody, "description": "Somebody else came first, or there is no recording to replay."},
     413: {"model": ErrorBody, "description": "The request body is too large."},
     429: {"model": ErrorBody, "description": "A provider's rate limit; `retry-after` says when to try again."},
     502: {"model": ErrorBody, "description": "The provider failed; nothing was recorded."},
@@ -62,9 +68,11 @@ def status_of(error: errors.MapqatorError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
-def response(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
+def response(
+    status: int, code: str, message: str, param: str | None = None, detail: dict[str, Any] | None = None
+) -> JSONResponse:
     """An error in the envelope."""
-    body = ErrorBody(error=ErrorDetail(code=code, message=message, param=param))
+    body = ErrorBody(error=ErrorDetail(code=code, message=message, param=param, detail=detail or None))
     return JSONResponse(body.model_dump(exclude_none=True), status)
 
 
@@ -73,7 +81,13 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(errors.MapqatorError)
     async def on_known(request: Request, error: errors.MapqatorError) -> JSONResponse:
-        answer = response(status_of(error), error.code, error.message, getattr(error, "param", None))
+        answer = response(
+            status_of(error),
+            error.code,
+            error.message,
+            getattr(error, "param", None),
+            getattr(error, "detail", None),
+        )
         if isinstance(error, errors.RateLimitedError):
             answer.headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
         if answer.status_code >= 500:

@@ -3,17 +3,18 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from annotator.cache.records import Exchange, ToolCall
 from annotator.maps.answer import Change
 from annotator.store.times import to_text
+from annotator.web.access import SignedIn
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import Service
 
-router = APIRouter(tags=["recordings"], responses=ERROR_RESPONSES)
+router = APIRouter(tags=["recordings"], responses=ERROR_RESPONSES, dependencies=[Depends(SignedIn("account"))])
 
 Sha = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="sha256 in lower-case hex.")]
 Ulid = Annotated[str, Path(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from annotator import __version__
 from annotator.cache.statistics import statistics
+from annotator.web.access import AnyAccount
 from annotator.web.state import Service, State
 
 router = APIRouter(tags=["operation"])
@@ -42,6 +43,6 @@ async def metrics(state: State) -> Response:
 
 
 @router.get("/api/cache")
-async def cache(service: Service) -> dict[str, Any]:
+async def cache(service: Service, actor: AnyAccount) -> dict[str, Any]:
     """How much is recorded, and how often recordings answered."""
     return asdict(await asyncio.to_thread(statistics, service.store.database))

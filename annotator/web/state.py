@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from annotator.maps.service import MapService
 from annotator.settings import Settings
+from annotator.store.sessions import Database
 from annotator.web.metrics import Metrics
 
 
@@ -24,6 +25,12 @@ class AppState:
         self.metrics = metrics
         self.starting: str | None = "opening the database"
         """What is still going on before the first answer; None when ready."""
+        self.is_single_user = settings.is_single_user
+
+    @property
+    def database(self) -> Database:
+        """Where everything is kept."""
+        return self.service.store.database
 
 
 def _state(request: Request) -> AppState:

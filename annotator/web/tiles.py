@@ -3,15 +3,18 @@
 import asyncio
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from annotator.maps.embedded.tiles import CONTENT_TYPE
+from annotator.web.access import SignedIn
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import Service
 from annotator.web.style import map_style
 
-router = APIRouter(prefix="/tiles", tags=["base map"], responses=ERROR_RESPONSES)
+router = APIRouter(
+    prefix="/tiles", tags=["base map"], responses=ERROR_RESPONSES, dependencies=[Depends(SignedIn("account"))]
+)
 
 
 @router.get("/{name}.json")

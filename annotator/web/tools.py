@@ -2,17 +2,18 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import Response
 
 from annotator.maps import params as p
 from annotator.maps.answer import ToolAnswer
 from annotator.maps.categories import CATEGORIES
 from annotator.maps.modes import Mode
+from annotator.web.access import SignedIn
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import Service, State
 
-router = APIRouter(prefix="/api", tags=["tools"])
+router = APIRouter(prefix="/api", tags=["tools"], dependencies=[Depends(SignedIn("account"))])
 
 _SQUARE = {"lat": 45.392654, "lon": -65.328712}
 _STATION = {"lat": 45.396802, "lon": -65.327567}
@@ -55,6 +56,8 @@ def _add_route(tool: p.ToolName, model: type[p.ToolParams]) -> None:
         response_model=ToolAnswer,
         summary=(model.__doc__ or tool).strip().splitlines()[0],
         operation_id=tool,
+        # A call may cost money and is recorded, so looking is not enough.
+        dependencies=[Depends(SignedIn("account", "write"))],
         responses=ERROR_RESPONSES,
     )
 

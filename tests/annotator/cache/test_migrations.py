@@ -110,9 +110,9 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
 ) -> None:
     folder = tmp_path / "migrations"
     shutil.copytree(migrations_folder(), folder)
-    (folder / "versions" / "0002_broken.py").write_text(
+    (folder / "versions" / "9999_broken.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        f"revision, down_revision = '9999', '{HEAD}'\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half (id TEXT)')\n"
         "    op.execute('INSERT INTO nowhere VALUES (1)')\n"

@@ -1,22 +1,20 @@
-"""The pages: the map with its tools, and the API's documentation."""
+"""The first page, and the API's documentation."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from annotator import __version__
-from annotator.paths import templates_dir
+from annotator.web.access import AnyAccount
+from annotator.web.render import page
+from annotator.web.state import State
 
 router = APIRouter(include_in_schema=False)
 
-_templates = Environment(loader=FileSystemLoader(templates_dir()), autoescape=True, undefined=StrictUndefined)
 
-
-@router.get("/", response_class=HTMLResponse)
-async def home() -> str:
+@router.get("/map")
+def explore(request: Request, state: State, actor: AnyAccount) -> HTMLResponse:
     """The map; its script asks the JSON API for everything else."""
-    return _templates.get_template("annotator/home.html").render(version=__version__)
+    return page(request, state, "home.html", actor)
 
 
 @router.get("/docs")

@@ -1,0 +1,1 @@
+"""Suggestions by a served model, always to accept, with the model and the prompt recorded."""

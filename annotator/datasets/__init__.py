@@ -1,0 +1,1 @@
+"""Datasets: import, freeze, verify, replay and export."""

@@ -1,0 +1,1 @@
+"""Who may do what: accounts, sessions, projects and roles, and the log of what they did."""

@@ -1,0 +1,56 @@
+"""JSON Pointers (RFC 6901): how evidence names a value inside recorded JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from annotator.errors import InputError
+
+MISSING = object()
+"""What `look_up` gives where there is nothing, which is not null."""
+
+
+def join(*steps: str | int) -> str:
+    """The pointer of some steps; none is the whole document."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
+def split(pointer: str) -> tuple[str, ...]:
+    """The steps of a pointer.
+
+    Raises:
+        InputError: it does not begin with a slash.
+    """
+    if pointer and not pointer.startswith("/"):
+        raise InputError(f"'{pointer[:100]}' is no JSON Pointer; it must begin with /", param="pointer")
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+
+
+def look_up(document: Any, pointer: str) -> Any:
+    """The value at a pointer, or `MISSING`.
+
+    Raises:
+        InputError: the pointer is malformed.
+    """
+    value = document
+    for step in split(pointer):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and _is_index(step) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return MISSING
+    return value
+
+
+def walk(document: Any, steps: Sequence[str | int] = ()) -> Iterator[tuple[str, Any]]:
+    """Every value of a document with its pointer, containers before what they hold."""
+    yield join(*steps), document
+    children = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for step, child in children:
+        yield from walk(child, (*steps, step))
+
+
+def _is_index(step: str) -> bool:
+    return step.isascii() and step.isdigit() and (step == "0" or not step.startswith("0")) and len(step) < 10

@@ -1,0 +1,1 @@
+"""Questions: their types and gold answers, evidence, revisions, lint, and drafts."""

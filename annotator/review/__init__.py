@@ -1,0 +1,1 @@
+"""Second looks: assignments, blind answers, agreement, reviews, adjudication, comments and progress."""

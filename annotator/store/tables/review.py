@@ -1,0 +1,113 @@
+"""Second looks: assignments, blind answers, reviews, adjudications and comments."""
+
+from sqlalchemy import Index, Table
+
+from annotator.store.columns import Count, Timestamp
+from annotator.store.tables.base import identity, metadata, one_of, optional, refers, required
+
+assignment = Table(
+    "assignment",
+    metadata,
+    identity("id"),
+    refers("project_id", "project.id"),
+    required("kind"),
+    required("subject"),
+    required("subject_id"),
+    refers("account_id", "account.id"),
+    required("state"),
+    optional("due_at", Timestamp()),
+    refers("created_by", "account.id"),
+    required("created_at", Timestamp()),
+    optional("done_at", Timestamp()),
+    one_of("kind", "author", "answer", "review"),
+    one_of("subject", "context", "question"),
+    one_of("state", "open", "done", "skipped", "cancelled"),
+    Index(None, "project_id", "account_id", "state"),
+    Index(None, "subject_id"),
+    comment="Who is to do what.",
+    sqlite_strict=True,
+)
+
+response = Table(
+    "response",
+    metadata,
+    identity("id"),
+    refers("project_id", "project.id"),
+    refers("question_id", "question.id"),
+    refers("revision_id", "revision.id"),
+    refers("account_id", "account.id"),
+    required("status"),
+    optional("answer_json"),
+    optional("confidence", Count),
+    required("explanation"),
+    required("created_at", Timestamp()),
+    one_of("status", "submitted", "skipped", "withdrawn"),
+    Index(None, "question_id"),
+    Index(None, "revision_id", "account_id"),
+    Index(None, "project_id", "created_at"),
+    comment="A blind second answer. Skipping is an answer too; a withdrawn one was undone.",
+    sqlite_strict=True,
+)
+
+review = Table(
+    "review",
+    metadata,
+    identity("id"),
+    refers("project_id", "project.id"),
+    refers("question_id", "question.id"),
+    refers("revision_id", "revision.id"),
+    refers("account_id", "account.id"),
+    required("verdict"),
+    required("checklist_json"),
+    required("comment"),
+    required("created_at", Timestamp()),
+    optional("withdrawn_at", Timestamp()),
+    one_of("verdict", "approve", "request_changes", "reject"),
+    Index(None, "question_id"),
+    Index(None, "revision_id"),
+    Index(None, "project_id", "created_at"),
+    comment="A reviewer's verdict on one revision.",
+    sqlite_strict=True,
+)
+
+adjudication = Table(
+    "adjudication",
+    metadata,
+    identity("id"),
+    refers("project_id", "project.id"),
+    refers("question_id", "question.id"),
+    refers("revision_id", "revision.id"),
+    refers("account_id", "account.id"),
+    required("gold_json"),
+    required("reason_code"),
+    required("comment"),
+    required("created_at", Timestamp()),
+    one_of("reason_code", "gold_right", "gold_wrong", "ambiguous", "outdated", "unanswerable", "other"),
+    Index(None, "question_id"),
+    Index(None, "project_id", "created_at"),
+    comment="What the gold answer is where people disagreed; the revision is the one that it led to.",
+    sqlite_strict=True,
+)
+
+comment = Table(
+    "comment",
+    metadata,
+    identity("id"),
+    refers("project_id", "project.id"),
+    required("subject"),
+    required("subject_id"),
+    refers("parent_id", "comment.id", nullable=True),
+    refers("account_id", "account.id"),
+    required("body"),
+    optional("about"),
+    required("created_at", Timestamp()),
+    optional("edited_at", Timestamp()),
+    optional("resolved_at", Timestamp()),
+    refers("resolved_by", "account.id", nullable=True),
+    optional("deleted_at", Timestamp()),
+    one_of("subject", "context", "question", "dataset"),
+    Index(None, "subject_id", "created_at"),
+    Index(None, "project_id", "created_at"),
+    comment="What people say about something; `about` names the part of it.",
+    sqlite_strict=True,
+)

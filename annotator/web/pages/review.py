@@ -1,0 +1,5 @@
+"""Queues: answers, reviews, adjudication; questions and progress."""
+
+from fastapi import APIRouter
+
+router = APIRouter(include_in_schema=False)

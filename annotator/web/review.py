@@ -1,0 +1,7 @@
+"""Assignments, blind answers, reviews, adjudication."""
+
+from fastapi import APIRouter
+
+from annotator.web.errors import ERROR_RESPONSES
+
+router = APIRouter(prefix="/api/projects/{project}", tags=["review"], responses=ERROR_RESPONSES)
