@@ -97,6 +97,7 @@ def build_app(settings: Settings) -> FastAPI:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                state.assist.close()
 
     app = FastAPI(
         title="MapQaTor",

@@ -45,6 +45,7 @@ class ProjectSettings(BaseModel):
         review_own: whether somebody may review what they wrote; a single-user installation may.
         checklist: what a reviewer ticks before approving.
         isolate: whether annotators see only their own questions.
+        model_consent: keys of providers whose terms ask for consent before a model reads their content, which is given.
         assist_model: model of the AI help; empty takes the installation's.
     """
 
@@ -69,6 +70,7 @@ class ProjectSettings(BaseModel):
     review_own: bool = False
     checklist: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=CHECKLIST, max_length=20)
     isolate: bool = False
+    model_consent: tuple[Word, ...] = Field(default=(), max_length=50)
     assist_model: str = Field(default="", max_length=200)
 
 

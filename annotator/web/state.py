@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from annotator.assist.endpoint import Endpoint
 from annotator.maps.service import MapService
 from annotator.settings import Settings
 from annotator.store.sessions import Database
@@ -26,6 +27,7 @@ class AppState:
         self.starting: str | None = "opening the database"
         """What is still going on before the first answer; None when ready."""
         self.is_single_user = settings.is_single_user
+        self.assist = Endpoint(settings.assist_url, settings.assist_model)
 
     @property
     def database(self) -> Database:
