@@ -3,7 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.annotator.program import Annotator
@@ -22,6 +24,7 @@ FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 PATIENCE_MS = 30_000
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def _missing(what: str):
@@ -49,16 +52,16 @@ def chromium() -> Iterator:
 
 @pytest.fixture
 def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
-    """Opens the first page and waits until its map is drawn; whatever the page complained of fails the test.
+    """Opens a page, and waits until its map is drawn if it has one; whatever the page complained of fails the test.
 
-    Args of what it gives: width, height, and any option of Playwright's `new_context`; `expected` names, in lower case,
-    what the test itself makes the page complain of.
+    Args of what it gives: width, height, path, and any option of Playwright's `new_context`; `expected` names, in lower
+    case, what the test itself makes the page complain of.
     """
     contexts = []
     complaints: list[str] = []
     allowed: list[str] = []
 
-    def open_it(width: int = 880, height: int = 560, *, path: str = "/", expected: tuple[str, ...] = (), **options):
+    def open_it(width: int = 1280, height: int = 800, *, path: str = "/", expected: tuple[str, ...] = (), **options):
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         allowed.extend(expected)
@@ -77,7 +80,8 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
             ),
         )
         page.goto(f"{annotator_server.url}{path}")
-        wait_for_map(page)
+        if page.locator("#map").count():
+            wait_for_map(page)
         return page
 
     yield open_it
@@ -89,8 +93,8 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
 
 def wait_for_map(page) -> None:
     """Waits until the map has loaded and drawn all that is in view."""
-    page.wait_for_selector("#map .maplibregl-canvas")
-    page.wait_for_selector("#map:not([aria-busy])")
+    page.wait_for_selector("#map .maplibregl-canvas", state="attached")
+    page.wait_for_selector("#map:not([aria-busy])", state="attached")
 
 
 @pytest.fixture
@@ -99,13 +103,67 @@ def settle() -> Callable:
     return wait_for_map
 
 
+@pytest.fixture(scope="module")
+def project(annotator_server: Annotator) -> str:
+    """The slug of a project that a module's tests share."""
+    made = httpx.post(f"{annotator_server.url}/api/projects", json={"name": "Harbour walks"}, timeout=30)
+    assert made.status_code == 201, made.text
+    return made.json()["slug"]
+
+
+@pytest.fixture
+def new_context(annotator_server: Annotator, project: str) -> Callable[..., dict]:
+    """`new_context(title=…, items=…)` makes a context of the project and gives it as the API does."""
+
+    def make(**content) -> dict:
+        path = f"{annotator_server.url}/api/projects/{project}/contexts"
+        made = httpx.post(path, json={"content": content}, timeout=30)
+        assert made.status_code == 201, made.text
+        return made.json()
+
+    return make
+
+
+@pytest.fixture
+def open_bench(open_page: Callable, project: str, new_context: Callable[..., dict]) -> Callable:
+    """`open_bench(width, height, context=…, query=…, **options)` opens the workbench on a context, a new one if none is
+    given, and waits until its tools are there."""
+
+    def open_it(width: int = 1280, height: int = 800, *, context: dict | None = None, query: str = "", **options):
+        made = context or new_context(title="A walk at the harbour")
+        page = open_page(width, height, path=f"/p/{project}/contexts/{made['id']}{query}", **options)
+        page.wait_for_selector("#tool-form form", state="attached")
+        return page
+
+    return open_it
+
+
 @pytest.fixture
 def search() -> Callable:
-    """`search(page, words)` types words and waits for their results."""
+    """`search(page, words)` types words into the workbench's search and waits for their results."""
 
     def run(page, words: str) -> None:
-        page.fill("#query", words)
-        page.press("#query", "Enter")
-        page.wait_for_selector(f"#results-title:text-is('“{words}”')")
+        if page.locator("#tabs").is_visible():
+            page.click("#tabs [data-tab=tools]")
+        page.select_option("#tool", "text_search")
+        page.fill("#tool-form [name=query]", words)
+        page.press("#tool-form [name=query]", "Enter")
+        page.wait_for_selector(f"#answer-title:text-is('“{words}”')")
+
+    return run
+
+
+@pytest.fixture
+def serious_findings() -> Callable:
+    """`serious_findings(page)` gives what axe finds serious or critical: pairs of a rule and where it is broken."""
+
+    def run(page) -> list:
+        page.evaluate(f"{AXE}; undefined")
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+        return [
+            (item["id"], [node["target"] for node in item["nodes"]])
+            for item in found
+            if item["impact"] in ("serious", "critical")
+        ]
 
     return run
