@@ -133,18 +133,17 @@ def create(
     return by_slug(connection, slug)
 
 
-def by_slug(connection: Connection, slug: str) -> Project:
-    """A project that is not deleted.
+def by_slug(connection: Connection, slug: str, *, is_deleted: bool = False) -> Project:
+    """A project.
+
+    Args:
+        is_deleted: whether it may be a deleted one.
 
     Raises:
         NotFoundError: there is none.
     """
-    row = (
-        connection.execute(select(project).where(project.c.slug == slug, project.c.deleted_at.is_(None)))
-        .mappings()
-        .first()
-    )
-    if row is None:
+    row = connection.execute(select(project).where(project.c.slug == slug)).mappings().first()
+    if row is None or (row["deleted_at"] is not None and not is_deleted):
         raise NotFoundError(f"there is no project '{slug}'")
     return read_project(row)
 

@@ -68,14 +68,19 @@ def current_actor(request: Request, state: State) -> Actor:
 
 
 class Allow:
-    """A dependency that lets a route run for those who have `permission` in the project of its path."""
+    """A dependency that lets a route run for those who have `permission` in the project of its path.
 
-    def __init__(self, permission: Permission) -> None:
+    Args:
+        is_deleted: whether it finds deleted projects too.
+    """
+
+    def __init__(self, permission: Permission, *, is_deleted: bool = False) -> None:
         self.permission = permission
+        self.is_deleted = is_deleted
 
     def __call__(self, project: Slug, state: State, actor: Annotated[Actor, Depends(current_actor)]) -> ProjectAccess:
         with state.database.reading() as connection:
-            found = by_slug(connection, project)
+            found = by_slug(connection, project, is_deleted=self.is_deleted)
             role = "owner" if actor.is_admin else role_in(connection, found.id, actor.account_id)
         if role is None or (actor.project_id is not None and actor.project_id != found.id):
             # Whether a project exists is nobody's business who is not in it.
@@ -122,6 +127,8 @@ Reviewing = Annotated[ProjectAccess, Depends(Allow(Permission.REVIEW))]
 Exporting = Annotated[ProjectAccess, Depends(Allow(Permission.EXPORT))]
 Managing = Annotated[ProjectAccess, Depends(Allow(Permission.MANAGE))]
 Owning = Annotated[ProjectAccess, Depends(Allow(Permission.OWN))]
+OwningDeleted = Annotated[ProjectAccess, Depends(Allow(Permission.OWN, is_deleted=True))]
+"""Finds a project although it is deleted."""
 
 AnyAccount = Annotated[Actor, Depends(SignedIn("account"))]
 """Somebody, whoever it is, who only looks."""
