@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
 from annotator.cache.json_text import canonical
 from annotator.contexts import store as contexts
@@ -18,7 +18,7 @@ from annotator.questions.model import QuestionContent, Status
 from annotator.store import revisions
 from annotator.store.ids import new_id
 from annotator.store.revisions import Revision
-from annotator.store.tables import evidence, question, question_tag, tool_call
+from annotator.store.tables import context, evidence, question, question_tag, revision, tool_call
 
 LOCKED: tuple[Status, ...] = ("approved", "archived")
 """A question in one of these is not edited until somebody reopens it."""
@@ -107,10 +107,16 @@ def get(connection: Connection, project_id: str, question_id: str, *, deleted: b
         NotFoundError: there is none.
     """
     query = select(question).where(question.c.id == question_id, question.c.project_id == project_id)
-    row = connection.execute(query if deleted else query.where(question.c.deleted_at.is_(None))).mappings().first()
+    row = connection.execute(query if deleted else query.where(*is_in_sight(project_id))).mappings().first()
     if row is None:
         raise NotFoundError(f"there is no question {question_id} in this project")
     return _read(row, revisions.get(connection, "question", question_id))
+
+
+def is_in_sight(project_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of questions that neither were deleted nor belong to a context that was."""
+    gone = select(context.c.id).where(context.c.project_id == project_id, context.c.deleted_at.is_not(None))
+    return question.c.deleted_at.is_(None), question.c.context_id.not_in(gone)
 
 
 def by_number(connection: Connection, project_id: str, number: int) -> Question:
@@ -121,7 +127,7 @@ def by_number(connection: Connection, project_id: str, number: int) -> Question:
     """
     found = connection.execute(
         select(question.c.id).where(
-            question.c.project_id == project_id, question.c.number == number, question.c.deleted_at.is_(None)
+            question.c.project_id == project_id, question.c.number == number, *is_in_sight(project_id)
         )
     ).scalar()
     if found is None:
@@ -148,7 +154,7 @@ def of_context(connection: Connection, project_id: str, context_id: str) -> list
             .where(
                 question.c.context_id == context_id,
                 question.c.project_id == project_id,
-                question.c.deleted_at.is_(None),
+                *is_in_sight(project_id),
             )
             .order_by(question.c.number)
         )
@@ -156,6 +162,20 @@ def of_context(connection: Connection, project_id: str, context_id: str) -> list
         .all()
     )
     return list(get_many(connection, project_id, ids).values())
+
+
+def redoable(connection: Connection, question_ids: Sequence[str]) -> set[str]:
+    """Those questions that have a revision written on their current one, to which redo leads."""
+    current = (
+        select(question.c.id)
+        .join(revision, revision.c.subject_id == question.c.id)
+        .where(
+            question.c.id.in_(question_ids),
+            revision.c.parent_n == question.c.current_n,
+            revision.c.n > question.c.current_n,
+        )
+    )
+    return set(connection.execute(current.distinct()).scalars())
 
 
 def save(
@@ -350,7 +370,7 @@ def _repeated(content: QuestionContent) -> dict[str, Any]:
         "type": content.type,
         "answer_kind": content.answer_kind,
         "category": content.category,
-        "body": content.body[:300],
+        "body": content.body,
     }
 
 
