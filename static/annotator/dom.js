@@ -2,7 +2,7 @@
 
 export const byId = (id) => document.getElementById(id);
 
-// make("a", { class: "link", href: "/x" }, "text", otherElement)
+// make("a", { class: "link", href: "/x" }, "text", otherElement); what is missing or false is left out.
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -11,7 +11,7 @@ export function make(tag, attributes = {}, ...children) {
     else if (name === "class") element.className = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return element;
 }
 

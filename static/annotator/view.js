@@ -1,28 +1,25 @@
-// The map: base map, numbered markers and the route. It moves only when results are out of view or someone asks.
+// The map: base map, keyed markers, ways and links. It moves only when what is new is out of view or someone asks.
 
 import * as maplibregl from "/static/vendor/maplibre-gl/maplibre-gl.mjs";
 import { isCalm, make } from "./dom.js";
+import { LineLayers } from "./lines.js";
 import { shapeImages } from "./shapes.js";
 
-// A route's line says its mode by its dashes, too.
-const DASHES = { drive: [1, 0], walk: [0.1, 1.7], bicycle: [2.4, 1.4] };
-const WIDE = matchMedia("(min-width: 761px)");
 const EASE_MS = 140;
+const EDGE_PX = 28;
 
 export class MapView {
-  // onMarker(index, what): a marker was entered, left or clicked. onTrouble(url): what is there could not be had.
-  constructor(container, { map, theme, panel, onMarker, onTrouble }) {
-    this.panel = panel;
+  // onMarker(pointer, what), onLine(pointer, what): one was entered, left or clicked ("enter", "leave", "click").
+  // onTrouble(error): what is there could not be had.
+  constructor(container, { map, theme, onMarker, onLine, onTrouble }) {
     this.onMarker = onMarker;
     this.base = map;
-    this.markers = [];
-    this.ends = [];
-    this.route = null;
-    const isLinked = location.hash.includes("view=");
+    this.markers = new Map();
     this.map = new maplibregl.Map({
       container,
       style: this.styleUrl(theme),
       bounds: boxOf(map),
+      fitBoundsOptions: { padding: 8 },
       hash: "view",
       attributionControl: false,
       maxZoom: 20,
@@ -33,6 +30,7 @@ export class MapView {
       cooperativeGestures: false,
       locale: { "Map.Title": "Map. Arrow keys move it, plus and minus zoom." },
     });
+    this.lines = new LineLayers(this.map, onLine);
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
     this.map.addControl(new maplibregl.AttributionControl({ compact: false }), "bottom-right");
@@ -47,13 +45,8 @@ export class MapView {
     });
     this.map.on("style.load", () => {
       this.addShapes();
-      this.drawRoute();
+      this.lines.add();
     });
-    // What lies under the panel is no part of the view: its centre is that of what can be seen.
-    const keepRoom = () => this.map.setPadding(this.room(0));
-    WIDE.addEventListener("change", keepRoom);
-    keepRoom();
-    if (!isLinked) this.map.fitBounds(boxOf(map), { duration: 0, padding: this.margin(8) });
   }
 
   styleUrl(theme) {
@@ -68,7 +61,7 @@ export class MapView {
     if (map.name === this.base.name) return;
     this.base = map;
     this.map.setStyle(this.styleUrl(theme), { diff: false });
-    this.map.fitBounds(boxOf(map), { ...this.motion(), padding: this.margin(8) });
+    this.map.fitBounds(boxOf(map), { ...this.motion(), padding: 8 });
   }
 
   // Before the first tile asks for them: what comes later is missing on the tiles that are drawn already.
@@ -84,106 +77,105 @@ export class MapView {
     return { lat, lon: lng };
   }
 
-  room(around) {
-    const left = WIDE.matches ? this.panel.getBoundingClientRect().right : 0;
-    return { top: around, right: around, bottom: around, left: left + around };
-  }
-
-  // The map's own padding is added to any other by MapLibre, so the panel must not be counted twice.
-  margin(around) {
-    return { top: around, right: around, bottom: around, left: around };
+  focus() {
+    this.map.getCanvas().focus();
   }
 
   motion() {
     return isCalm() ? { duration: 0 } : { duration: EASE_MS };
   }
 
-  showPlaces(places) {
-    for (const marker of this.markers) marker.remove();
-    this.markers = places.map((place, index) => {
-      const pin = make("button", {
-        type: "button",
-        class: "pin",
-        tabindex: -1,
-        "aria-label": `${index + 1}. ${place.name || "place"}`,
-        onpointerenter: () => this.onMarker(index, "enter"),
-        onpointerleave: () => this.onMarker(index, "leave"),
-        onfocus: () => this.onMarker(index, "enter"),
-        onblur: () => this.onMarker(index, "leave"),
-        onclick: () => this.onMarker(index, "click"),
-      });
-      pin.append(make("span", {}, String(index + 1)));
-      return new maplibregl.Marker({ element: pin, anchor: "bottom" })
-        .setLngLat([place.lon, place.lat])
-        .addTo(this.map);
-    });
-    this.reveal(places.map((place) => [place.lon, place.lat]));
+  // Shows a drawing; what was there before and stays is moved, never taken away and put back.
+  show({ markers, lines }) {
+    const wanted = new Map(markers.map((marker) => [`${marker.shape}:${marker.id}`, marker]));
+    for (const [key, { marker }] of this.markers) {
+      if (wanted.has(key)) continue;
+      marker.remove();
+      this.markers.delete(key);
+    }
+    for (const [key, spec] of wanted) {
+      const shown = this.markers.get(key) ?? this.addMarker(key);
+      shown.spec = spec;
+      const element = shown.marker.getElement();
+      element.firstElementChild.textContent = spec.label;
+      element.setAttribute("aria-label", spec.label ? `${spec.label}. ${spec.name}` : spec.name);
+      element.classList.remove("lit");
+      shown.marker.setLngLat([spec.lon, spec.lat]).addTo(this.map);
+    }
+    this.lines.show(lines);
+    const ways = lines.filter(({ role }) => role !== "hidden").flatMap(({ points }) => points);
+    this.reveal([...markers.map(({ lat, lon }) => [lon, lat]), ...ways]);
   }
 
-  light(index, className, isOn) {
-    this.markers[index]?.getElement().classList.toggle(className, isOn);
+  addMarker(key) {
+    const [shape] = key.split(":");
+    const shown = {};
+    const tell = (what) => () => this.onMarker(shown.spec.pointer, what);
+    const element = make(
+      "button",
+      {
+        type: "button",
+        class: `pin pin-${shape}`,
+        // The rows beside the map are its keyboard: every marker has one.
+        tabindex: -1,
+        onpointerenter: tell("enter"),
+        onpointerleave: tell("leave"),
+        onclick: tell("click"),
+      },
+      make("span"),
+    );
+    shown.marker = new maplibregl.Marker({ element, anchor: shape === "drop" ? "bottom" : "center" });
+    this.markers.set(key, shown);
+    return shown;
+  }
+
+  light(pointer, isOn) {
+    for (const { marker, spec } of this.markers.values()) {
+      if (spec.pointer === pointer && pointer) marker.getElement().classList.toggle("lit", isOn);
+    }
+    this.lines.light(pointer, isOn);
   }
 
   // Eases to points only when one of them cannot be seen.
   reveal(points) {
     if (!points.length) return;
     const { clientWidth, clientHeight } = this.map.getContainer();
-    const { left } = this.room(0);
-    const edge = 28;
-    const isSeen = ([lon, lat]) => {
-      const { x, y } = this.map.project([lon, lat]);
-      return x > left + edge && x < clientWidth - edge && y > edge + 16 && y < clientHeight - edge;
+    if (!clientWidth || !clientHeight) return;
+    const isSeen = (point) => {
+      const { x, y } = this.map.project(point);
+      return x > EDGE_PX && x < clientWidth - EDGE_PX && y > EDGE_PX + 16 && y < clientHeight - EDGE_PX;
     };
     if (points.every(isSeen)) return;
     const bounds = points.reduce((box, point) => box.extend(point), new maplibregl.LngLatBounds());
-    this.map.fitBounds(bounds, {
-      ...this.motion(),
-      padding: this.margin(56),
-      maxZoom: Math.max(17, this.map.getZoom()),
+    const padding = Math.min(56, clientWidth / 4, clientHeight / 4);
+    this.map.fitBounds(bounds, { ...this.motion(), padding, maxZoom: Math.max(17, this.map.getZoom()) });
+  }
+
+  // Lets somebody choose a point: a click, or Enter for the centre. Null when they leave it by Escape.
+  aim(signal) {
+    const container = this.map.getContainer();
+    container.classList.add("aiming");
+    this.focus();
+    return new Promise((resolve) => {
+      const listening = new AbortController();
+      const end = (point) => {
+        listening.abort();
+        this.map.off("click", onClick);
+        container.classList.remove("aiming");
+        resolve(point);
+      };
+      const rounded = ({ lat, lng }) => ({ lat: Number(lat.toFixed(6)), lon: Number(lng.toFixed(6)) });
+      const onClick = ({ lngLat }) => end(rounded(lngLat));
+      const onKey = (event) => {
+        if (event.key !== "Escape" && event.key !== "Enter") return;
+        event.preventDefault();
+        event.stopPropagation();
+        end(event.key === "Enter" ? rounded(this.map.getCenter()) : null);
+      };
+      this.map.on("click", onClick);
+      document.addEventListener("keydown", onKey, { capture: true, signal: listening.signal });
+      signal?.addEventListener("abort", () => end(null), { once: true, signal: listening.signal });
     });
-  }
-
-  // points: [[lon, lat]] of the way; ends: the two places. Null takes it away.
-  showRoute(route) {
-    for (const end of this.ends) end.remove();
-    this.ends = [];
-    this.route = route;
-    if (route) {
-      this.ends = route.ends.map((place, index) =>
-        new maplibregl.Marker({ element: make("span", { class: "end", "aria-hidden": "true" }, "AB"[index]) })
-          .setLngLat([place.lon, place.lat])
-          .addTo(this.map),
-      );
-      this.reveal(route.points);
-    }
-    if (this.map.isStyleLoaded()) this.drawRoute();
-  }
-
-  drawRoute() {
-    for (const id of ["route", "route-casing"]) if (this.map.getLayer(id)) this.map.removeLayer(id);
-    if (this.map.getSource("route")) this.map.removeSource("route");
-    if (!this.route) return;
-    const colours = getComputedStyle(document.documentElement);
-    const line = { type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: this.route.points } };
-    this.map.addSource("route", { type: "geojson", data: line });
-    const below = this.map.getStyle().layers.find((layer) => layer.type === "symbol")?.id;
-    const base = { type: "line", source: "route", layout: { "line-cap": "round", "line-join": "round" } };
-    this.map.addLayer(
-      { ...base, id: "route-casing", paint: { "line-color": colours.getPropertyValue("--paper"), "line-width": 9 } },
-      below,
-    );
-    this.map.addLayer(
-      {
-        ...base,
-        id: "route",
-        paint: {
-          "line-color": colours.getPropertyValue("--accent"),
-          "line-width": 4.5,
-          "line-dasharray": DASHES[this.route.mode] ?? DASHES.drive,
-        },
-      },
-      below,
-    );
   }
 }
 

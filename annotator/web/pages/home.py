@@ -1,20 +1,10 @@
-"""The first page, and the API's documentation."""
+"""The API's documentation."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-from annotator.web.access import AnyAccount
-from annotator.web.render import page
-from annotator.web.state import State
-
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/map")
-def explore(request: Request, state: State, actor: AnyAccount) -> HTMLResponse:
-    """The map; its script asks the JSON API for everything else."""
-    return page(request, state, "home.html", actor)
 
 
 @router.get("/docs")
