@@ -23,6 +23,7 @@ class StoredResult:
         result: JSON values of the canonical result; None once its provider's terms have ended its storage.
         result_sha: sha256 of the canonical result.
         exchanges: those behind it, in the order of asking.
+        latency_ms: how long the call took when it was made.
     """
 
     tool_call_id: str
@@ -35,6 +36,7 @@ class StoredResult:
     exchanges: tuple[Exchange, ...]
     created_at: datetime
     expires_at: datetime | None
+    latency_ms: float = 0.0
 
 
 def load_results(connection: Connection, tool_call_ids: Sequence[str], now: datetime) -> dict[str, StoredResult]:
@@ -73,6 +75,7 @@ def load_results(connection: Connection, tool_call_ids: Sequence[str], now: date
                 exchanges=tuple(behind[row["id"]]),
                 created_at=row["created_at"],
                 expires_at=row["expires_at"],
+                latency_ms=row["latency_ms"],
             )
     missing = [call_id for call_id in ids if call_id not in found]
     if missing:

@@ -1,13 +1,14 @@
 """Contexts in the database. Every function works inside the caller's transaction."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, exists, func, select
 
 from annotator.contexts.model import ContextContent
 from annotator.errors import ConflictError, InputError, NotFoundError
+from annotator.people.accounts import names
 from annotator.people.actor import Actor
 from annotator.people.audit import record
 from annotator.people.projects import Project, next_number
@@ -17,6 +18,8 @@ from annotator.store.revisions import Revision
 from annotator.store.sessions import insert_into
 from annotator.store.tables import context, context_call, question, tool_call
 
+Status = Literal["open", "done", "archived"]
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -24,7 +27,6 @@ class Context:
 
     Args:
         number: counts up within the project and is never used twice.
-        status: `open`, `done` or `archived`.
         revision: the current one; `content` is what it holds.
     """
 
@@ -32,7 +34,7 @@ class Context:
     project_id: str
     number: int
     title: str
-    status: str
+    status: Status
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -140,7 +142,8 @@ def save(
     """Writes a revision on revision `base_n`, merging what others wrote meanwhile where it touches other fields.
 
     Raises:
-        ConflictError: both changed the same field; `detail` has `current_n`, `current`, `conflicts` and `author_id`.
+        ConflictError: both changed the same field; `detail` has `current_n`, `current`, `conflicts`, `author` and
+            `author_id`.
         InputError: it names a tool call that was not recorded.
     """
     before = get(connection, project.id, context_id)
@@ -183,6 +186,7 @@ def merge_or_refuse(connection: Connection, current: Revision, base_n: int, want
                 "current": current.content,
                 "conflicts": list(merge.conflicts),
                 "author_id": current.author_id,
+                "author": asdict(names(connection, (current.author_id,))[current.author_id]),
             },
         )
     return merge.content
@@ -210,6 +214,18 @@ def step(
         after_sha=target.content_sha,
         now=now,
     )
+    return get(connection, project.id, context_id)
+
+
+def set_status(
+    connection: Connection, actor: Actor, project: Project, context_id: str, status: Status, *, now: datetime
+) -> Context:
+    """Says that a context is `done`, `archived`, or `open` again; the audit log has `context.STATUS`."""
+    before = get(connection, project.id, context_id)
+    if before.status != status:
+        connection.execute(context.update().where(context.c.id == context_id).values(status=status, updated_at=now))
+        detail = {"number": before.number, "from": before.status}
+        record(connection, actor, f"context.{status}", context_id, project_id=project.id, detail=detail, now=now)
     return get(connection, project.id, context_id)
 
 
