@@ -1,0 +1,214 @@
+// The centre: one answer as rows and on the map, linked both ways, with what can be done with it.
+
+import { byId, isCalm, make, named } from "../dom.js";
+import { say } from "./asker.js";
+import { drawingOf, mayDraw } from "./drawing.js";
+import { alongRoute, matrixTable, openState, straightLine } from "./otherviews.js";
+import { placeDetails, placeList } from "./placeview.js";
+import { provenance } from "./provenance.js";
+import { routeList } from "./routeview.js";
+import { Rows } from "./rows.js";
+import { ValueMenu, valueAt } from "./values.js";
+import { summaryOf, titleOf } from "./words.js";
+
+const NAME = /^(\/place|\/places\/\d+)\/name$/;
+
+export class Centre {
+  // desk: bench, known, ask, titles of providers, typeTitle; `view` and `panel` come when they are ready.
+  constructor(desk, { showTab }) {
+    Object.assign(this, { desk, showTab, answer: null, chosen: 0, before: [] });
+    const { bench } = desk;
+    this.canWrite = bench.role !== "viewer";
+    this.root = byId("answer");
+    this.rows = new Rows(this.root, {
+      onlight: (pointer, on) => bench.emit("light", { answer: this.answer, pointer, on }),
+      onenter: (row) => this.enter(row.dataset.row),
+    });
+    this.root.addEventListener("click", ({ target }) => {
+      const row = target.closest("[data-row]");
+      if (row && !target.closest("button, a, summary")) this.enter(row.dataset.row);
+    });
+    new ValueMenu(this.root, bench, { answer: () => this.answer, extra: (pointer) => this.mention(pointer) });
+    bench.on("light", (light) => this.light(light));
+    bench.on("show", ({ answer, item }) => this.show(answer, { hidden: item?.view?.hidden ?? [] }));
+    bench.on("evidence-mode", ({ on }) => on && this.answer && showTab("cards"));
+  }
+
+  // ── Showing ──
+
+  // hidden: rows that the context leaves out.
+  show(answer, { isBack = false, hidden = [], hasFocus = false } = {}) {
+    if (this.answer && !isBack && this.answer !== answer) this.before.push(this.answer);
+    Object.assign(this, { answer, hidden, chosen: 0 });
+    this.draw();
+    this.showTab("cards");
+    const said = summaryOf(answer);
+    const isEmpty = answer.result.kind === "routes" && !answer.result.routes.length;
+    say([said, mayDraw(answer) ? "" : "This provider’s terms keep its places off other maps."].filter(Boolean).join(" "), { isBad: isEmpty });
+    if (hasFocus) byId("answer-title").focus();
+    byId("cards").scrollTo({ top: 0, behavior: isCalm() ? "auto" : "smooth" });
+  }
+
+  draw() {
+    const { desk, answer } = this;
+    const title = titleOf(answer, desk);
+    this.root.replaceChildren(
+      make("p", { class: "acts" }, this.before.length > 0 && make("button", { type: "button", id: "back", class: "quiet-button", onclick: () => this.back() }, "← Back")),
+      named("h2", title, { id: "answer-title", tabindex: -1 }),
+      make("p", { class: "actions" }, ...this.actions()),
+      this.body() ?? "",
+      provenance(answer, desk.titles),
+    );
+    for (const pointer of this.hidden) this.rows.at(pointer)?.classList.add("dim");
+    this.rows.reset();
+    this.drawMap();
+  }
+
+  drawMap() {
+    if (this.answer) this.desk.view?.show(drawingOf(this.answer, { known: this.desk.known, chosen: this.chosen }));
+  }
+
+  actions() {
+    const { answer, desk } = this;
+    if (!this.canWrite) return [];
+    const why = answer.id ? null : "This answer is not recorded: its provider’s terms forbid it.";
+    return [
+      make("button", { type: "button", id: "add", class: "main", disabled: !answer.id, title: why, onclick: () => this.add(answer) }, "Add to context"),
+      make("button", { type: "button", id: "again", title: "Asks the provider once more and says what changed", onclick: () => this.again() }, "Ask again"),
+      desk.panel && make("button", { type: "button", id: "edit", title: "Puts this call into the form", onclick: () => this.edit() }, "Change"),
+    ].filter(Boolean);
+  }
+
+  body() {
+    const { answer, chosen } = this;
+    const nameOf = (stop) => this.desk.known.nameOf(stop);
+    const act = {
+      canWrite: this.canWrite,
+      details: (place) => this.details(place),
+      add: (place) => this.addPlace(place),
+      put: (place, name) => this.put(place, name),
+      openNow: (place) => this.openNow(place),
+      choose: (index) => this.choose(index),
+      addRoute: (index) => this.addRoute(index),
+    };
+    const { result } = answer;
+    const bodies = {
+      places: () => placeList(result.places, act),
+      place: () => result.place && placeDetails(result.place, act),
+      routes: () => routeList(answer, chosen, act, nameOf),
+      along_route: () => alongRoute(answer, act, nameOf),
+      matrix: () => matrixTable(answer, nameOf),
+      distance_bearing: () => straightLine(answer, nameOf),
+      open_at: () => openState(answer),
+    };
+    return bodies[result.kind]();
+  }
+
+  back() {
+    const answer = this.before.pop();
+    if (answer) this.show(answer, { isBack: true, hasFocus: true });
+  }
+
+  // ── Linked ──
+
+  light({ answer, pointer, on }) {
+    if (!this.answer || (answer !== this.answer && (!answer.id || answer.id !== this.answer.id))) return;
+    const row = this.rows.at(pointer);
+    row?.classList.toggle("lit", on);
+    this.desk.view?.light(row?.dataset.row ?? pointer, on);
+  }
+
+  // A marker or way of the map was entered, left or clicked.
+  onMap(pointer, what) {
+    if (!this.answer) return;
+    if (what === "click") {
+      this.enter(pointer);
+      return;
+    }
+    this.desk.bench.emit("light", { answer: this.answer, pointer, on: what === "enter" });
+    if (what === "enter") this.rows.at(pointer)?.scrollIntoView({ block: "nearest" });
+  }
+
+  enter(pointer) {
+    const [, kind, index] = pointer.split("/");
+    if (kind === "routes") this.choose(Number(index));
+    else if (kind === "places" && this.canWrite) this.details(this.answer.result.places[index]);
+  }
+
+  choose(index) {
+    if (this.chosen === index) return;
+    this.chosen = index;
+    this.draw();
+    this.rows.at(`/routes/${index}`)?.focus();
+  }
+
+  mention(pointer) {
+    const found = NAME.exec(pointer);
+    if (!found || !this.canWrite) return [];
+    const { answer } = this;
+    const place = valueAt(answer.result, found[1]);
+    return [["Mention with @", () => this.desk.bench.emit("place", { answer, pointer: found[1], place })]];
+  }
+
+  // ── Asking from here ──
+
+  async details(place) {
+    const answer = await this.ask("Opening…", "place_details", { place_id: place.pid }, { provider: place.provider }, () => this.details(place));
+    if (answer) this.show(answer, { hasFocus: true });
+  }
+
+  ask(words, tool, params, options, retry) {
+    return this.desk.ask.run(words, (signal) => this.desk.ask.call(tool, params, { ...options, signal }), { retry });
+  }
+
+  async openNow(place) {
+    // To the minute: the same question within it is answered from the recording.
+    const at = `${new Date().toISOString().slice(0, 16)}:00Z`;
+    const params = { opening_hours: place.opening_hours.raw, at, lat: place.lat, lon: place.lon };
+    const answer = await this.ask("Reading the hours…", "open_at", params, {}, () => this.openNow(place));
+    if (answer) this.show(answer, { hasFocus: true });
+  }
+
+  async again() {
+    const { tool, params, provider } = this.answer;
+    const answer = await this.ask("Asking again…", tool, params, { provider, mode: "refresh" }, () => this.again());
+    if (answer) this.show(answer, { isBack: true, hasFocus: true });
+  }
+
+  edit() {
+    const { tool, params, provider } = this.answer;
+    this.desk.providers.choose(provider);
+    const form = this.desk.panel.open(tool, params);
+    this.showTab("tools");
+    form.focus();
+  }
+
+  put(place, name) {
+    this.showTab("tools");
+    const { panel } = this.desk;
+    const tool = ["compute_routes", "search_along_route", "distance_bearing"].includes(panel.tool) ? panel.tool : "compute_routes";
+    panel.put(tool, name, place);
+    const ends = ["origin", "destination"].map((end) => panel.form(tool).fields.get(end));
+    const empty = ends.find((field) => !field.value);
+    if (empty) empty.input.focus();
+    else panel.submit();
+  }
+
+  // ── Into the context ──
+
+  add(answer, more = {}) {
+    this.desk.bench.emit("add", { answer, ...more });
+  }
+
+  async addPlace(place) {
+    const answer = await this.ask("Opening…", "place_details", { place_id: place.pid }, { provider: place.provider }, () => this.addPlace(place));
+    if (!answer) return;
+    say(summaryOf(answer), { isBad: !answer.result.place });
+    if (answer.result.place) this.add(answer);
+  }
+
+  addRoute(index) {
+    const hidden = this.answer.result.routes.map((_, other) => `/routes/${other}`).filter((_, other) => other !== index);
+    this.add(this.answer, { hidden });
+  }
+}

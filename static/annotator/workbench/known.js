@@ -1,0 +1,58 @@
+// Places that the page has seen: those of the context first, then those of the latest answers. Pickers offer them, and
+// coordinates get their names back from them.
+
+import { fullName } from "../format.js";
+
+const at = ({ lat, lon }) => `${lat.toFixed(6)},${lon.toFixed(6)}`;
+
+export const degrees = ({ lat, lon }) => `${lat.toFixed(6)}, ${lon.toFixed(6)}`;
+
+export function placesOf({ result }) {
+  if (result.kind === "place") return result.place ? [result.place] : [];
+  return result.places ?? [];
+}
+
+export function makeKnown(bench) {
+  let ofContext = [];
+  const seen = new Map(); // Places by id, the latest last.
+  const names = new Map(); // Names by coordinates.
+
+  function remember(place) {
+    const name = place.name || fullName(place);
+    const before = seen.get(place.pid);
+    seen.delete(place.pid);
+    seen.set(place.pid, { ...before, ...place, name });
+    names.set(at(place), name);
+  }
+
+  bench.on("answer", ({ answer }) => placesOf(answer).toReversed().forEach(remember));
+  bench.on("places", (places) => {
+    ofContext = places;
+    for (const place of places) {
+      if (place.lat === undefined || place.lat === null) continue;
+      names.set(at(place), place.name);
+      if (!seen.has(place.pid)) seen.set(place.pid, place);
+    }
+  });
+
+  return {
+    remember,
+    // Every place once, those of the context first.
+    list() {
+      const ids = new Set([...ofContext.map(({ pid }) => pid), ...[...seen.keys()].toReversed()]);
+      return [...ids].map((pid) => seen.get(pid)).filter(Boolean);
+    },
+    byId: (pid) => seen.get(pid),
+    // What a stop of a route is called, wherever it was chosen.
+    nameOf(stop) {
+      if (stop.place_id) return seen.get(stop.place_id)?.name ?? stop.place_id;
+      return names.get(at(stop)) ?? degrees(stop);
+    },
+    // Where a stop is; null for an id that nobody has located yet.
+    positionOf(stop) {
+      if (!stop.place_id) return { lat: stop.lat, lon: stop.lon };
+      const place = seen.get(stop.place_id);
+      return place ? { lat: place.lat, lon: place.lon } : null;
+    },
+  };
+}
