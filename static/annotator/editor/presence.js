@@ -1,0 +1,40 @@
+// Who else is here: "Anna is editing this question", and what they save comes in while one writes.
+
+import { ApiError, send } from "../api.js";
+
+const EVERY_MS = 5000;
+const TAB = Math.random().toString(36).slice(2, 14);
+
+const sentence = (others, what) => {
+  const names = (people) => new Intl.ListFormat("en").format([...new Set(people.map((person) => person.display_name))]);
+  const writing = others.filter((person) => person.is_editing);
+  if (writing.length) return `${names(writing)} ${writing.length === 1 ? "is" : "are"} editing this ${what}`;
+  return others.length ? `${names(others)} ${others.length === 1 ? "is" : "are"} looking at this ${what}` : "";
+};
+
+// subjects(): [{ doc, what, place, isEditing }] of what is open.
+export function wirePresence(bench, subjects) {
+  let timer = null;
+
+  async function beat({ doc, what, place, isEditing }) {
+    try {
+      const { others, n } = await send("POST", bench.api("/presence"), { subject_id: doc.id, tab: TAB, is_editing: isEditing() });
+      const words = sentence(others, what);
+      if (place.textContent !== words) place.textContent = words;
+      if (n !== null && n !== doc.base.n && doc.state !== "saving") await doc.refresh();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      place.textContent = "";
+    }
+  }
+
+  function run() {
+    clearTimeout(timer);
+    timer = setTimeout(run, EVERY_MS);
+    if (document.visibilityState === "visible") for (const subject of subjects()) beat(subject);
+  }
+  document.addEventListener("visibilitychange", run);
+  addEventListener("online", run);
+  run();
+  return run;
+}
