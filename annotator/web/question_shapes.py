@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from annotator.contexts.model import Ulid
 from annotator.people import accounts
-from annotator.questions import listing
+from annotator.questions import history, listing
 from annotator.questions.evidence import Mismatch
 from annotator.questions.findings import Finding
 from annotator.questions.model import Evidence, EvidenceRole, OptionKey, Pointer, QuestionContent
@@ -19,6 +19,7 @@ from annotator.store.times import to_text
 QuestionId = Annotated[str, Path(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="The question's id.")]
 ContextId = Annotated[str, Path(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="The context's id.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at once.")]
+RevisionPath = Annotated[int, Path(ge=1, le=2**53, description="The number of a revision.")]
 RevisionN = Annotated[int, Field(ge=1, le=2**53)]
 
 
@@ -206,6 +207,25 @@ def list_out(connection: Connection, page: listing.Page) -> QuestionList:
         for row in page.questions
     )
     return QuestionList(questions=rows, next=page.next, total=page.total)
+
+
+def revision_row(change: history.Change, people: Mapping[str, accounts.Person]) -> RevisionRow:
+    """A state in a question's history as JSON."""
+    made = change.revision
+    return RevisionRow(
+        n=made.n,
+        parent_n=made.parent_n,
+        at=to_text(made.created_at),
+        by=person(people, made.author_id),
+        origin=made.origin,
+        content_sha=made.content_sha,
+        changed=change.changed,
+    )
+
+
+def revision_out(change: history.Change, people: Mapping[str, accounts.Person]) -> RevisionOut:
+    """A state with its content as JSON."""
+    return RevisionOut(**revision_row(change, people).model_dump(), content=change.revision.content)
 
 
 def _names(found: accounts.Person) -> dict[str, str]:
