@@ -25,7 +25,7 @@ from annotator.maps.calls import HttpResponse
 from annotator.maps.params import ToolParams
 from annotator.maps.provider import ProviderInfo
 from annotator.store.sessions import Database, insert_into
-from annotator.store.tables import cache_head, exchange, tool_call
+from annotator.store.tables import cache_head, exchange, snapshot, snapshot_blob, tool_call
 from annotator.store.times import to_text, utc_now
 
 __all__ = ["Exchange", "ExchangeStore"]
@@ -207,7 +207,9 @@ class ExchangeStore:
         return () if content is None else tuple(json.loads(content.body)["place_ids"])
 
     def blob(self, sha: str) -> Content:
-        """The body of an exchange or the result of a tool call, by its hash.
+        """The body of an exchange, the result of a tool call, or a frozen dataset's content, by its hash.
+
+        What a frozen dataset holds may be shown for as long as the dataset is there: nothing is frozen that expires.
 
         Raises:
             NotFoundError: nothing of that hash was recorded, or all of it has expired.
@@ -223,6 +225,8 @@ class ExchangeStore:
                 exchange.c.blob_sha == sha, or_(exchange.c.state == "redacted", _is_valid(exchange.c.expires_at, now))
             ),
             select(tool_call.c.id).where(tool_call.c.result_blob == sha, _is_valid(tool_call.c.expires_at, now)),
+            select(snapshot_blob.c.snapshot_id).where(snapshot_blob.c.sha == sha),
+            select(snapshot.c.id).where(snapshot.c.manifest_sha == sha),
         )
         with self.database.reading() as connection:
             if connection.execute(may_be_shown.limit(1)).first() is not None:

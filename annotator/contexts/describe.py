@@ -121,7 +121,7 @@ def _place_list(
         case "nearby_search":
             heading, opening = _nearby_words(params, names, is_empty=not rows)
         case "reverse_geocode":
-            where = position(params["lat"], params["lon"])
+            where = f"({position(params['lat'], params['lon'])})"
             heading = f"What is at {where}"
             opening = f"At {where} is:" if rows else f"Nothing is known at {where}."
         case _:

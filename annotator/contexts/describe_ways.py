@@ -145,7 +145,7 @@ def _route_row(
         for number, leg in legs:
             for _, step in seen.rows(leg.steps, "routes", index, "legs", number, "steps"):
                 far = f" ({distance(step.distance_m)}, {duration(step.duration_s)})" if step.distance_m else ""
-                steps.append(f"{clean(step.text)}{far}")
+                steps.append(f"{clean(step.text).rstrip('.')}{far}")
     return Row((words,), tuple(parts), tuple(steps))
 
 

@@ -85,7 +85,8 @@ def _detour(place: Place) -> list[Fact]:
     parts = ["none" if is_none else duration(place.detour.duration_s)]
     if place.detour.distance_m is not None and not is_none:
         parts.append(distance(max(0.0, place.detour.distance_m)))
-    after = "" if place.detour.offset_m is None else f", reached after {distance(place.detour.offset_m)}"
+    offset_m = place.detour.offset_m
+    after = "" if offset_m is None else f", reached after {distance(offset_m)}" if offset_m >= 1 else ", at the start"
     words = listed(parts)
     return _one("Detour", f"{words}{after}", f"{'no detour' if is_none else f'detour of {words}'}{after}")
 

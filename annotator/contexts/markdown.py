@@ -17,7 +17,8 @@ from annotator.contexts.document import (
 )
 from annotator.contexts.words import clean_lines
 
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#]")
+# Underscores inside words, single tildes and ampersands that begin no entity mean nothing in Markdown.
+_SPECIAL = re.compile(r"[\\`*\[\]<>|#]|(?<!\w)_|_(?!\w)|~(?=~)|(?<=~)~|&(?=#?\w+;)")
 # At the beginning of a line a number with a dot, a hyphen or a plus sign begins a list.
 _LIST_MARK = re.compile(r"^(\d{1,9})([.)])(?=\s|$)|^([-+=])(?=\s|$|[-+=])")
 
@@ -38,7 +39,11 @@ def write_markdown(document: Document) -> str:
 
 def _section(section: Section) -> str:
     head = [f"## {escape(section.heading)}"] if section.heading else []
-    return "\n\n".join([*head, *(_block(block) for block in section.blocks)])
+    blocks = section.blocks
+    if isinstance(blocks[0], Line) and blocks[0].words == (Strong(section.heading),):
+        # The heading has said it.
+        blocks = blocks[1:]
+    return "\n\n".join([*head, *(_block(block) for block in blocks)])
 
 
 def _block(block: Block) -> str:

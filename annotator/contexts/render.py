@@ -26,6 +26,7 @@ from annotator.contexts.seen import Seen
 from annotator.contexts.text import write_text
 from annotator.contexts.tokens import estimate
 from annotator.contexts.words import clean
+from annotator.geo import LatLon
 from annotator.maps.results import AlongRoute, Place, PlaceList, PlaceResult, Result
 
 TEMPLATE_VERSION = 1
@@ -123,10 +124,23 @@ def _places(parts: Sequence[_Part]) -> list[Place]:
     return found
 
 
+def _inside(parts: Sequence[_Part]) -> list[tuple[LatLon, Place]]:
+    """Positions that were looked up and found to lie inside a place that is seen, such as a square."""
+    found = []
+    for part in parts:
+        if part.stored is None or part.stored.tool != "reverse_geocode" or part.seen.is_empty:
+            continue
+        if isinstance(part.result, PlaceList):
+            where = (part.stored.params["lat"], part.stored.params["lon"])
+            seen = part.seen.rows(part.result.places, "places")
+            found += [(where, place) for _, place in seen if place.distance_m == 0 and place.name]
+    return found
+
+
 def _sections(parts: Sequence[_Part]) -> list[Section]:
     if rewrites := [part for part in parts if part.item.kind == "note" and part.item.role == "rewrite"]:
         return [note_section(part.item) for part in rewrites]
-    names = Gazetteer(_places(parts))
+    names = Gazetteer(_places(parts), _inside(parts))
     sections = [_section(part, names) for part in parts]
     return [section for section in sections if section is not None]
 
