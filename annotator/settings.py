@@ -7,6 +7,7 @@ names the environment variable that holds its own, and only the transport reads 
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -53,6 +54,14 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Address at which others reach this program, for links and logins."
     )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer of single sign-on (OpenID Connect); its client secret is MAPQATOR_OIDC_CLIENT_SECRET."
+    )
+    oidc_client_id: str | None = Field(None, description="Client id of this program at the issuer.")
+    oidc_signup: bool = Field(True, description="Make an account for whoever the issuer lets in and who has none yet.")
+    webhook_private_hosts: CommaSeparated = Field(
+        (), description="Host that webhooks may reach although it is this machine or in a private network (repeatable)."
+    )
     assist_url: str = Field(
         "http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint of the AI help; empty turns it off."
     )
@@ -61,7 +70,7 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = Field((), description="Host name to answer to; by default this machine's own.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
 
-    @field_validator("enable", "allowed_hosts", mode="before")
+    @field_validator("enable", "allowed_hosts", "webhook_private_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -81,6 +90,26 @@ class Settings(BaseSettings):
         if self.login == "none" and not self.is_loopback:
             raise ValueError(f"--login none would let everybody in who reaches {self.host}; use --login required")
         return self
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        if not self.oidc_client_id:
+            raise ValueError("--oidc-issuer needs --oidc-client-id")
+        if not self.is_loopback and self.public_url is None:
+            raise ValueError("--oidc-issuer needs --public-url, to which the issuer sends people back")
+        return self
+
+    @field_validator("public_url", "oidc_issuer")
+    @classmethod
+    def _plain_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"must look like https://maps.example.org, not '{value}'")
+        return value.rstrip("/")
 
     @field_validator("urls")
     @classmethod
@@ -106,7 +135,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'mapqator.sqlite').resolve()}"
 
 
-_SINGULAR = {"urls": "url", "allowed_hosts": "allowed-host"}
+_SINGULAR = {"urls": "url", "allowed_hosts": "allowed-host", "webhook_private_hosts": "webhook-private-host"}
 
 
 def flag_of(name: str) -> str:

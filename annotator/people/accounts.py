@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from annotator.cache.json_text import canonical
 from annotator.errors import ConflictError, InputError, NotFoundError
@@ -84,24 +84,13 @@ def listing(connection: Connection, *, text: str = "", after: str = "", limit: i
         text: part of a username or display name; empty for all.
         after: the username after which the page begins.
     """
-    query = (
-        select(account)
-        .where(account.c.id != LOCAL_ACCOUNT_ID, account.c.username > after)
-        .order_by(account.c.username)
-        .limit(limit)
-    )
-    if text:
-        query = query.where(
-            account.c.username.contains(text.lower(), autoescape=True)
-            | account.c.display_name.icontains(text, autoescape=True)
-        )
-    return [read_account(row) for row in connection.execute(query).mappings()]
+    query = select(account).where(account.c.username > after, *_matching(text)).order_by(account.c.username)
+    return [read_account(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
-def count(connection: Connection) -> int:
-    """How many accounts there are, without the one of single-user mode."""
-    query = select(func.count()).select_from(account).where(account.c.id != LOCAL_ACCOUNT_ID)
-    return int(connection.execute(query).scalar_one())
+def count(connection: Connection, text: str = "") -> int:
+    """How many accounts `listing` has in all."""
+    return int(connection.execute(select(func.count()).select_from(account).where(*_matching(text))).scalar_one())
 
 
 def has_administrator(connection: Connection) -> bool:
@@ -158,6 +147,17 @@ def create(
     return by_id(connection, account_id)
 
 
+def set_display_name(connection: Connection, actor: Actor, display_name: str, *, now: datetime) -> None:
+    """Changes how others see the actor.
+
+    Raises:
+        InputError: it cannot be a name.
+    """
+    cleaned = clean_display_name(display_name)
+    connection.execute(account.update().where(account.c.id == actor.account_id).values(display_name=cleaned))
+    record(connection, actor, "account.save", actor.account_id, detail={"display_name": cleaned}, now=now)
+
+
 def set_prefs(connection: Connection, actor: Actor, changes: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """Changes what the actor prefers, and gives all of it; None takes a preference back."""
     prefs = by_id(connection, actor.account_id).prefs
@@ -201,6 +201,14 @@ def read_account(row: RowMapping) -> Account:
     """A row's account."""
     derived = {"has_password": row["password_hash"] is not None, "prefs": json.loads(row["prefs_json"])}
     return Account(**derived, **{name: row[name] for name in Account.__slots__ if name not in derived})
+
+
+def _matching(text: str) -> list[ColumnElement[bool]]:
+    is_person = account.c.id != LOCAL_ACCOUNT_ID
+    if not text:
+        return [is_person]
+    in_username = account.c.username.contains(text.lower(), autoescape=True)
+    return [is_person, in_username | account.c.display_name.icontains(text, autoescape=True)]
 
 
 def _one(row: RowMapping | None, name: str) -> Account:

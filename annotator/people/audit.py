@@ -93,20 +93,40 @@ def record(
 
 
 def row_hash(values: Mapping[str, Any]) -> str:
-    """The hash of a row's values, without its own hash."""
-    names = [column.name for column in audit_log.columns if column.name != "row_hash"]
-    return sha256_hex(canonical({name: to_text(values[name]) if name == "at" else values[name] for name in names}))
+    """The hash of a row's values, without its own hash; `at` may be a point in time or its text."""
+    named = {column.name: values[column.name] for column in audit_log.columns if column.name != "row_hash"}
+    if isinstance(named["at"], datetime):
+        named["at"] = to_text(named["at"])
+    return sha256_hex(canonical(named))
 
 
 def entries(
-    connection: Connection, *, project_id: str | None = None, subject_id: str | None = None, limit: int = 100
+    connection: Connection,
+    *,
+    project_id: str | None = None,
+    subject_id: str | None = None,
+    account_id: str | None = None,
+    action: str = "",
+    before_seq: int | None = None,
+    limit: int = 100,
 ) -> list[Entry]:
-    """Rows, the latest first."""
+    """Rows, the latest first.
+
+    Args:
+        action: one action, or a subject whose actions are all wanted; empty for all.
+        before_seq: only rows that are older than this one.
+    """
     query: Select[Any] = select(audit_log).order_by(audit_log.c.seq.desc()).limit(limit)
     if project_id is not None:
         query = query.where(audit_log.c.project_id == project_id)
     if subject_id is not None:
         query = query.where(audit_log.c.subject_id == subject_id)
+    if account_id is not None:
+        query = query.where(audit_log.c.account_id == account_id)
+    if action:
+        query = query.where((audit_log.c.action == action) | (audit_log.c.subject == action))
+    if before_seq is not None:
+        query = query.where(audit_log.c.seq < before_seq)
     return [read_entry(row) for row in connection.execute(query).mappings()]
 
 

@@ -94,7 +94,7 @@ def _num_contexts(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
         .where(context.c.project_id.in_(ids), context.c.deleted_at.is_(None))
         .group_by(context.c.project_id)
     )
-    return {project_id: number for project_id, number in connection.execute(query)}
+    return {row.project_id: row[1] for row in connection.execute(query)}
 
 
 def _num_by_status(connection: Connection, ids: Iterable[str]) -> dict[str, dict[str, int]]:

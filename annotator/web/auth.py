@@ -1,60 +1,133 @@
-"""Signing in and out, and what belongs to whoever asks: preferences, password, tokens."""
+"""Signing in and out, and the first administrator."""
 
-from typing import Any, Literal
+import hmac
+import ipaddress
+import logging
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from annotator.people import accounts
+from annotator.errors import ConflictError, ForbiddenError
+from annotator.people import accounts, admin, login, sessions, throttle
+from annotator.people.audit import record
+from annotator.people.passwords import MAX_LENGTH, check_password, hash_password
 from annotator.store.times import utc_now
-from annotator.web.access import AnyAccount, AnyWriter
+from annotator.web.access import SESSION_COOKIE, AnyAccount
+from annotator.web.cookies import address_of, give_session, safe_next, take_session
 from annotator.web.errors import ERROR_RESPONSES
-from annotator.web.state import State
+from annotator.web.state import AppState, State
+
+logger = logging.getLogger("mapqator")
 
 router = APIRouter(prefix="/api", tags=["people"], responses=ERROR_RESPONSES)
 
 
-class Me(BaseModel):
-    """Whoever asks, and how they are known."""
+class Credentials(BaseModel):
+    """Who somebody says they are, and where they want to go then."""
 
-    username: str
-    display_name: str
-    is_admin: bool
-    via: str
-    scope: str
-    prefs: dict[str, Any]
+    model_config = ConfigDict(extra="forbid")
+
+    username: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=MAX_LENGTH)
+    next: str = Field(default="/", max_length=2000)
 
 
-class Prefs(BaseModel):
-    """What somebody prefers; null takes a preference back.
+class Setup(BaseModel):
+    """The first administrator.
 
     Args:
-        keys: key of each action that is not the standard one.
+        token: the code from the program's log; not asked for on this machine itself.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    keys: dict[str, str] | None = Field(default=None, max_length=200)
-    theme: Literal["system", "light", "dark"] | None = None
+    username: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=MAX_LENGTH)
+    token: str = Field(default="", max_length=64)
 
 
-@router.get("/me")
-def read_me(state: State, actor: AnyAccount) -> Me:
-    """Who asks."""
-    with state.database.reading() as connection:
-        prefs = accounts.by_id(connection, actor.account_id).prefs
-    return Me(
-        username=actor.username,
-        display_name=actor.display_name,
-        is_admin=actor.is_admin,
-        via=actor.via,
-        scope=actor.scope,
-        prefs=prefs,
+class Leaving(BaseModel):
+    """Whether other browsers are signed out too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    everywhere: bool = False
+
+
+class Next(BaseModel):
+    """Where to go now."""
+
+    next: str
+
+
+@router.post("/login")
+def sign_in(request: Request, response: Response, state: State, body: Credentials) -> Next:
+    """Begins a session for whoever knows the password."""
+    _require_login_mode(state)
+    made = login.sign_in(
+        state.database,
+        username=body.username,
+        password=body.password,
+        address=address_of(request),
+        old_secret=request.cookies.get(SESSION_COOKIE),
     )
+    give_session(response, state, made)
+    return Next(next=safe_next(body.next))
 
 
-@router.put("/me/prefs")
-def change_prefs(state: State, actor: AnyWriter, body: Prefs) -> dict[str, Any]:
-    """Changes what is given and leaves the rest."""
+@router.post("/logout")
+def sign_out(request: Request, response: Response, state: State, actor: AnyAccount, body: Leaving) -> Next:
+    """Ends this session, or all of the account's."""
+    _require_login_mode(state)
+    if actor.via != "session":
+        raise ForbiddenError("a token has no session to end; revoke it on the page /me")
     with state.database.writing() as connection:
-        return accounts.set_prefs(connection, actor, body.model_dump(exclude_unset=True), now=utc_now())
+        if body.everywhere:
+            admin.sign_out_everywhere(connection, actor, actor.account_id, now=utc_now())
+        else:
+            sessions.end(connection, request.cookies.get(SESSION_COOKIE, ""))
+            record(connection, actor, "session.end", actor.account_id, now=utc_now())
+    take_session(response, state)
+    return Next(next="/login")
+
+
+@router.post("/setup")
+def set_up(request: Request, response: Response, state: State, body: Setup) -> Next:
+    """Makes the first administrator, while there is none, and signs them in."""
+    _require_login_mode(state)
+    with state.database.reading() as connection:
+        if accounts.has_administrator(connection):
+            raise ConflictError("this installation is set up already; sign in")
+    if needs_setup_code(request, state):
+        with state.database.writing(is_durable=False) as connection:
+            throttle.charge(connection, [throttle.address_key(address_of(request), "setup")], now=utc_now())
+        if not hmac.compare_digest(body.token.strip().encode(), state.setup_code.encode()):
+            raise ForbiddenError("this is not the setup code; it stands in the program's log")
+    check_password(body.password, body.username)
+    password_hash = hash_password(body.password)
+    with state.database.writing() as connection:
+        made = admin.set_up(connection, username=body.username, password_hash=password_hash, now=utc_now())
+    give_session(response, state, made)
+    return Next(next="/")
+
+
+def announce_setup(state: AppState) -> None:
+    """Tells whoever runs the program how the first administrator is made, while there is none."""
+    if state.is_single_user:
+        return
+    with state.database.reading() as connection:
+        is_done = accounts.has_administrator(connection)
+    if not is_done:
+        logger.warning("nobody can sign in yet; open /setup, and give the code %s there if asked", state.setup_code)
+
+
+def needs_setup_code(request: Request, state: AppState) -> bool:
+    """Whether somebody other than this machine's user could be asking."""
+    address = address_of(request)
+    is_here = address is not None and ipaddress.ip_address(address).is_loopback
+    return not (is_here and state.settings.is_loopback and state.settings.public_url is None)
+
+
+def _require_login_mode(state: AppState) -> None:
+    if state.is_single_user:
+        raise ConflictError("nobody signs in here; start with --login required to have accounts")

@@ -3,15 +3,17 @@
 import logging
 import math
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from annotator import errors
 from annotator.maps.validate import as_input_error
+from annotator.web.render import page
 
 error_log = logging.getLogger("mapqator.error")
 
@@ -76,11 +78,30 @@ def response(
     return JSONResponse(body.model_dump(exclude_none=True), status)
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page, and not a program for an answer."""
+    is_look = request.method in ("GET", "HEAD") and not request.url.path.startswith(("/api/", "/tiles/", "/static/"))
+    return is_look and "text/html" in request.headers.get("accept", "")
+
+
+def error_page(request: Request, status: int, message: str) -> Response:
+    """An error as a page, with the way back."""
+    return page(request, request.app.state.mapqator, "people/error.html", status=status, message=message)
+
+
+def _target(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
 def install_handlers(app: FastAPI) -> None:
     """Makes every failure of `app` an answer in the envelope."""
 
     @app.exception_handler(errors.MapqatorError)
-    async def on_known(request: Request, error: errors.MapqatorError) -> JSONResponse:
+    async def on_known(request: Request, error: errors.MapqatorError) -> Response:
+        if wants_page(request):
+            if isinstance(error, errors.SignedOutError):
+                return RedirectResponse(f"/login?{urlencode({'next': _target(request)})}", 303)
+            return error_page(request, status_of(error), error.message)
         answer = response(
             status_of(error),
             error.code,
@@ -100,7 +121,9 @@ def install_handlers(app: FastAPI) -> None:
         return response(400, problem.code, problem.message, problem.param)
 
     @app.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404 and wants_page(request):
+            return error_page(request, 404, "There is no such page.")
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
         answer = response(error.status_code, code, str(error.detail))
         answer.headers.update(error.headers or {})

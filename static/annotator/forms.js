@@ -1,6 +1,7 @@
 // Forms and buttons that speak to the JSON API, declared in the page:
 //   <form data-api="POST /api/projects" data-then="/p/{slug}">…<p role="alert"></p></form>
 //   <button data-api="DELETE /api/…" data-undo="POST /api/…/restore" data-done="Webhook removed." data-refresh="#hooks">
+// data-body and data-undo-body: JSON to send.
 // data-then: where to go, with fields of the answer in braces, or "reload". data-refresh: what of the page to draw anew.
 // A field's name may have dots ("settings.min_reviews"); data-kind says "number", "flag", "list" or "lines" for what is no text.
 
@@ -61,10 +62,10 @@ async function run(element, body) {
   if (alert) alert.textContent = "";
   try {
     const answer = await send(method, path, body);
-    const { undo } = element.dataset;
+    const { undo, undoBody = "{}" } = element.dataset;
     if (undo) {
       const [undoMethod, undoPath] = undo.split(" ");
-      const run = () => send(undoMethod, filled(undoPath, answer), {}).then(() => finish({ ...element.dataset, done: "" }, answer));
+      const run = () => send(undoMethod, filled(undoPath, answer), JSON.parse(undoBody)).then(() => finish({ ...element.dataset, done: "" }, answer));
       toast(filled(element.dataset.done ?? "Done.", answer), { action: "Undo", run });
       await finish({ ...element.dataset, done: "" }, answer);
     } else {
