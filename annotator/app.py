@@ -17,6 +17,7 @@ from annotator.paths import static_dir
 from annotator.settings import Settings
 from annotator.web import (
     admin,
+    assignments,
     assist,
     auth,
     calls,
@@ -26,19 +27,24 @@ from annotator.web import (
     datasets,
     drafts,
     exchanges,
+    me,
+    members,
     ops,
     progress,
     projects,
     questions,
     review,
+    sso,
     tiles,
     tools,
     transfer,
     webhooks,
 )
+from annotator.web.auth import announce_setup
 from annotator.web.errors import install_handlers
 from annotator.web.metrics import Metrics
 from annotator.web.middleware import BodyLimit, SameOrigin, SecurityHeaders
+from annotator.web.pages import admin as admin_pages
 from annotator.web.pages import datasets as dataset_pages
 from annotator.web.pages import evidence as evidence_pages
 from annotator.web.pages import home as home_pages
@@ -61,7 +67,10 @@ _ROUTED = (
     tiles,
     ops,
     auth,
+    sso,
+    me,
     projects,
+    members,
     admin,
     webhooks,
     calls,
@@ -70,12 +79,14 @@ _ROUTED = (
     drafts,
     assist,
     review,
+    assignments,
     comments,
     progress,
     datasets,
     transfer,
     home_pages,
     people_pages,
+    admin_pages,
     workbench_pages,
     review_pages,
     dataset_pages,
@@ -90,6 +101,7 @@ def build_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_service(settings) as service:
             app.state.mapqator = state = AppState(settings, service, Metrics())
+            announce_setup(state)
             tasks = (asyncio.create_task(_prepare(state)), asyncio.create_task(_sweep(service)))
             try:
                 yield
@@ -97,6 +109,7 @@ def build_app(settings: Settings) -> FastAPI:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.to_thread(state.jobs.close)
                 state.assist.close()
 
     app = FastAPI(
@@ -112,7 +125,7 @@ def build_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=static_dir()), name="static")
     install_handlers(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_upload_bytes=settings.max_upload_bytes)
     app.add_middleware(SameOrigin)
     if hosts := _hosts(settings):
         # A page elsewhere may give its own name this machine's address; only the Host header tells it from ours.
