@@ -106,7 +106,7 @@ def item_of(
         question=content.body,
         type=content.type,
         options=tuple(ItemOption(key=option.key, text=option.text, pid=option.pid) for option in content.options),
-        gold=_gold(content),
+        gold=bare_gold(content),
         answer_spec=content.gold if content.type == "open_ended" else None,
         explanation=content.explanation,
         context=_context(found, renders),
@@ -162,7 +162,8 @@ def _evidence(item: Evidence, found: Gathered) -> ItemEvidence:
     )
 
 
-def _gold(content: QuestionContent) -> Any:
+def bare_gold(content: QuestionContent) -> Any:
+    """A gold answer as items have it: keys, a bare value, or None."""
     if content.type != "open_ended":
         return list(content.gold_keys) if content.gold_keys else None
     return None if content.gold is None else bare_value(content.gold)

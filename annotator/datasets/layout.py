@@ -22,6 +22,7 @@ from typing import IO
 import zstandard
 
 from annotator.cache.json_text import sha256_hex
+from annotator.datasets.manifest import Manifest
 from annotator.errors import InputError, TooLargeError
 
 MANIFEST = "manifest.json"
@@ -116,7 +117,7 @@ class Folder:
         path = self.root / MANIFEST_SHA
         return path.read_bytes().decode("ascii", "replace").removesuffix("\n") if path.is_file() else None
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self, manifest: Manifest | None = None) -> Iterator[bytes]:
         """Canonical items, without their line ends; nothing where there is no file."""
         path = self.root / ITEMS
         if path.is_file():
@@ -129,9 +130,13 @@ class Folder:
         path = self.root / blob_path(sha)
         return path.read_bytes() if path.is_file() else None
 
-    def strays(self, known: set[str]) -> list[str]:
-        """Paths of files that belong to no snapshot with these blobs, in order."""
-        expected = {MANIFEST, MANIFEST_SHA, ITEMS, *(blob_path(sha) for sha in known)}
+    def spare(self, sha: str) -> bytes | None:
+        """Nothing lies twice in a folder."""
+        return None
+
+    def strays(self, manifest: Manifest) -> list[str]:
+        """Paths of files that do not belong to this snapshot, in order."""
+        expected = {MANIFEST, MANIFEST_SHA, ITEMS, *(blob_path(sha) for sha in manifest.file_shas)}
         found = (path for path in self.root.rglob("*") if path.is_file() or path.is_symlink())
         return sorted(name for path in found if (name := path.relative_to(self.root).as_posix()) not in expected)
 

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from annotator.cache.json_text import canonical
 from annotator.questions.answers import OpenAnswer
 
+ITEM_SCHEMA: Literal["mapqator.item/1"] = "mapqator.item/1"
+"""Name and version; the number goes up when a field changes its meaning or goes."""
+
 ExportPolicy = Literal["full", "ids_only", "forbidden"]
 STRICTEST: tuple[ExportPolicy, ...] = ("full", "ids_only", "forbidden")
 """From the most to the least that a dataset may hold of a provider's content."""
@@ -107,7 +110,7 @@ class NativeItem(_Part):
     """One question with its context, evidence and history.
 
     Args:
-        schema_name: `schema` in the file; its number goes up when a field changes its meaning or goes.
+        schema_name: `schema` in the file.
         id: of the question, `number` its number in the project, `rev` the number of its revision.
         content_sha: sha256 of that revision's canonical content.
         dataset: slug; None, as `version` and `split`, for an item that is not frozen.
@@ -121,7 +124,7 @@ class NativeItem(_Part):
         attribution: lines that must be shown with it.
     """
 
-    schema_name: Annotated[Literal["mapqator.item/1"], Field(alias="schema")] = "mapqator.item/1"
+    schema_name: Annotated[Literal["mapqator.item/1"], Field(alias="schema")] = ITEM_SCHEMA
     id: str
     number: int
     rev: int
