@@ -18,6 +18,7 @@ from annotator.questions.findings import Finding
 from annotator.questions.linter import findings_of
 from annotator.questions.places import places
 from annotator.questions.store import Question
+from annotator.review.flow import settle
 
 __all__ = ["archive", "isolated_author", "places", "reopen", "see", "set_deleted", "submit"]
 
@@ -55,13 +56,15 @@ def submit(
     n: int | None = None,
     now: datetime,
 ) -> Question:
-    """Hands a question in; where nobody has to look at it, it is approved at once.
+    """Hands a question in. Where nobody has to look at it, it is approved at once; where second answers are wanted or
+    already there, it goes on as they say.
 
     Args:
         n: the revision that is meant; None is the current one.
 
     Raises:
-        ConflictError: it is not a draft, or has been changed since, or lint finds errors; `detail` has `findings`.
+        ConflictError: it is not a draft, was changed since, is what reviewers refused, or lint finds errors; then
+            `detail` has `findings`.
     """
     before = store.get(connection, project.id, question_id)
     _require_current(before, n)
@@ -72,14 +75,13 @@ def submit(
         raise ConflictError(
             _refusal(before, errors), detail={"findings": [one.model_dump(mode="json") for one in errors]}
         )
-    settings = project.settings
-    needs_nobody = settings.min_reviews == 0 and settings.blind_answers == 0
-    submitted = store.set_status(connection, actor, project, question_id, "submitted", now=now)
-    if not needs_nobody:
-        return submitted
-    return store.set_status(
-        connection, actor, project, question_id, "approved", detail={"reason": "no review is asked for"}, now=now
-    )
+    store.set_status(connection, actor, project, question_id, "submitted", now=now)
+    settled = settle(connection, actor, project, question_id, now=now)
+    if settled.status in ("changes_requested", "rejected"):
+        # What reviewers said of a revision stands for as long as it is the current one.
+        said = "asked for changes of" if settled.status == "changes_requested" else "rejected"
+        raise ConflictError(f"a reviewer {said} this very revision of question {before.number}; change it first")
+    return settled
 
 
 def reopen(

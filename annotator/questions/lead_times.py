@@ -32,9 +32,10 @@ MAX_TOTAL_MS: dict[Subject, int] = {
 """What one person's work on one thing counts at most; beyond, a page was forgotten."""
 
 MEASURED = (
-    "Active time in these pages: the page in view, with a key or pointer used in the last minute. For tools: from "
-    "turning to a tool until its answer is on screen, one figure for each call and person. Median and 90th percentile, "
-    "because a few long pauses would spoil a mean."
+    "Active time in these pages: the page in view and in focus, and a key or pointer used in the last half minute. A "
+    "tool call takes from the first focus in a tool's form until its answer is put to use; calls whose answer nobody "
+    "used are not among them. One figure for each thing and person. Median and 90th percentile, because a few long "
+    "pauses would spoil a mean."
 )
 PUBLISHED_NOTE = (
     "Published means of four tasks by two participants (MapQaTor, 2024): collecting the data of one tool call, with "

@@ -1,6 +1,6 @@
 """Questions as JSON: what the routes of `web/questions.py` take and give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -41,6 +41,8 @@ class QuestionOut(_Shape):
         n: the current revision; saving names it as `base_n`.
         by: who made the question.
         merged: whether somebody else's changes came in with this saving.
+        is_blind: whether answer, evidence, explanation and author are left out, because whoever asks may still be
+            asked to answer it.
     """
 
     id: str
@@ -56,6 +58,7 @@ class QuestionOut(_Shape):
     submitted_at: str | None
     by: PersonOut
     merged: bool = False
+    is_blind: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -195,13 +198,28 @@ def question_out(
     )
 
 
-def list_out(connection: Connection, page: listing.Page) -> QuestionList:
+def blinded(shown: QuestionOut) -> QuestionOut:
+    """A question without all that would tell its answer, for somebody who may be asked for it."""
+    hidden = {"gold_keys": (), "gold": None, "explanation": "", "evidence": ()}
+    return shown.model_copy(
+        update={
+            "content": shown.content.model_copy(update=hidden),
+            "can_undo": False,
+            "can_redo": False,
+            "by": person({}, None),
+            "is_blind": True,
+            "findings": (),
+        }
+    )
+
+
+def list_out(connection: Connection, page: listing.Page, hides_author: Callable[[listing.Row], bool]) -> QuestionList:
     """A page of questions as JSON."""
     people = accounts.names(connection, (row.author_id for row in page.questions))
     rows = tuple(
         QuestionRow(
             **{name: getattr(row, name) for name in listing.Row.__slots__ if name not in ("author_id", "updated_at")},
-            by=person(people, row.author_id),
+            by=person({} if hides_author(row) else people, row.author_id),
             updated_at=to_text(row.updated_at),
         )
         for row in page.questions

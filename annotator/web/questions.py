@@ -6,12 +6,17 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from annotator.contexts import store as contexts
+from annotator.errors import ForbiddenError
 from annotator.people import accounts
+from annotator.people.roles import Permission
 from annotator.questions import evidence as evidences
 from annotator.questions import flow, history, listing, store
 from annotator.questions.linter import Linter, findings_of
 from annotator.questions.model import Evidence, QuestionType, Status
 from annotator.questions.store import Question
+from annotator.review import standing
+from annotator.review.sight import is_hidden_from
+from annotator.review.standing import UNDECIDED
 from annotator.store.times import utc_now
 from annotator.web.access import ProjectAccess, Reading, Writing
 from annotator.web.errors import ERROR_RESPONSES
@@ -32,6 +37,7 @@ from annotator.web.question_shapes import (
     RevisionRow,
     SavedQuestion,
     Wanted,
+    blinded,
     list_out,
     question_out,
     revision_out,
@@ -70,7 +76,8 @@ def list_questions(
         text=q,
     )
     with state.database.reading() as connection:
-        return list_out(connection, listing.page(connection, access.project.id, wanted, limit=limit, cursor=cursor))
+        page = listing.page(connection, access.project.id, wanted, limit=limit, cursor=cursor)
+        return list_out(connection, page, lambda row: _may_be_asked(access, row.status, row.author_id))
 
 
 @router.get("/contexts/{context_id}/questions")
@@ -105,7 +112,7 @@ def save_question(access: Writing, state: State, question_id: QuestionId, body: 
     Saving the same again is no change, so whoever is not sure that it arrived may send it once more.
     """
     with state.database.writing() as connection:
-        _see(connection, access, question_id)
+        _see_whole(connection, access, question_id)
         saved = store.save(
             connection, access.actor, access.project, question_id, body.content, base_n=body.base_n, now=utc_now()
         )
@@ -168,7 +175,7 @@ def archive(access: Writing, state: State, question_id: QuestionId) -> QuestionO
 def show_history(access: Reading, state: State, question_id: QuestionId) -> list[RevisionRow]:
     """The revisions of a question, the latest first, with the fields that each changed."""
     with state.database.reading() as connection:
-        _see(connection, access, question_id)
+        _see_whole(connection, access, question_id)
         changes = history.history(connection, question_id)
         people = accounts.names(connection, (one.revision.author_id for one in changes))
     return [revision_row(one, people) for one in changes]
@@ -178,7 +185,7 @@ def show_history(access: Reading, state: State, question_id: QuestionId) -> list
 def show_revision(access: Reading, state: State, question_id: QuestionId, n: RevisionPath) -> RevisionOut:
     """A question as it was."""
     with state.database.reading() as connection:
-        _see(connection, access, question_id)
+        _see_whole(connection, access, question_id)
         found = history.one(connection, question_id, n)
         return revision_out(found, accounts.names(connection, [found.revision.author_id]))
 
@@ -224,9 +231,36 @@ def _see(connection: Connection, access: ProjectAccess, question_id: str, *, del
     return flow.see(connection, access.actor, access.role, access.project, question_id, deleted=deleted)
 
 
+def _see_whole(connection: Connection, access: ProjectAccess, question_id: str) -> Question:
+    """A question with its answer.
+
+    Raises:
+        ForbiddenError: the account may still be asked to answer it blind.
+    """
+    found = _see(connection, access, question_id)
+    if _is_blind(connection, access, found):
+        raise ForbiddenError(
+            f"question {found.number} waits for answers of people who have not seen it; answer it first"
+        )
+    return found
+
+
+def _may_be_asked(access: ProjectAccess, status: Status, author_id: str) -> bool:
+    """Whether somebody may get a question to answer, as far as that can be told from the question alone."""
+    is_other = author_id != access.actor.account_id and not access.may(Permission.REVIEW)
+    return is_other and status in UNDECIDED and access.project.settings.blind_answers > 0
+
+
+def _is_blind(connection: Connection, access: ProjectAccess, found: Question) -> bool:
+    if found.status not in UNDECIDED or access.may(Permission.REVIEW):
+        return False
+    state = standing.of_one(connection, access.project, found.id)
+    return is_hidden_from(connection, access.actor, access.project, found, state, is_reviewer=False)
+
+
 def _step(access: ProjectAccess, state: State, question_id: str, *, back: bool) -> QuestionOut:
     with state.database.writing() as connection:
-        _see(connection, access, question_id)
+        _see_whole(connection, access, question_id)
         moved = store.step(connection, access.actor, access.project, question_id, back=back, now=utc_now())
     return _respond(state, access, moved)
 
@@ -251,8 +285,11 @@ def _out(
 ) -> list[QuestionOut]:
     people = accounts.names(connection, (one.created_by for one in found))
     redoable = store.redoable(connection, [one.id for one in found])
-    findings = findings_of(connection, access.project, found, utc_now())
+    blind = {one.id for one in found if _is_blind(connection, access, one)}
+    findings = findings_of(connection, access.project, [one for one in found if one.id not in blind], utc_now())
     return [
         question_out(one, people, can_redo=one.id in redoable, findings=findings[one.id], merged=merged)
+        if one.id not in blind
+        else blinded(question_out(one, people, can_redo=False))
         for one in found
     ]
