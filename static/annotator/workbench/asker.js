@@ -34,7 +34,9 @@ export function makeAsker(bench) {
         return null;
       }
       if (!(error instanceof ApiError)) throw error;
-      if (!controller.signal.aborted) say(error.message, { isBad: true, retry });
+      // What was refused for what it says is refused again.
+      const isWorthIt = error.status === 0 || error.status >= 429;
+      if (!controller.signal.aborted) say(error.message, { isBad: true, retry: isWorthIt ? retry : null });
       onfail?.(error);
       return null;
     } finally {

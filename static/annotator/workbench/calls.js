@@ -5,11 +5,15 @@ import { byId, make, named } from "../dom.js";
 import { ago, moment } from "../format.js";
 import { toast } from "../toast.js";
 import { TITLES } from "./tools.js";
+import { titleOf } from "./words.js";
 
 const PAGE = 12;
 
 export class Calls {
-  constructor(bench, { onopen }) {
+  // desk: names places and kinds. onopen(call): its recording is wanted.
+  constructor(desk, { onopen }) {
+    const { bench } = desk;
+    this.desk = desk;
     this.bench = bench;
     this.onopen = onopen;
     this.isSaved = false;
@@ -62,8 +66,8 @@ export class Calls {
   }
 
   row(call) {
-    const title = call.label || call.summary;
-    const about = `${TITLES[call.tool]} · ${call.provider} · ${ago(call.created_at)}`;
+    const title = this.title(call);
+    const about = `${TITLES[call.tool]} · ${this.desk.titles.get(call.provider) ?? call.provider} · ${ago(call.created_at)}`;
     const open = make(
       "button",
       { type: "button", class: "call", title: moment(call.created_at), onclick: () => this.onopen(call) },
@@ -90,8 +94,12 @@ export class Calls {
     return item;
   }
 
+  title(call) {
+    return call.label || titleOf(call, this.desk);
+  }
+
   rename(call, item) {
-    const input = make("input", { name: "label", value: call.label || call.summary, maxlength: 200, "aria-label": "Name of the call", dir: "auto" });
+    const input = make("input", { name: "label", value: this.title(call), maxlength: 200, "aria-label": "Name of the call", dir: "auto" });
     const back = () => item.replaceWith(this.row(call));
     const form = make(
       "form",
@@ -120,7 +128,7 @@ export class Calls {
     try {
       await send("PATCH", this.bench.api(`/calls/${call.id}`), changes);
       await this.load();
-      this.list.querySelector(`[aria-label="${CSS.escape(`Save ${changes.label ?? (call.label || call.summary)}`)}"]`)?.focus();
+      this.list.querySelector(`[aria-label="${CSS.escape(`Save ${changes.label ?? this.title(call)}`)}"]`)?.focus();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       toast(error.message, { isBad: true });

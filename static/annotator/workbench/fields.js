@@ -16,7 +16,7 @@ export function localTime(date = new Date()) {
 function labelled(field, input, ...after) {
   return make(
     "div",
-    { class: `row ${field.kind}` },
+    { class: `row row-${field.kind}` },
     make("label", { for: input.id }, field.label),
     make("div", { class: "field" }, input, ...after),
   );
@@ -116,6 +116,7 @@ function timeField(field) {
   const made = textField(field, { type: "datetime-local", pattern: null, maxlength: null });
   return {
     ...made,
+    element: make("div", {}, made.element, make("p", { class: "quiet" }, "In the local time of the place.")),
     fill: (value) => {
       // A time with an offset keeps its clock: the box knows local times only.
       made.input.value = value ? value.slice(0, 16) : field.isRequired ? localTime() : "";

@@ -92,7 +92,7 @@ async function startTools() {
 
 async function start() {
   wireKeys();
-  new Calls(bench, { onopen: openCall });
+  new Calls(desk, { onopen: openCall });
   const editor = import("../editor/main.js").then(({ start: startEditor }) => startEditor(bench));
   try {
     await startTools();

@@ -51,7 +51,7 @@ export class PlaceField {
       onkeydown: (event) => this.onKey(event),
       onblur: () => this.close(),
     });
-    const choose = make("button", { type: "button", class: "aim", "aria-label": `${label}: choose on the map`, title: "Choose on the map", onclick: () => this.aim() }, "⌖");
+    const choose = make("button", { type: "button", class: "aim", "aria-label": `${label}: choose on the map`, title: "Choose on the map", onclick: () => this.aim() }, make("span", { class: "target", "aria-hidden": "true" }));
     this.element = make("div", { class: "pick" }, make("label", { for: this.id }, label), make("div", { class: "field" }, this.input, choose), this.list);
     this.fill(standard);
   }

@@ -37,10 +37,13 @@ export function valueButton(pointer, text, label, { title, className = "" } = {}
 
 // Lengths and times are rounded for reading; the title tells them exactly.
 export const metresButton = (pointer, metres, label = "Distance", { sign = "" } = {}) =>
-  valueButton(pointer, `${sign}${distance(metres)}`, label, { title: exactMetres(metres) });
+  valueButton(pointer, `${sign}${distance(metres)}`, label, { title: exactMetres(metres), className: "figure" });
+
+// A detour of seconds is none of a minute.
+const rough = (seconds, sign) => (sign && seconds < 60 ? `${Math.round(seconds)} s` : duration(seconds));
 
 export const secondsButton = (pointer, seconds, label = "Duration", { sign = "", after = "" } = {}) =>
-  valueButton(pointer, `${sign}${duration(seconds)}${after}`, label, { title: exactSeconds(seconds) });
+  valueButton(pointer, `${sign}${rough(seconds, sign)}${after}`, label, { title: exactSeconds(seconds), className: "figure" });
 
 async function copy(text) {
   try {

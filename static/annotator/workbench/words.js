@@ -24,7 +24,7 @@ const TITLES = {
     return `${what || "Places"}, within ${distance(params.radius_m ?? 1000)} of ${known.nameOf(params)}`;
   },
   reverse_geocode: ({ params }, { known }) => `What is at ${known.nameOf(params)}`,
-  place_details: ({ params, result }) => (result.place ? placeName(result.place) : params.place_id),
+  place_details: ({ params, result }, { known }) => (result?.place ? placeName(result.place) : known.nameOf(params)),
   compute_routes: ({ params }, words) => `${MODES[params.mode] ?? "Way"} ${fromTo(params, words)}`,
   search_along_route: ({ params }, words) => {
     const what = params.keyword ? `“${params.keyword}”` : words.typeTitle(params.type ?? "place");
@@ -38,7 +38,7 @@ const TITLES = {
 
 const fromTo = ({ origin, destination }, { known }) => `from ${known.nameOf(origin)} to ${known.nameOf(destination)}`;
 
-// words: { known, typeTitle(key) }
+// Of an answer, or of a call whose answer is not here. words: { known, typeTitle(key) }
 export const titleOf = (answer, words) => TITLES[answer.tool]?.(answer, words) ?? answer.tool;
 
 // One line about what came back.
