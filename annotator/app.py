@@ -50,6 +50,7 @@ from annotator.web.pages import evidence as evidence_pages
 from annotator.web.pages import home as home_pages
 from annotator.web.pages import people as people_pages
 from annotator.web.pages import review as review_pages
+from annotator.web.pages import transfer as transfer_pages
 from annotator.web.pages import workbench as workbench_pages
 from annotator.web.state import AppState
 
@@ -90,6 +91,7 @@ _ROUTED = (
     workbench_pages,
     review_pages,
     dataset_pages,
+    transfer_pages,
     evidence_pages,
 )
 

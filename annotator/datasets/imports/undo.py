@@ -1,5 +1,6 @@
 """Undoing an import as a whole: everything that it made goes out of sight, and can be brought back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +10,10 @@ from annotator.datasets.jobs import Job
 from annotator.errors import ConflictError
 from annotator.people.actor import Actor
 from annotator.people.audit import record
-from annotator.store.tables import context, question, revision
+from annotator.store.tables import audit_log, context, question, revision
 
 _PART = 500
+_UNDO, _REDO = "import.undo", "import.redo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def undo(connection: Connection, actor: Actor, job: Job, *, now: datetime) -> Un
     done = Undone(
         _set_deleted(connection, context, gone, now), _set_deleted(connection, question, questions, now), len(busy)
     )
-    _told(connection, actor, job, "import.undo", done, now)
+    _told(connection, actor, job, _UNDO, done, now)
     return done
 
 
@@ -54,21 +56,19 @@ def redo(connection: Connection, actor: Actor, job: Job, *, now: datetime) -> Un
         _restore(connection, context, _made(connection, job, "context")),
         _restore(connection, question, _made(connection, job, "question")),
     )
-    _told(connection, actor, job, "import.redo", done, now)
+    _told(connection, actor, job, _REDO, done, now)
     return done
 
 
-def num_left(connection: Connection, job: Job) -> int:
-    """Questions of an import that are in sight."""
-    ids = _made(connection, job, "question")
-    return sum(
-        len(
-            connection.execute(
-                select(question.c.id).where(question.c.id.in_(part), question.c.deleted_at.is_(None))
-            ).all()
-        )
-        for part in _parts(ids)
+def undone_among(connection: Connection, job_ids: Sequence[str]) -> set[str]:
+    """Which of these imports were undone last, and not brought back since."""
+    found = (
+        select(audit_log.c.subject_id, audit_log.c.action)
+        .where(audit_log.c.subject_id.in_(job_ids), audit_log.c.action.in_((_UNDO, _REDO)))
+        .order_by(audit_log.c.seq)
     )
+    last = {row.subject_id: row.action for row in connection.execute(found)}
+    return {job_id for job_id, action in last.items() if action == _UNDO}
 
 
 def _require_import(job: Job) -> None:
