@@ -10,7 +10,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from annotator import __version__
-from annotator.assembly import open_service, prepare_town
+from annotator.assembly import TOWN_NAME, open_service, prepare_town
+from annotator.demo.project.build import build_demo
 from annotator.errors import MapqatorError, StorageError
 from annotator.maps.service import MapService
 from annotator.paths import static_dir
@@ -150,9 +151,12 @@ async def _prepare(state: AppState) -> None:
     state.starting = "building the embedded town"
     try:
         await asyncio.to_thread(prepare_town, state.settings)
+        if state.settings.town and state.is_single_user:
+            state.starting = "writing the demo project"
+            await build_demo(state.service, TOWN_NAME)
     except MapqatorError as error:
         # Recordings and other providers work without it, so the program goes on and says why it has no map.
-        logger.error("the embedded town cannot be built: %s", error)
+        logger.error("the embedded town cannot be had: %s", error)
     state.starting = None
 
 

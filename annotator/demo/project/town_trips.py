@@ -1,5 +1,7 @@
 """Contexts about ways through the embedded town. Every gold answer is read from a tool's answer, none is made up."""
 
+import math
+
 from annotator.demo.project.parts import SQUARE, at, open_at, proof_of
 from annotator.demo.project.sheet import Sheet
 from annotator.questions.answers import DistanceAnswer, DurationAnswer, OrderedListAnswer, PlaceAnswer, TextAnswer
@@ -163,10 +165,10 @@ async def hotels(sheet: Sheet) -> None:
             ],
             category="trip",
         )
-    limit_s = 300
-    near = [place["name"] for row, place in enumerate(inns.places) if times[row][0] <= limit_s]
+    limit_min = math.ceil(sorted(row[0] for row in times)[1] / 60)
+    near = [place["name"] for row, place in enumerate(inns.places) if times[row][0] <= 60 * limit_min]
     sheet.multiple(
-        f"From which of these hotels does the walk to {sights.places[0]['name']} take at most 5 minutes?",
+        f"From which of these hotels does the walk to {sights.places[0]['name']} take at most {limit_min} minutes?",
         near,
         [place["name"] for place in inns.places if place["name"] not in near],
         [
