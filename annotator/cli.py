@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from annotator import __version__
-from annotator.commands import maps, providers, serve, tool
+from annotator.commands import datasets, maps, providers, serve, tool
 from annotator.errors import MapqatorError
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app.add_typer(maps.app, name="map")
 app.add_typer(tool.app, name="tool")
 app.add_typer(providers.app, name="providers")
 app.command("types")(tool.types)
+app.command("freeze")(datasets.freeze)
+app.command("verify")(datasets.verify)
+app.command("replay")(datasets.replay)
 
 BAD_USE = 2
 """Exit code for everything that the user can put right."""

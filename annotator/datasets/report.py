@@ -96,3 +96,12 @@ class Users:
         else:
             for number, pointers in sorted(self._of[sha].items()):
                 yield number, tuple(dict.fromkeys(pointers))
+
+
+def as_lines(report: Report) -> Iterator[str]:
+    """Each finding in one line, for a terminal."""
+    for finding in report.findings:
+        about = [] if finding.question is None else [f"question {finding.question}"]
+        about += [] if finding.context is None else [f"context {finding.context}"]
+        about += [] if finding.pointer is None else [f"at {finding.pointer or 'the whole document'}"]
+        yield f"{', '.join(about) or 'snapshot'}: {finding.message} [{finding.code}]"

@@ -6,7 +6,7 @@ named: the question, and the pointer in the document that changed.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -266,13 +266,3 @@ class _Verifier:
         finding = Finding(code=code, message=message, question=question, context=context, pointer=pointer, sha=sha)
         if finding not in self._findings[-50:]:
             self._findings.append(finding)
-
-
-def first_words(report: Report) -> Iterator[str]:
-    """Each finding in one line, for a terminal."""
-    for finding in report.findings:
-        about = f"question {finding.question}" if finding.question is not None else ""
-        if finding.context is not None:
-            about = f"{about} (context {finding.context})" if about else f"context {finding.context}"
-        place = "" if finding.pointer is None else f" at {finding.pointer or 'the whole document'}"
-        yield f"{about or 'snapshot'}{place}: {finding.message} [{finding.code}]"

@@ -107,7 +107,7 @@ async def _write(settings: Settings) -> None:
 
 
 async def write_project(service: MapService, slug: str = SLUG) -> None:
-    """Six approved questions about four contexts: two around the centre that share places, one far away, one computed."""
+    """Six approved questions about four contexts, of which two share places."""
     manifest = service.library.manifests()[0]
     lat, lon = manifest.bbox.center
 
