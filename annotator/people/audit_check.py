@@ -68,3 +68,8 @@ def verify_chain(connection: Connection) -> ChainReport:
                 faults.append(Fault(row["seq"], "its content is not what was written"))
             seq, head = row["seq"], row["row_hash"]
     return ChainReport(num_rows, head, tuple(faults[:MAX_FAULTS]))
+
+
+def has_row(connection: Connection, hash_of_row: str) -> bool:
+    """Whether some row has this hash: of a whole chain, it proves that everything up to it is as it was then."""
+    return connection.execute(select(audit_log.c.seq).where(audit_log.c.row_hash == hash_of_row)).first() is not None

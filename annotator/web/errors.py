@@ -86,7 +86,9 @@ def wants_page(request: Request) -> bool:
 
 def error_page(request: Request, status: int, message: str) -> Response:
     """An error as a page, with the way back."""
-    return page(request, request.app.state.mapqator, "people/error.html", status=status, message=message)
+    title = {403: "Not allowed", 404: "Not found"}.get(status, "That did not work")
+    state = request.app.state.mapqator
+    return page(request, state, "people/error.html", status=status, heading=title, message=message)
 
 
 def _target(request: Request) -> str:

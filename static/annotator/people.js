@@ -30,6 +30,21 @@ document.addEventListener("click", async ({ target }) => {
   }
 });
 
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-show-secret]");
+  if (!button) return;
+  try {
+    const { secret } = await getJson(button.dataset.showSecret);
+    const line = button.closest("article").querySelector(".field");
+    line.hidden = false;
+    line.querySelector("code").textContent = secret;
+    line.querySelector("code").focus();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    toast(error.message, { isBad: true });
+  }
+});
+
 // What this browser keeps of its own goes along with what the account keeps.
 document.addEventListener("click", ({ target }) => {
   const { forget } = target.closest?.("[data-forget]")?.dataset ?? {};

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from annotator.people import accounts, members, sessions, tokens
+from annotator.people import accounts, members, sessions, tokens, webhooks
 from annotator.people.overview import overview
 from annotator.people.passwords import MIN_LENGTH
 from annotator.people.roles import ROLES, Permission
@@ -18,6 +18,7 @@ from annotator.web.me import token_out
 from annotator.web.pages.setting_fields import GROUPS, fields
 from annotator.web.render import page
 from annotator.web.state import State
+from annotator.web.webhooks import delivery_out, webhook_out
 
 router = APIRouter(include_in_schema=False)
 
@@ -112,3 +113,19 @@ def activity(
     return page(
         request, state, "people/activity.html", access, log=found, action=action, by=by, is_first=cursor is None
     )
+
+
+@router.get("/p/{project}/webhooks")
+def webhook_list(request: Request, state: State, access: Managing) -> HTMLResponse:
+    """Who is told what happens in a project, and whether it arrived."""
+    with state.database.reading() as connection:
+        found = webhooks.listing(connection, access.project.id)
+        counts = webhooks.num_by_state(connection, [item.id for item in found])
+        shown = [
+            (
+                webhook_out(item, counts[item.id]),
+                [delivery_out(one) for one in webhooks.deliveries(connection, access.project.id, item.id, limit=10)],
+            )
+            for item in found
+        ]
+    return page(request, state, "people/webhooks.html", access, webhooks=shown)
