@@ -33,8 +33,8 @@ const hours = (place, at) =>
 // `do` has details(place), add(place), put(place, "origin" | "destination").
 export function placeCard(place, index, at, act) {
   const name = placeName(place);
-  const quiet = (title, run, label) =>
-    make("button", { type: "button", class: "quiet-button", "aria-label": `${label}: ${name}`, onclick: run }, title);
+  const quiet = (title, run) =>
+    make("button", { type: "button", class: "quiet-button", "aria-label": `${title}: ${name}`, onclick: run }, title);
   const facts = [
     typeButton(place, at),
     place.address && valueButton(`${at}/address`, place.address, "Address"),
@@ -54,10 +54,10 @@ export function placeCard(place, index, at, act) {
       make(
         "p",
         { class: "acts" },
-        quiet("Details", () => act.details(place), "Details"),
-        act.canWrite && quiet("Add", () => act.add(place), "Add to context"),
-        act.canWrite && quiet("From here", () => act.put(place, "origin"), "Start here"),
-        act.canWrite && quiet("To here", () => act.put(place, "destination"), "Go here"),
+        quiet("Details", () => act.details(place)),
+        act.canWrite && quiet("Add", () => act.add(place)),
+        act.canWrite && quiet("From here", () => act.put(place, "origin")),
+        act.canWrite && quiet("To here", () => act.put(place, "destination")),
       ),
     ),
   );

@@ -119,9 +119,9 @@ export function routeList(answer, chosen, act, nameOf) {
               make(
                 "p",
                 { class: "acts" },
-                make("button", { type: "button", class: "quiet-button", "aria-pressed": String(index === chosen), "aria-label": `Show route ${index + 1} in front`, onclick: () => act.choose(index) }, "Show in front"),
+                make("button", { type: "button", class: "quiet-button", "aria-pressed": String(index === chosen), "aria-label": `Show in front: route ${index + 1}`, onclick: () => act.choose(index) }, "Show in front"),
                 act.canWrite &&
-                  make("button", { type: "button", class: "quiet-button", "aria-label": `Add only route ${index + 1} to the context`, onclick: () => act.addRoute(index) }, "Add only this"),
+                  make("button", { type: "button", class: "quiet-button", "aria-label": `Add only this: route ${index + 1}`, onclick: () => act.addRoute(index) }, "Add only this"),
               ),
           ),
         );
