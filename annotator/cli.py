@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from annotator import __version__
-from annotator.commands import datasets, maps, providers, serve, tool
+from annotator.commands import datasets, maps, people, providers, serve, tool, transfer
 from annotator.errors import MapqatorError
 
 app = typer.Typer(
@@ -22,7 +22,12 @@ app.command("serve")(serve.serve)
 app.add_typer(maps.app, name="map")
 app.add_typer(tool.app, name="tool")
 app.add_typer(providers.app, name="providers")
+app.add_typer(people.user, name="user")
+app.add_typer(people.project, name="project")
+app.add_typer(people.audit, name="audit")
 app.command("types")(tool.types)
+app.command("import")(transfer.import_file)
+app.command("export")(transfer.export)
 app.command("freeze")(datasets.freeze)
 app.command("verify")(datasets.verify)
 app.command("replay")(datasets.replay)
