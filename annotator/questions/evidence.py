@@ -112,11 +112,11 @@ def attach(
     """The value at a pointer of a recorded result as evidence, with its place in the provider's body.
 
     Args:
-        pointer: into the result; empty is the whole of it.
+        pointer: into the result; empty is the whole of it, where it was computed here.
 
     Raises:
         NotFoundError: the call is not recorded, its content has expired, or there is no value at the pointer.
-        InputError: the pointer is malformed, or the value is too large to be one piece of evidence.
+        InputError: the pointer is malformed, or what it points at is too much to be one piece of evidence.
         TamperedError: what is stored is not what was recorded.
     """
     call = load_results(connection, [tool_call_id], now)[tool_call_id]
@@ -128,6 +128,11 @@ def attach(
     value = pointers.look_up(call.result, pointer)
     if value is pointers.MISSING:
         raise NotFoundError(f"the result of this call has nothing at '{pointer[:200]}'")
+    if not pointer and call.tool not in COMPUTED_TOOLS:
+        raise InputError(
+            f"only results of {' and '.join(COMPUTED_TOOLS)} are evidence as a whole; point at a value of this one",
+            param="pointer",
+        )
     if len(canonical(value)) > MAX_VALUE_CHARACTERS:
         raise InputError("this is too much for one piece of evidence; point at a single value in it", param="pointer")
     return Evidence(
@@ -156,11 +161,6 @@ def attach_computed(
         InputError: the call is none of a computed tool.
         NotFoundError: the call is not recorded.
     """
-    call = load_results(connection, [tool_call_id], now)[tool_call_id]
-    if call.tool not in COMPUTED_TOOLS:
-        raise InputError(
-            f"only {' and '.join(COMPUTED_TOOLS)} are evidence as a whole; point at a value of {call.tool}"
-        )
     return attach(connection, tool_call_id, "", role=role, option_key=option_key, now=now)
 
 

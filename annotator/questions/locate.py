@@ -22,7 +22,12 @@ _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 _OSM_ID = re.compile(r"[nwr](\d+)")
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _UNITS = ("m", "s", "deg")
-_SIMILAR_KEY = 75.0
+_SIMILAR_KEY = 80.0
+_OTHER_UNITS = {
+    "_m": frozenset({"time", "times", "duration", "durations", "seconds"}),
+    "_s": frozenset({"distance", "distances", "length", "meters", "metres", "offset"}),
+}
+"""Words of a provider's name by which a number is no distance, or no duration, though it is the same number."""
 
 type Steps = tuple[str | int, ...]
 
@@ -56,9 +61,15 @@ def is_same(value: Any, raw: Any, key: str = "") -> bool:
         return value is raw
     if isinstance(value, int | float):
         number = _number(raw, key)
-        return number is not None and abs(number - value) <= _rounding(key)
+        return number is not None and (abs(number - value) <= _rounding(key) or _is_scaled(value, number, key))
     if isinstance(value, str):
-        return isinstance(raw, str) and (raw == value or raw.split() == value.split() != [])
+        if key == "pid":
+            return _is_id(raw, _forms_of(value))
+        if not isinstance(raw, str):
+            return False
+        if key == "country_code":
+            return raw.lower() == value.lower()
+        return raw == value or raw.split() == value.split() != []
     if isinstance(value, list):
         return (
             isinstance(raw, list)
@@ -91,7 +102,7 @@ def locate(document: Any, value: Any, pointer: str, place_id: str | None = None)
     for num_visited, (steps, raw) in enumerate(_values(document)):
         if num_visited > MAX_VISITED:
             return None
-        if is_same(value, raw, key):
+        if is_same(value, raw, key) and not _is_of_other_unit(steps, key):
             candidates.append(steps)
         if wanted_ids and _is_id(raw, wanted_ids):
             ids.append(steps)
@@ -133,6 +144,11 @@ def _values(document: Any) -> Iterator[tuple[Steps, Any]]:
             waiting.extend(((*steps, index), value[index]) for index in reversed(range(len(value))))
 
 
+def _is_of_other_unit(steps: Steps, key: str) -> bool:
+    name = next((step for step in reversed(steps) if isinstance(step, str)), "")
+    return not _OTHER_UNITS.get(key[-2:], frozenset()).isdisjoint(_words([name]).split())
+
+
 def _number(raw: Any, key: str) -> float | None:
     if isinstance(raw, int | float):
         return raw
@@ -142,6 +158,13 @@ def _number(raw: Any, key: str) -> float | None:
         if key.endswith("_s") and (seconds := _SECONDS.fullmatch(raw)):
             return float(seconds[1])
     return None
+
+
+def _is_scaled(value: float, number: float, key: str) -> bool:
+    """Kilometres for metres, or milliseconds for seconds, where the number is one that is hardly there by chance."""
+    if key.endswith("_m"):
+        return not float(number).is_integer() and abs(number * 1000 - value) <= _rounding(key)
+    return key.endswith("_s") and number >= 1000 and abs(number / 1000 - value) <= _rounding(key)
 
 
 def _rounding(key: str) -> float:
