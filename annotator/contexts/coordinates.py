@@ -6,7 +6,8 @@ import unicodedata
 from annotator.errors import InputError
 from annotator.geo import LatLon, round_degrees
 
-_NUMBER = r"[+-]?(?:\d{1,3}(?:[.,]\d+)?|\.\d+)"
+_NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d+)?|\.\d+)"
+_COMMA_NUMBER = r"[+-]?\d{1,3},\d+"
 # Letters of the directions may stand before or after; the marks are those of keyboards and of typesetters.
 _ANGLE = re.compile(
     r"""
@@ -18,11 +19,14 @@ _ANGLE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_DECIMALS = re.compile(rf"\s*({_NUMBER})\s*°?\s*(?:[,;/|]\s*|\s+)({_NUMBER})\s*°?\s*")
+_DECIMALS = re.compile(rf"({_NUMBER})\s*°?\s*(?:[,;/|]\s*|\s+)({_NUMBER})\s*°?")
+# Where commas write decimals, another mark or a space has to part the two.
+_COMMA_DECIMALS = re.compile(rf"({_COMMA_NUMBER})\s*°?\s*(?:[;/|]\s*|,?\s+)({_COMMA_NUMBER})\s*°?")
 _WORDS = re.compile(r"\b(latitude|longitude|lat|lon|lng|long)\b\s*[:=]?", re.IGNORECASE)
-# What typesetters and keyboards of other scripts write instead: minus and dash, quotes, primes, accents, Arabic comma.
+# What typesetters and keyboards of other scripts write instead: minus and dash, quotes, primes, accents, Arabic
+# comma and decimal mark.
 _SAME = str.maketrans(
-    dict(zip("\u2212\u2013\u2018\u2019\u2032\u00b4`\u201c\u201d\u2033\u060c", "--'''''\"\"\",", strict=True))
+    dict(zip("\u2212\u2013\u2018\u2019\u2032\u00b4`\u201c\u201d\u2033\u060c\u066b", "--'''''\"\"\",.", strict=True))
 )
 
 
@@ -62,10 +66,9 @@ def checked(lat: float, lon: float) -> LatLon:
 
 
 def _decimal(text: str) -> LatLon | None:
-    found = _DECIMALS.fullmatch(text)
+    found = _DECIMALS.fullmatch(text) or _COMMA_DECIMALS.fullmatch(text)
     if found is None:
         return None
-    # `45,39; 7,42` writes decimals with commas, `45.39,7.42` parts the two with one.
     return float(found[1].replace(",", ".")), float(found[2].replace(",", "."))
 
 

@@ -1,8 +1,8 @@
 """How many tokens a text takes, estimated without a model.
 
-The estimate is for tokenizers with large vocabularies, of which none is at hand here: it gives 4.3 characters a token on
-encyclopedic prose (wikitext-2), 2.9 on MapEval's 215 contexts, and 3.2 on the embedded town's. Measured against two small
-real tokenizers, it is low by a factor that hardly changes with the text, so that it compares contexts well:
+The estimate is for tokenizers with large vocabularies, of which none is at hand here: it gives 4.3 characters a token
+on encyclopedic prose (wikitext-2), 2.9 on MapEval's 215 contexts, and 3.2 on the embedded town's. Measured against two
+small real tokenizers, it is low by a factor that hardly changes with the text, so that it compares contexts well:
 
 | tokenizer (vocabulary) | text | tokens / estimate: median, 10th to 90th percentile |
 | --- | --- | --- |
