@@ -15,8 +15,8 @@ from annotator.store.tables import comment, context, dataset, question
 
 Subject = Literal["context", "question", "dataset"]
 
-ABOUT = r"^(body|gold|explanation|category|tags|options\.[A-Za-z0-9]{1,8}|(evidence|items)\.[A-Za-z0-9_-]{1,32})$"
-"""Parts of a question or context that a comment may be about."""
+ABOUT = r"^(|body|gold|explanation|category|tags|options\.[A-Za-z0-9]{1,8}|(evidence|items)\.[A-Za-z0-9_-]{1,32})$"
+"""Parts of a question or context that a comment may be about; empty for the whole."""
 
 _TABLES: dict[Subject, Table] = {"context": context, "question": question, "dataset": dataset}
 
@@ -82,7 +82,7 @@ def add(
             "parent_id": thread,
             "account_id": actor.account_id,
             "body": _said(body),
-            "about": about if parent is None else parent.about,
+            "about": (about or None) if parent is None else parent.about,
             "created_at": now,
         },
     )
@@ -131,7 +131,7 @@ def num_open(connection: Connection, project_id: str, subject_ids: list[str]) ->
         )
         .group_by(comment.c.subject_id)
     )
-    return dict(rows)
+    return {row[0]: row[1] for row in rows}
 
 
 def edit(

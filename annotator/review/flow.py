@@ -12,8 +12,7 @@ from annotator.questions.model import Status
 from annotator.questions.store import Question
 from annotator.review import standing
 from annotator.review.standing import UNDECIDED
-from annotator.store.ids import new_id
-from annotator.store.tables import lead_time, revision
+from annotator.store.tables import revision
 
 REVIEWED: tuple[Status, ...] = (*UNDECIDED, "approved", "changes_requested", "rejected")
 """Statuses that verdicts lead to, so that taking a verdict back leads out of them."""
@@ -77,23 +76,3 @@ def refuse_decided(found: Question, doing: str) -> None:
     if found.status not in UNDECIDED:
         words = found.status.replace("_", " ")
         raise ConflictError(f"question {found.number} is {words}; only submitted questions can be {doing}")
-
-
-def note_time(
-    connection: Connection, actor: Actor, project: Project, subject: str, subject_id: str, active_ms: int, now: datetime
-) -> None:
-    """Keeps how long somebody worked on an answer or a review; nothing where that was not measured."""
-    if active_ms <= 0:
-        return
-    connection.execute(
-        lead_time.insert(),
-        {
-            "id": new_id(now),
-            "project_id": project.id,
-            "account_id": actor.account_id,
-            "subject": subject,
-            "subject_id": subject_id,
-            "active_ms": active_ms,
-            "created_at": now,
-        },
-    )

@@ -1,9 +1,9 @@
 """How far a project is. Every question is in exactly one bucket, whether or not the project has review switched on."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from annotator.people.projects import Project
 from annotator.questions.model import Status
@@ -112,26 +112,23 @@ def of_people(connection: Connection, project: Project) -> list[PersonProgress]:
             .group_by(response.c.account_id, response.c.status)
         )
     }
-    reviews: dict[str, int] = dict(
-        connection.execute(
-            select(review.c.account_id, func.count())
-            .where(review.c.project_id == project.id, review.c.withdrawn_at.is_(None))
-            .group_by(review.c.account_id)
-        )
+    reviews = _by_account(
+        connection,
+        select(review.c.account_id, func.count())
+        .where(review.c.project_id == project.id, review.c.withdrawn_at.is_(None))
+        .group_by(review.c.account_id),
     )
-    open_tasks: dict[str, int] = dict(
-        connection.execute(
-            select(assignment.c.account_id, func.count())
-            .where(assignment.c.project_id == project.id, assignment.c.state == "open")
-            .group_by(assignment.c.account_id)
-        )
+    open_tasks = _by_account(
+        connection,
+        select(assignment.c.account_id, func.count())
+        .where(assignment.c.project_id == project.id, assignment.c.state == "open")
+        .group_by(assignment.c.account_id),
     )
-    roles: dict[str, str] = dict(
-        connection.execute(
-            select(membership.c.account_id, membership.c.role)
-            .where(membership.c.project_id == project.id)
-            .order_by(membership.c.created_at, membership.c.account_id)
-        )
+    roles = _by_account(
+        connection,
+        select(membership.c.account_id, membership.c.role)
+        .where(membership.c.project_id == project.id)
+        .order_by(membership.c.created_at, membership.c.account_id),
     )
     everybody = dict.fromkeys([*roles, *sorted({*wrote, *reviews, *(one for one, _ in answers)})])
     return [
@@ -146,6 +143,10 @@ def of_people(connection: Connection, project: Project) -> list[PersonProgress]:
         )
         for account_id in everybody
     ]
+
+
+def _by_account(connection: Connection, query: Select[Any]) -> dict[str, Any]:
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _empty() -> dict[Bucket, int]:

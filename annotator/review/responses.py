@@ -12,7 +12,9 @@ from annotator.errors import ConflictError, InputError, NotFoundError
 from annotator.people.actor import Actor
 from annotator.people.audit import record
 from annotator.people.projects import Project
+from annotator.questions import lead_times
 from annotator.questions import store as questions
+from annotator.questions.lead_times import Worked
 from annotator.review import assignments, flow
 from annotator.review.given import Given, check_given, read_given
 from annotator.review.standing import UNDECIDED
@@ -90,7 +92,8 @@ def respond(
         "created_at": now,
     }
     connection.execute(response.insert(), made)
-    flow.note_time(connection, actor, project, "response", question_id, active_ms, now)
+    worked = Worked("response", str(made["id"]), active_ms)
+    lead_times.record(connection, actor.account_id, project.id, [worked], now=now)
     state: Literal["skipped", "done"] = "skipped" if given is None else "done"
     assignments.close(connection, actor, "answer", question_id, state, now)
     # What was answered is nobody's business yet, and the log is read by more people than answers are.

@@ -13,7 +13,9 @@ from annotator.errors import ConflictError, InputError, NotFoundError
 from annotator.people.actor import Actor
 from annotator.people.audit import record
 from annotator.people.projects import Project
+from annotator.questions import lead_times
 from annotator.questions import store as questions
+from annotator.questions.lead_times import Worked
 from annotator.review import assignments, flow, standing
 from annotator.review.standing import Verdict
 from annotator.store.ids import new_id
@@ -94,7 +96,8 @@ def give(
             "created_at": now,
         },
     )
-    flow.note_time(connection, actor, project, "review", question_id, active_ms, now)
+    worked = Worked("review", review_id, active_ms)
+    lead_times.record(connection, actor.account_id, project.id, [worked], now=now)
     assignments.close(connection, actor, "review", question_id, "done", now)
     record(
         connection,

@@ -107,7 +107,7 @@ def test_somebody_alone_may_review_their_own(team):
 def test_approving_needs_the_whole_checklist(make_team):
     team = make_team(checklist=("One reading.", "No giveaway."))
     question = team.ask()
-    with pytest.raises(InputError, match="not ticked: “No giveaway.”"):
+    with pytest.raises(InputError, match=r"not ticked: “No giveaway\.”"):
         team.review("rosa", question, "approve", checklist=("One reading.",))
     made = team.review("rosa", question, "approve", checklist=("No giveaway.", "One reading.", "Something else"))
     assert made.checklist == ("One reading.", "No giveaway.")
