@@ -15,6 +15,7 @@ from annotator.demo.project.build import build_demo
 from annotator.errors import MapqatorError, StorageError
 from annotator.maps.service import MapService
 from annotator.paths import static_dir
+from annotator.people.webhook_worker import WebhookWorker
 from annotator.settings import Settings
 from annotator.web import (
     admin,
@@ -105,7 +106,16 @@ def build_app(settings: Settings) -> FastAPI:
         async with open_service(settings) as service:
             app.state.mapqator = state = AppState(settings, service, Metrics())
             announce_setup(state)
-            tasks = (asyncio.create_task(_prepare(state)), asyncio.create_task(_sweep(service)))
+            webhook_worker = WebhookWorker(
+                service.store.database,
+                lambda: state.secret_key,
+                private_hosts=settings.webhook_private_hosts,
+            )
+            tasks = (
+                asyncio.create_task(_prepare(state)),
+                asyncio.create_task(_sweep(service)),
+                asyncio.create_task(webhook_worker.run()),
+            )
             try:
                 yield
             finally:
@@ -151,7 +161,7 @@ async def _prepare(state: AppState) -> None:
     state.starting = "building the embedded town"
     try:
         await asyncio.to_thread(prepare_town, state.settings)
-        if state.settings.town and state.is_single_user:
+        if state.settings.town and state.settings.demo and state.is_single_user:
             state.starting = "writing the demo project"
             await build_demo(state.service, TOWN_NAME)
     except MapqatorError as error:

@@ -16,6 +16,7 @@ SETTINGS = (
     "max_response_bytes",
     "max_wait_s",
     "town",
+    "demo",
     "host",
     "port",
     "max_body_bytes",

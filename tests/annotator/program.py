@@ -28,9 +28,10 @@ class Annotator:
 
 
 def program_env(data_dir: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which `mapqator` knows this data folder and nothing of the machine's own settings."""
+    """An environment in which `mapqator` knows this data folder and nothing of the machine's own settings; it makes no
+    demo project, which takes seconds."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAPQATOR_")}
-    return kept | {"MAPQATOR_DATA_DIR": str(data_dir)} | dict(env or {})
+    return kept | {"MAPQATOR_DATA_DIR": str(data_dir), "MAPQATOR_DEMO": "false"} | dict(env or {})
 
 
 @contextmanager

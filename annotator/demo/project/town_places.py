@@ -22,7 +22,7 @@ async def pharmacies(sheet: Sheet) -> None:
         category="nearby",
         explanation=f"{first['name']} is {first['distance_m']:.0f} m away, and every other one is farther.",
     )
-    for place, day, clock in ((first, "Saturday", "15:00"), (second, "Sunday", "11:00"), (third, "Sunday", "11:00")):
+    for place, day, clock in ((first, "Saturday", "15:00"), (second, "Sunday", "11:00"), (third, "Wednesday", "18:45")):
         said = await open_at(sheet, place, day, clock)
         is_open = said.get("/state") == "open"
         sheet.yes_no(

@@ -115,15 +115,15 @@ async def lunch(sheet: Sheet) -> None:
         [proof_of(found, place, "detour/duration_s", "supports", place["name"]) for place in short[:4]],
         category="trip",
     )
+    half_m = found.get("/route/distance_m") / 2
+    early = [place for place in found.places if place["detour"]["offset_m"] < half_m]
     sheet.multiple(
-        f"Which of these are restaurants along the way to {goal['name']}?",
-        [least["name"], most["name"]],
-        ["Lion Pharmacy", "Railway Museum"],
-        [
-            proof_of(found, least, "name", "supports", least["name"]),
-            proof_of(found, most, "name", "supports", most["name"]),
-        ],
-        category="nearby",
+        f"Which of these restaurants does one pass in the first half of the way to {goal['name']}?",
+        [place["name"] for place in early][:3],
+        [place["name"] for place in found.places if place not in early][:3],
+        [found.proof("/route/distance_m")]
+        + [proof_of(found, place, "detour/offset_m", "supports", place["name"]) for place in early[:3]],
+        category="trip",
     )
     said = await open_at(sheet, least, "Wednesday", "12:30")
     sheet.yes_no(
@@ -179,7 +179,7 @@ async def hotels(sheet: Sheet) -> None:
     )
     able = [place for place in inns.places if place.get("wheelchair") == "yes"]
     sheet.multiple(
-        "Which of these hotels can wheelchair users enter without limits?",
+        "A guest uses a wheelchair. Which hotels are fully accessible?",
         [place["name"] for place in able],
         [place["name"] for place in inns.places if place not in able],
         [proof_of(inns, place, "wheelchair", "supports", place["name"]) for place in able],
@@ -198,13 +198,15 @@ async def hotels(sheet: Sheet) -> None:
 async def errands(sheet: Sheet) -> None:
     """Several stops in the best order."""
     stops = []
+    others = []
     for kind in ("bank", "bakery", "post_office"):
         found = await sheet.ask(
             "nearby_search",
-            {**SQUARE, "type": kind, "radius_m": 1500, "limit": 2},
+            {**SQUARE, "type": kind, "radius_m": 1500, "limit": 3},
             heading=kind.replace("_", " ").capitalize(),
         )
         stops.append(found.places[0])
+        others += [place["name"] for place in found.places[1:] if place["name"] != stops[-1]["name"]]
     route = await sheet.ask(
         "compute_routes",
         {
@@ -236,7 +238,7 @@ async def errands(sheet: Sheet) -> None:
     sheet.multiple(
         "Which of these places does the round visit?",
         order[:2],
-        ["Saltmere Bus Station", "Saint Luke's Hospital"],
+        others[:2],
         proofs,
         category="trip",
     )
