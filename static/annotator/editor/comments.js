@@ -15,11 +15,11 @@ export function startComments(bench) {
   function entry(comment) {
     const isResolved = Boolean(comment.resolved_at);
     const resolve = make("button", { type: "button", class: "quiet-button" }, isResolved ? "Reopen" : "Resolve");
-    resolve.addEventListener("click", () => change(() => send("PATCH", bench.api(`/comments/${comment.id}`), { resolved: !isResolved })));
+    resolve.addEventListener("click", () => change(() => send("POST", bench.api(`/comments/${comment.id}/${isResolved ? "reopen" : "resolve"}`), {})));
     return make(
       "li",
       { class: isResolved ? "comment resolved" : "comment" },
-      make("p", { class: "quiet" }, make("strong", { dir: "auto" }, comment.by.display_name), " ", make("time", { datetime: comment.created_at, title: moment(comment.created_at) }, ago(comment.created_at)), isResolved && ", resolved"),
+      make("p", { class: "quiet" }, make("strong", { dir: "auto" }, comment.by?.display_name ?? "Somebody"), " ", make("time", { datetime: comment.created_at, title: moment(comment.created_at) }, ago(comment.created_at)), isResolved && ", resolved"),
       make("p", { class: "words", dir: "auto" }, comment.body),
       bench.role !== "viewer" && resolve,
     );
@@ -30,9 +30,10 @@ export function startComments(bench) {
     try {
       const { comments } = await getJson(path());
       if (mine !== doc) return;
+      const said = comments.filter((comment) => !comment.deleted_at);
       section.hidden = false;
-      byId("comments-heading").textContent = comments.length ? `Comments (${comments.length})` : "Comments";
-      byId("comment-list").replaceChildren(...comments.map(entry));
+      byId("comments-heading").textContent = said.length ? `Comments (${said.length})` : "Comments";
+      byId("comment-list").replaceChildren(...said.map(entry));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (mine === doc) section.hidden = true;

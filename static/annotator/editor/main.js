@@ -92,7 +92,7 @@ export async function start(bench) {
   const editor = wireQuestion(bench, context, project.settings);
   const comments = startComments(bench);
   const parts = { timing: null, assist: null, beat: null };
-  const questions = await startQuestions(bench, editor, (doc) => {
+  const questions = await startQuestions(bench, editor, project.settings.question_types, (doc) => {
     parts.timing?.switchTo(doc);
     parts.assist?.show(doc);
     parts.beat?.();

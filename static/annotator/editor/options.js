@@ -57,7 +57,7 @@ export function wireOptions(form) {
   function build(option) {
     const { key } = option;
     const number = make("kbd", { "aria-hidden": "true" });
-    const gold = make("input", { type: "checkbox", class: "gold", onchange: () => mark(key) });
+    const gold = make("input", { type: "checkbox", name: "gold-option", class: "gold", onchange: () => mark(key) });
     const text = make("input", { type: "text", class: "option-text", maxlength: "2000", dir: "auto", autocomplete: "off", "data-mentions": "option" });
     text.addEventListener("input", () => write(key, { text: text.value }));
     text.addEventListener("keydown", (event) => onKey(event, key));
@@ -77,6 +77,7 @@ export function wireOptions(form) {
         const content = form.content();
         number.textContent = index < 9 ? String(index + 1) : "·";
         const isGold = content.gold_keys.includes(key);
+        gold.type = content.type === "multiple_choice" ? "checkbox" : "radio";
         gold.checked = isGold;
         gold.hidden = content.type === "unanswerable";
         gold.setAttribute("aria-label", `Option ${index + 1} is right`);

@@ -5,12 +5,15 @@ import { ApiError, send } from "../api.js";
 const EVERY_MS = 5000;
 const TAB = Math.random().toString(36).slice(2, 14);
 
-const sentence = (others, what) => {
-  const names = (people) => new Intl.ListFormat("en").format([...new Set(people.map((person) => person.display_name))]);
+const OWN_NAME = document.querySelector('#top a[href="/me"]')?.textContent.trim();
+
+function sentence(others, what) {
   const writing = others.filter((person) => person.is_editing);
-  if (writing.length) return `${names(writing)} ${writing.length === 1 ? "is" : "are"} editing this ${what}`;
-  return others.length ? `${names(others)} ${others.length === 1 ? "is" : "are"} looking at this ${what}` : "";
-};
+  const told = writing.length ? writing : others;
+  if (!told.length) return "";
+  const names = [...new Set(told.map((person) => person.display_name))].map((name) => (name === OWN_NAME ? "Another tab of yours" : name));
+  return `${new Intl.ListFormat("en").format(names)} ${names.length === 1 ? "is" : "are"} ${writing.length ? "editing" : "looking at"} this ${what}`;
+}
 
 // subjects(): [{ doc, what, place, isEditing }] of what is open.
 export function wirePresence(bench, subjects) {

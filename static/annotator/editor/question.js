@@ -91,7 +91,7 @@ export function wireQuestion(bench, context, settings) {
     byId("question-reopen").hidden = bench.role === "viewer";
     byId("question-undo").disabled = !canWrite || !(out.can_undo || doc.isDirty);
     byId("question-redo").disabled = !canWrite || !out.can_redo || doc.isDirty;
-    byId("question-submit").disabled = !canWrite || !["draft", "changes_requested", "rejected"].includes(out.status);
+    byId("question-submit").disabled = !canWrite || !["draft", "changes_requested"].includes(out.status);
     byId("question-delete").disabled = out.status === "approved" || bench.role === "viewer";
   }
 

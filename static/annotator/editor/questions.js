@@ -3,7 +3,7 @@
 import { ApiError, getJson, send } from "../api.js";
 import { byId, make } from "../dom.js";
 import { toast } from "../toast.js";
-import { typeTitle } from "./convert.js";
+import { blank, typeTitle } from "./convert.js";
 import { Doc } from "./doc.js";
 import { LOCKED, statusWords } from "./question.js";
 import { unwatch, watch } from "./saved.js";
@@ -12,8 +12,8 @@ import { done } from "./undo.js";
 
 const MARKS = { approved: "✓", submitted: "→", in_review: "◐", changes_requested: "↺", rejected: "✕", archived: "▪", draft: "●" };
 
-// editor: { open(doc) }. onOpen(doc) runs when another question is open.
-export async function startQuestions(bench, editor, onOpen) {
+// editor: { open(doc) }. types: those that the project uses. onOpen(doc) runs when another question is open.
+export async function startQuestions(bench, editor, types, onOpen) {
   const canWrite = bench.role !== "viewer";
   const path = bench.api(`/contexts/${bench.contextId}/questions`);
   const list = byId("question-list");
@@ -72,7 +72,7 @@ export async function startQuestions(bench, editor, onOpen) {
 
   async function create(content) {
     try {
-      const doc = take(await send("POST", path, content ? { content } : {}));
+      const doc = take(await send("POST", path, { content: content ?? blank(types) }));
       open(doc, { focus: true });
       return doc;
     } catch (error) {
