@@ -13,6 +13,9 @@ Kind = Literal["question", "distractors", "explanation", "rewrite"]
 
 TEMPLATE_VERSION = 1
 
+_FRAME_TOKENS = 100
+"""Room of an answer for names, braces and spaces."""
+
 Line = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -53,6 +56,33 @@ ANSWERS: Mapping[Kind, type[_Suggested]] = {
     "explanation": SuggestedText,
     "rewrite": SuggestedText,
 }
+
+
+def answer_schema(kind: Kind, answer_tokens: int) -> dict[str, Any]:
+    """JSON Schema of what may come back: nothing besides what is asked for, and texts so short that the answer ends
+    before its room does, even where each token is one character.
+
+    Args:
+        answer_tokens: room for the answer.
+    """
+    schema = ANSWERS[kind].model_json_schema()
+    num_texts = 1 if kind in ("explanation", "rewrite") else 10
+    _narrow(schema, (answer_tokens - _FRAME_TOKENS) // num_texts)
+    return schema
+
+
+def _narrow(schema: Any, max_characters: int) -> None:
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            schema["additionalProperties"] = False
+        if isinstance(schema.get("maxLength"), int):
+            schema["maxLength"] = min(schema["maxLength"], max_characters)
+        for part in schema.values():
+            _narrow(part, max_characters)
+    elif isinstance(schema, list):
+        for part in schema:
+            _narrow(part, max_characters)
+
 
 _SYSTEM = (
     "You help people who write questions about maps. Use only what the context says; never add a fact. "

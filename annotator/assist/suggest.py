@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
 from annotator.assist.endpoint import Endpoint
-from annotator.assist.prompts import ANSWERS, TEMPLATE_VERSION, Kind, messages
+from annotator.assist.prompts import ANSWERS, TEMPLATE_VERSION, Kind, answer_schema, messages
 from annotator.cache.json_text import canonical, sha256_hex
 from annotator.errors import ConflictError, ForbiddenError, InputError, NotFoundError, UpstreamFormatError
 from annotator.maps.catalogue import Catalogue
@@ -21,7 +21,7 @@ from annotator.questions.model import QuestionContent
 from annotator.store.ids import new_id
 from annotator.store.tables import suggestion
 
-ANSWER_TOKENS = 1024
+ANSWER_TOKENS = 2048
 """Room for the model's answer; half of a context that is shorter than twice that."""
 
 CHARACTERS_PER_TOKEN = 3
@@ -83,7 +83,7 @@ def ask(
     spent = sum(len(message["content"]) for message in messages(kind, "", question, n))
     room = max(200, (model.context_tokens - answer_tokens) * CHARACTERS_PER_TOKEN - spent)
     prompt = messages(kind, context[:room], question, n)
-    said = endpoint.complete(model.name, prompt, ANSWERS[kind].model_json_schema(), max_tokens=answer_tokens)
+    said = endpoint.complete(model.name, prompt, answer_schema(kind, answer_tokens), max_tokens=answer_tokens)
     content = _read(kind, said, question)
     recorded = {"template_version": TEMPLATE_VERSION, "kind": kind, "n": n, "messages": prompt}
     return content, model.name, recorded, len(context) > room

@@ -93,10 +93,11 @@ class NewQuestion(_Shape):
 
 
 class SavedQuestion(_Shape):
-    """A question as it shall be, and the revision that it was made from."""
+    """A question as it shall be, the revision that it was made from, and the model's suggestion that it takes up."""
 
     base_n: RevisionN
     content: QuestionContent
+    suggestion_id: Ulid | None = None
 
 
 class Wanted(_Shape):

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
+from annotator.assist.suggest import origin_of
 from annotator.contexts import store as contexts
 from annotator.errors import ForbiddenError
 from annotator.people import accounts
@@ -113,8 +114,18 @@ def save_question(access: Writing, state: State, question_id: QuestionId, body: 
     """
     with state.database.writing() as connection:
         _see_whole(connection, access, question_id)
+        origin = None
+        if body.suggestion_id is not None:
+            origin = origin_of(connection, access.project.id, body.suggestion_id)
         saved = store.save(
-            connection, access.actor, access.project, question_id, body.content, base_n=body.base_n, now=utc_now()
+            connection,
+            access.actor,
+            access.project,
+            question_id,
+            body.content,
+            base_n=body.base_n,
+            origin=origin,
+            now=utc_now(),
         )
     return _respond(state, access, saved.now, merged=saved.merged)
 
