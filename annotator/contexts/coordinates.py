@@ -38,7 +38,7 @@ def read_coordinates(text: str) -> LatLon | None:
     """
     # NFKC makes digits and marks of other scripts' keyboards the usual ones.
     plain = unicodedata.normalize("NFKC", "".join(_ascii_digit(character) for character in text)).translate(_SAME)
-    plain = plain.strip().strip("()[]{}").strip()
+    plain = " ".join(plain.strip().strip("()[]{}").split())
     if len(plain) > 200:
         return None
     first = _WORDS.search(plain)
