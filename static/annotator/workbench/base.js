@@ -21,9 +21,21 @@ async function onTrouble(error) {
   }
 }
 
+// The map's own styles come with the map: the page is painted without waiting for them.
+function style(href) {
+  return new Promise((resolve) => {
+    document.head.append(make("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
+  });
+}
+
 // key: the provider whose map is shown, if it has one.
 export async function startMap({ key, onMarker, onLine }) {
-  const [{ maps }, { MapView }] = await Promise.all([getJson("/api/maps"), import("../view.js")]);
+  const [{ maps }, { MapView }] = await Promise.all([
+    getJson("/api/maps"),
+    import("../view.js"),
+    style("/static/vendor/maplibre-gl/maplibre-gl.css"),
+    style("/static/annotator/onmap.css"),
+  ]);
   const chosen = maps.find(({ name }) => name === key) ?? maps[0];
   if (!chosen) return none("There is no map yet. Build one: mapqator map build FILE.osm.pbf");
   let view;

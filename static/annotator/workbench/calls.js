@@ -21,9 +21,17 @@ export class Calls {
     this.list = make("ul", { class: "calls" });
     this.more = make("button", { type: "button", class: "quiet-button", onclick: () => this.load(true) }, "Show more");
     this.kinds = ["Recent", "Saved"].map((title, index) =>
-      make("button", { type: "button", "aria-pressed": String(index === 0), onclick: () => this.pick(index === 1) }, title),
+      make(
+        "button",
+        { type: "button", "aria-pressed": String(index === 0), onclick: () => this.pick(index === 1) },
+        title,
+      ),
     );
-    byId("calls").append(make("p", { class: "segments", role: "group", "aria-label": "Which calls" }, ...this.kinds), this.list, this.more);
+    byId("calls").append(
+      make("p", { class: "segments", role: "group", "aria-label": "Which calls" }, ...this.kinds),
+      this.list,
+      this.more,
+    );
     bench.on("answer", () => this.soon());
     this.load();
   }
@@ -89,7 +97,17 @@ export class Calls {
         },
         call.is_saved ? "★" : "☆",
       ),
-      make("button", { type: "button", class: "quiet-button", "aria-label": `Rename ${title}`, title: "Rename", onclick: () => this.rename(call, item) }, "✎"),
+      make(
+        "button",
+        {
+          type: "button",
+          class: "quiet-button",
+          "aria-label": `Rename ${title}`,
+          title: "Rename",
+          onclick: () => this.rename(call, item),
+        },
+        "✎",
+      ),
     );
     return item;
   }
@@ -99,7 +117,13 @@ export class Calls {
   }
 
   rename(call, item) {
-    const input = make("input", { name: "label", value: this.title(call), maxlength: 200, "aria-label": "Name of the call", dir: "auto" });
+    const input = make("input", {
+      name: "label",
+      value: this.title(call),
+      maxlength: 200,
+      "aria-label": "Name of the call",
+      dir: "auto",
+    });
     const back = () => item.replaceWith(this.row(call));
     const form = make(
       "form",

@@ -1,16 +1,19 @@
 // The centre: one answer as rows and on the map, linked both ways, with what can be done with it.
 
 import { byId, isCalm, make, named } from "../dom.js";
+import { makeActions } from "./actions.js";
 import { say } from "./asker.js";
 import { drawingOf, mayDraw } from "./drawing.js";
 import { alongRoute, matrixTable, openState, straightLine } from "./otherviews.js";
 import { placeDetails, placeList } from "./placeview.js";
+import { valueAt } from "./pointers.js";
 import { provenance } from "./provenance.js";
 import { routeList } from "./routeview.js";
 import { Rows } from "./rows.js";
-import { ValueMenu, valueAt } from "./values.js";
+import { ValueMenu } from "./values.js";
 import { summaryOf, titleOf } from "./words.js";
 
+const MAX_BEFORE = 50;
 const NAME = /^(\/place|\/places\/\d+)\/name$/;
 
 export class Centre {
@@ -28,6 +31,7 @@ export class Centre {
       const row = target.closest("[data-row]");
       if (row && !target.closest("button, a, summary")) this.enter(row.dataset.row);
     });
+    this.act = makeActions(this);
     new ValueMenu(this.root, bench, { answer: () => this.answer, extra: (pointer) => this.mention(pointer) });
     bench.on("light", (light) => this.light(light));
     bench.on("show", ({ answer, item }) => this.show(answer, { hidden: item?.view?.hidden ?? [] }));
@@ -38,13 +42,17 @@ export class Centre {
 
   // hidden: rows that the context leaves out.
   show(answer, { isBack = false, hidden = [], hasFocus = false } = {}) {
-    if (this.answer && !isBack && this.answer !== answer) this.before.push(this.answer);
+    if (this.answer && !isBack && this.answer !== answer)
+      this.before = [...this.before, this.answer].slice(-MAX_BEFORE);
     Object.assign(this, { answer, hidden, chosen: 0 });
     this.draw();
     this.showTab("cards");
     const said = summaryOf(answer);
     const isEmpty = answer.result.kind === "routes" && !answer.result.routes.length;
-    say([said, mayDraw(answer) ? "" : "This provider’s terms keep its places off other maps."].filter(Boolean).join(" "), { isBad: isEmpty });
+    say(
+      [said, mayDraw(answer) ? "" : "This provider’s terms keep its places off other maps."].filter(Boolean).join(" "),
+      { isBad: isEmpty },
+    );
     if (hasFocus) byId("answer-title").focus();
     byId("cards").scrollTo({ top: 0, behavior: isCalm() ? "auto" : "smooth" });
   }
@@ -53,7 +61,12 @@ export class Centre {
     const { desk, answer } = this;
     const title = titleOf(answer, desk);
     this.root.replaceChildren(
-      make("p", { class: "acts" }, this.before.length > 0 && make("button", { type: "button", id: "back", class: "quiet-button", onclick: () => this.back() }, "← Back")),
+      make(
+        "p",
+        { class: "acts" },
+        this.before.length > 0 &&
+          make("button", { type: "button", id: "back", class: "quiet-button", onclick: () => this.back() }, "← Back"),
+      ),
       named("h2", title, { id: "answer-title", tabindex: -1 }),
       make("p", { class: "actions" }, ...this.actions()),
       this.body() ?? "",
@@ -73,24 +86,40 @@ export class Centre {
     if (!this.canWrite) return [];
     const why = answer.id ? null : "This answer is not recorded: its provider’s terms forbid it.";
     return [
-      make("button", { type: "button", id: "add", class: "main", disabled: !answer.id, title: why, onclick: () => this.add(answer) }, "Add to context"),
-      make("button", { type: "button", id: "again", title: "Asks the provider once more and says what changed", onclick: () => this.again() }, "Ask again"),
-      desk.panel && make("button", { type: "button", id: "edit", title: "Puts this call into the form", onclick: () => this.edit() }, "Change"),
+      make(
+        "button",
+        {
+          type: "button",
+          id: "add",
+          class: "main",
+          disabled: !answer.id,
+          title: why,
+          onclick: () => this.act.addAnswer(),
+        },
+        "Add to context",
+      ),
+      make(
+        "button",
+        {
+          type: "button",
+          id: "again",
+          title: "Asks the provider once more and says what changed",
+          onclick: () => this.act.again(),
+        },
+        "Ask again",
+      ),
+      desk.panel &&
+        make(
+          "button",
+          { type: "button", id: "edit", title: "Puts this call into the form", onclick: () => this.act.edit() },
+          "Change",
+        ),
     ].filter(Boolean);
   }
 
   body() {
-    const { answer, chosen } = this;
+    const { answer, chosen, act } = this;
     const nameOf = (stop) => this.desk.known.nameOf(stop);
-    const act = {
-      canWrite: this.canWrite,
-      details: (place) => this.details(place),
-      add: (place) => this.addPlace(place),
-      put: (place, name) => this.put(place, name),
-      openNow: (place) => this.openNow(place),
-      choose: (index) => this.choose(index),
-      addRoute: (index) => this.addRoute(index),
-    };
     const { result } = answer;
     const bodies = {
       places: () => placeList(result.places, act),
@@ -132,7 +161,7 @@ export class Centre {
   enter(pointer) {
     const [, kind, index] = pointer.split("/");
     if (kind === "routes") this.choose(Number(index));
-    else if (kind === "places" && this.canWrite) this.details(this.answer.result.places[index]);
+    else if (kind === "places" && this.canWrite) this.act.details(this.answer.result.places[index]);
   }
 
   choose(index) {
@@ -148,67 +177,5 @@ export class Centre {
     const { answer } = this;
     const place = valueAt(answer.result, found[1]);
     return [["Mention with @", () => this.desk.bench.emit("place", { answer, pointer: found[1], place })]];
-  }
-
-  // ── Asking from here ──
-
-  async details(place) {
-    const answer = await this.ask("Opening…", "place_details", { place_id: place.pid }, { provider: place.provider }, () => this.details(place));
-    if (answer) this.show(answer, { hasFocus: true });
-  }
-
-  ask(words, tool, params, options, retry) {
-    return this.desk.ask.run(words, (signal) => this.desk.ask.call(tool, params, { ...options, signal }), { retry });
-  }
-
-  async openNow(place) {
-    // To the minute: the same question within it is answered from the recording.
-    const at = `${new Date().toISOString().slice(0, 16)}:00Z`;
-    const params = { opening_hours: place.opening_hours.raw, at, lat: place.lat, lon: place.lon };
-    const answer = await this.ask("Reading the hours…", "open_at", params, {}, () => this.openNow(place));
-    if (answer) this.show(answer, { hasFocus: true });
-  }
-
-  async again() {
-    const { tool, params, provider } = this.answer;
-    const answer = await this.ask("Asking again…", tool, params, { provider, mode: "refresh" }, () => this.again());
-    if (answer) this.show(answer, { isBack: true, hasFocus: true });
-  }
-
-  edit() {
-    const { tool, params, provider } = this.answer;
-    this.desk.providers.choose(provider);
-    const form = this.desk.panel.open(tool, params);
-    this.showTab("tools");
-    form.focus();
-  }
-
-  put(place, name) {
-    this.showTab("tools");
-    const { panel } = this.desk;
-    const tool = ["compute_routes", "search_along_route", "distance_bearing"].includes(panel.tool) ? panel.tool : "compute_routes";
-    panel.put(tool, name, place);
-    const ends = ["origin", "destination"].map((end) => panel.form(tool).fields.get(end));
-    const empty = ends.find((field) => !field.value);
-    if (empty) empty.input.focus();
-    else panel.submit();
-  }
-
-  // ── Into the context ──
-
-  add(answer, more = {}) {
-    this.desk.bench.emit("add", { answer, ...more });
-  }
-
-  async addPlace(place) {
-    const answer = await this.ask("Opening…", "place_details", { place_id: place.pid }, { provider: place.provider }, () => this.addPlace(place));
-    if (!answer) return;
-    say(summaryOf(answer), { isBad: !answer.result.place });
-    if (answer.result.place) this.add(answer);
-  }
-
-  addRoute(index) {
-    const hidden = this.answer.result.routes.map((_, other) => `/routes/${other}`).filter((_, other) => other !== index);
-    this.add(this.answer, { hidden });
   }
 }

@@ -36,7 +36,16 @@ function stopMarkers(stops, known, pointer, ends = []) {
     const atEnd = index === 0 ? ends[0] : index === stops.length - 1 ? ends[1] : null;
     const position = known.positionOf(stop) ?? (atEnd && { lat: atEnd[1], lon: atEnd[0] });
     if (!position) return [];
-    return [{ id: `stop-${letter(index)}`, pointer, label: letter(index), name: known.nameOf(stop), ...position, shape: "stop" }];
+    return [
+      {
+        id: `stop-${letter(index)}`,
+        pointer,
+        label: letter(index),
+        name: known.nameOf(stop),
+        ...position,
+        shape: "stop",
+      },
+    ];
   });
 }
 
@@ -49,14 +58,21 @@ function drawRoutes({ params, result: { routes } }, { known, chosen }) {
     mode: route.mode,
   }));
   const { points } = lines[chosen];
-  return { markers: stopMarkers(stopsOf(params, routes[chosen]), known, `/routes/${chosen}`, [points[0], points.at(-1)]), lines };
+  return {
+    markers: stopMarkers(stopsOf(params, routes[chosen]), known, `/routes/${chosen}`, [points[0], points.at(-1)]),
+    lines,
+  };
 }
 
 function drawAlong({ params, result: { route, places } }, { known }) {
   const points = route ? decode(route.geometry) : [];
   const ends = points.length ? [points[0], points.at(-1)] : [];
   const detours = points.length
-    ? places.map((place, index) => ({ pointer: `/places/${index}`, points: [nearestOf(points, place), lonLat(place)], role: "link" }))
+    ? places.map((place, index) => ({
+        pointer: `/places/${index}`,
+        points: [nearestOf(points, place), lonLat(place)],
+        role: "link",
+      }))
     : [];
   return {
     markers: [...stopMarkers(stopsOf(params, route), known, "/route", ends), ...placeMarkers(places, "diamond")],
@@ -68,10 +84,23 @@ function drawMatrix({ params, result }, { known }) {
   const from = params.origins.map((stop) => known.positionOf(stop));
   const to = params.destinations.map((stop) => known.positionOf(stop));
   const marker = (shape, label, stops) => (position, index) =>
-    position ? [{ id: `${shape}-${index}`, pointer: "", label: label(index), name: known.nameOf(stops[index]), ...position, shape }] : [];
+    position
+      ? [
+          {
+            id: `${shape}-${index}`,
+            pointer: "",
+            label: label(index),
+            name: known.nameOf(stops[index]),
+            ...position,
+            shape,
+          },
+        ]
+      : [];
   const lines = result.cells.flatMap((row, i) =>
     row.flatMap((_, j) =>
-      from[i] && to[j] ? [{ pointer: `/cells/${i}/${j}`, points: [lonLat(from[i]), lonLat(to[j])], role: "hidden" }] : [],
+      from[i] && to[j]
+        ? [{ pointer: `/cells/${i}/${j}`, points: [lonLat(from[i]), lonLat(to[j])], role: "hidden" }]
+        : [],
     ),
   );
   return {
@@ -96,7 +125,20 @@ const DRAWN = {
   open_at: ({ params }) =>
     params.lat === undefined
       ? NOTHING
-      : { markers: [{ id: "spot", pointer: "", label: "", name: "Where the hours hold", lat: params.lat, lon: params.lon, shape: "spot" }], lines: [] },
+      : {
+          markers: [
+            {
+              id: "spot",
+              pointer: "",
+              label: "",
+              name: "Where the hours hold",
+              lat: params.lat,
+              lon: params.lon,
+              shape: "spot",
+            },
+          ],
+          lines: [],
+        },
 };
 
 export const mayDraw = ({ provenance }) => provenance.display !== "own_map_only";

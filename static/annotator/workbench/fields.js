@@ -56,7 +56,12 @@ function numberField(field) {
 }
 
 function choiceField(field, options) {
-  const input = make("select", { id: `field-${++num_controls}`, name: field.name, title: field.hint, required: field.isRequired });
+  const input = make("select", {
+    id: `field-${++num_controls}`,
+    name: field.name,
+    title: field.hint,
+    required: field.isRequired,
+  });
   input.append(
     ...(field.isNullable ? [make("option", { value: "" }, "any")] : []),
     ...options.map(([value, title]) => make("option", { value }, title)),
@@ -73,7 +78,10 @@ function choiceField(field, options) {
 
 function flagField(field) {
   if (field.isNullable) {
-    const made = choiceField(field, [["true", "yes"], ["false", "no"]]);
+    const made = choiceField(field, [
+      ["true", "yes"],
+      ["false", "no"],
+    ]);
     return {
       ...made,
       settle: () => ({ true: true, false: false })[made.input.value],
@@ -134,9 +142,14 @@ const MAKERS = {
   flag: flagField,
   choices: choicesField,
   time: timeField,
-  choice: (field) => choiceField(field, field.choices.map((choice) => [choice, readable(choice)])),
+  choice: (field) =>
+    choiceField(
+      field,
+      field.choices.map((choice) => [choice, readable(choice)]),
+    ),
   type: (field, { types }) => typeField(field, types),
-  text: (field) => textField(field, ["query", "keyword"].includes(field.name) ? { type: "search", enterkeyhint: "search" } : {}),
+  text: (field) =>
+    textField(field, ["query", "keyword"].includes(field.name) ? { type: "search", enterkeyhint: "search" } : {}),
 };
 
 // { input, element, settle() → value or undefined, fill(value) }

@@ -2,6 +2,7 @@
 // coordinates get their names back from them.
 
 import { fullName } from "../format.js";
+import { valueAt } from "./pointers.js";
 
 const at = ({ lat, lon }) => `${lat.toFixed(6)},${lon.toFixed(6)}`;
 
@@ -29,9 +30,11 @@ export function makeKnown(bench) {
   bench.on("places", (places) => {
     ofContext = places;
     for (const place of places) {
-      if (place.lat === undefined || place.lat === null) continue;
-      names.set(at(place), place.name);
-      if (!seen.has(place.pid)) seen.set(place.pid, place);
+      if (seen.has(place.pid)) continue;
+      // The answer that it stands in knows more of it, its opening hours for one.
+      const whole = place.pointer && valueAt(bench.answers.get(place.call_id)?.result, place.pointer);
+      if (whole) remember(whole);
+      else if (typeof place.lat === "number") remember(place);
     }
   });
 

@@ -4,7 +4,8 @@ import { getJson } from "../api.js";
 
 const DECIMAL = /^\s*([+-]?\d{1,2}(?:\.\d+)?)\s*°?\s*[,;\s]\s*([+-]?\d{1,3}(?:\.\d+)?)\s*°?\s*$/;
 const PLACE_ID = /^[a-z][a-z0-9_-]{0,31}:[^\s/]\S*$/;
-const LINK = /^(https?:\/\/|geo:)|^\S+\.\S+\/\S|[°′″'"]\s*[NSEW]\b|^[23456789CFGHJMPQRVWX]{4,8}\+[23456789CFGHJMPQRVWX]{2,}/i;
+const LINK =
+  /^(https?:\/\/|geo:)|^\S+\.\S+\/\S|[°′″'"]\s*[NSEW]\b|^[23456789CFGHJMPQRVWX]{4,8}\+[23456789CFGHJMPQRVWX]{2,}/i;
 
 // Whether a text says where something is, rather than what to look for.
 export const isPosition = (text) => DECIMAL.test(text) || LINK.test(text.trim());
@@ -21,7 +22,8 @@ export function coordinates(text) {
 export async function locate(bench, text) {
   const point = coordinates(text);
   if (point) return { kind: "point", ...point };
-  if (PLACE_ID.test(text.trim()) && !/^(geo|https?):/.test(text.trim())) return { kind: "place", place_id: text.trim() };
+  if (PLACE_ID.test(text.trim()) && !/^(geo|https?):/.test(text.trim()))
+    return { kind: "place", place_id: text.trim() };
   if (!LINK.test(text.trim())) return { kind: "search", query: text.trim() };
   return getJson(bench.api(`/link?text=${encodeURIComponent(text.trim())}`));
 }

@@ -53,21 +53,35 @@ function wireKeys() {
   const side = byId("side");
   const when = () => !side.contains(document.activeElement);
   const group = "Tools and map";
-  bind("bench.tools", "T", "Go to the tools", () => {
-    showTab("tools");
-    byId("tool")?.focus();
-  }, { group });
+  bind(
+    "bench.tools",
+    "T",
+    "Go to the tools",
+    () => {
+      showTab("tools");
+      byId("tool")?.focus();
+    },
+    { group },
+  );
   bind("bench.map", "M", "Go to the map", () => desk.view?.focus(), { group });
-  bind("page.search", "/", "Search for places", () => {
-    if (!desk.panel) return;
-    showTab("tools");
-    const { input } = desk.panel.open("text_search").fields.get("query");
-    input.focus();
-    input.select();
-  }, { group });
+  bind(
+    "page.search",
+    "/",
+    "Search for places",
+    () => {
+      if (!desk.panel) return;
+      showTab("tools");
+      const { input } = desk.panel.open("text_search").fields.get("query");
+      input.focus();
+      input.select();
+    },
+    { group },
+  );
   bind("bench.next", "J", "Next row of the answer", () => centre.rows.move(1), { when, group });
   bind("bench.previous", "K", "Previous row of the answer", () => centre.rows.move(-1), { when, group });
-  bind("bench.back", "Escape", "Back to the answer before", () => centre.back(), { when: () => when() && centre.before.length > 0, group });
+  // Escape ends picking evidence first.
+  const canGoBack = () => when() && centre.before.length > 0 && !byId("answer").classList.contains("picking");
+  bind("bench.back", "Escape", "Back to the answer before", () => centre.back(), { when: canGoBack, group });
 }
 
 async function openCall(call) {
@@ -80,7 +94,9 @@ async function openCall(call) {
 }
 
 async function startTools() {
-  const [providers, { tools }, { types }] = await Promise.all(["/api/providers", "/api/tools", "/api/types"].map((path) => getJson(path)));
+  const [providers, { tools }, { types }] = await Promise.all(
+    ["/api/providers", "/api/tools", "/api/types"].map((path) => getJson(path)),
+  );
   const names = new Map(types.map(({ key, title }) => [key, title]));
   desk.types = types;
   desk.typeTitle = (key) => names.get(key) ?? key.replaceAll("_", " ");

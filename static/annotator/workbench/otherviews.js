@@ -7,7 +7,8 @@ import { metresButton, secondsButton, valueButton } from "./values.js";
 import { MODES, letter } from "./words.js";
 
 function cell(value, at) {
-  if (value.duration_s === undefined && value.distance_m === undefined) return make("td", { "data-row": at, tabindex: -1 }, "no way");
+  if (value.duration_s === undefined && value.distance_m === undefined)
+    return make("td", { "data-row": at, tabindex: -1 }, "no way");
   return make(
     "td",
     { "data-row": at, tabindex: -1 },
@@ -24,13 +25,31 @@ export function matrixTable({ params, result }, nameOf) {
     make(
       "table",
       { class: "matrix" },
-      make("caption", { class: "quiet" }, `${MODES[result.mode] ?? result.mode}: rows are where to start, columns where to go.`),
-      make("thead", {}, make("tr", {}, make("td", {}), ...params.destinations.map((stop, index) => make("th", { scope: "col" }, ...end(String(index + 1), stop))))),
+      make(
+        "caption",
+        { class: "quiet" },
+        `${MODES[result.mode] ?? result.mode}: rows are where to start, columns where to go.`,
+      ),
+      make(
+        "thead",
+        {},
+        make(
+          "tr",
+          {},
+          make("td", {}),
+          ...params.destinations.map((stop, index) => make("th", { scope: "col" }, ...end(String(index + 1), stop))),
+        ),
+      ),
       make(
         "tbody",
         {},
         ...result.cells.map((row, from) =>
-          make("tr", {}, make("th", { scope: "row" }, ...end(letter(from), params.origins[from])), ...row.map((value, to) => cell(value, `/cells/${from}/${to}`))),
+          make(
+            "tr",
+            {},
+            make("th", { scope: "row" }, ...end(letter(from), params.origins[from])),
+            ...row.map((value, to) => cell(value, `/cells/${from}/${to}`)),
+          ),
         ),
       ),
     ),
@@ -44,7 +63,12 @@ export function alongRoute(answer, act, nameOf) {
     "div",
     {},
     stopList(stops, nameOf),
-    route && make("div", { class: "card way", "data-row": "/route", tabindex: -1, "aria-label": "The way" }, make("div", { class: "what" }, ...routeBody(route, "/route", stops, nameOf))),
+    route &&
+      make(
+        "div",
+        { class: "card way", "data-row": "/route", tabindex: -1, "aria-label": "The way" },
+        make("div", { class: "what" }, ...routeBody(route, "/route", stops, nameOf)),
+      ),
     placeList(places, act),
   );
 }

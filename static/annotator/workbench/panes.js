@@ -4,10 +4,10 @@ import { byId } from "../dom.js";
 
 const STORED = "mapqator.panes";
 const STEP = 16;
-// Least and most of each pane: widths in px, the map's height in percent of the centre.
-const BOUNDS = { tools: [240, 520], side: [280, 720], map: [15, 85] };
-const STANDARD = { tools: 320, side: 400, map: 48 };
-const UNITS = { tools: "px", side: "px", map: "%" };
+// Least and most of each pane: widths in px, heights in percent of what surrounds them.
+const BOUNDS = { tools: [240, 520], side: [280, 720], map: [15, 85], context: [15, 85] };
+const STANDARD = { tools: 320, side: 400, map: 48, context: 40 };
+const UNITS = { tools: "px", side: "px", map: "%", context: "%" };
 
 function stored() {
   try {
@@ -44,9 +44,9 @@ export function wirePanes() {
     grip.setAttribute("aria-valuemax", most);
     resize(pane, sizes[pane], grip);
     const sizeAt = ({ clientX, clientY }) => {
-      const box = panes.getBoundingClientRect();
-      const centre = byId("centre").getBoundingClientRect();
-      return { tools: clientX - box.left, side: box.right - clientX, map: ((clientY - centre.top) / centre.height) * 100 }[pane];
+      const { left, right, top, height } = grip.parentElement.getBoundingClientRect();
+      if (UNITS[pane] === "%") return ((clientY - top) / height) * 100;
+      return pane === "side" ? right - clientX : clientX - left;
     };
     grip.addEventListener("pointerdown", (event) => {
       event.preventDefault();
@@ -63,7 +63,7 @@ export function wirePanes() {
     });
     grip.addEventListener("keydown", (event) => {
       // The right pane grows to the left.
-      const by = (pane === "map" ? 4 : STEP) * (pane === "side" ? -1 : 1);
+      const by = (UNITS[pane] === "%" ? 4 : STEP) * (pane === "side" ? -1 : 1);
       const sizeBy = { ArrowRight: by, ArrowDown: by, ArrowLeft: -by, ArrowUp: -by }[event.key];
       const size = { Home: least, End: most }[event.key] ?? (sizeBy === undefined ? null : sizes[pane] + sizeBy);
       if (size === null) return;
@@ -84,7 +84,8 @@ export function wirePanes() {
       else tab.removeAttribute("aria-current");
     }
     // On small screens the page scrolls, and another pane begins at its own top.
-    if (byId("tabs").offsetParent || getComputedStyle(byId("tabs")).position === "fixed") scrollTo({ top: Math.min(scrollY, panes.offsetTop) });
+    if (byId("tabs").offsetParent || getComputedStyle(byId("tabs")).position === "fixed")
+      scrollTo({ top: Math.min(scrollY, panes.offsetTop) });
   }
   byId("tabs").addEventListener("click", ({ target }) => {
     const tab = target.closest("[data-tab]");

@@ -2,7 +2,8 @@
 
 import { make } from "../dom.js";
 import { placeName, typeName } from "../format.js";
-import { metresButton, secondsButton, step, valueButton } from "./values.js";
+import { step } from "./pointers.js";
+import { metresButton, secondsButton, valueButton } from "./values.js";
 import { MODES } from "./words.js";
 
 const typePointer = (place, at) => (place.categories?.length ? `${at}/categories/0` : `${at}/kind`);
@@ -19,16 +20,21 @@ function costs(place, at) {
   const { distance_m, travel, detour } = place;
   return [
     distance_m !== undefined && metresButton(`${at}/distance_m`, distance_m),
-    travel && secondsButton(`${at}/travel/duration_s`, travel.duration_s, "Travel time", { after: ` ${MODES[travel.mode].toLowerCase()}` }),
+    travel &&
+      secondsButton(`${at}/travel/duration_s`, travel.duration_s, "Travel time", {
+        after: ` ${MODES[travel.mode].toLowerCase()}`,
+      }),
     detour && secondsButton(`${at}/detour/duration_s`, detour.duration_s, "Detour", { sign: "+", after: " detour" }),
-    detour?.distance_m !== undefined && metresButton(`${at}/detour/distance_m`, detour.distance_m, "Detour", { sign: "+" }),
+    detour?.distance_m !== undefined &&
+      metresButton(`${at}/detour/distance_m`, detour.distance_m, "Detour", { sign: "+" }),
   ].filter(Boolean);
 }
 
 const hours = (place, at) =>
   place.opening_hours?.raw
     ? valueButton(`${at}/opening_hours/raw`, place.opening_hours.raw, "Hours")
-    : place.opening_hours?.weekdays?.length > 0 && valueButton(`${at}/opening_hours/weekdays`, place.opening_hours.weekdays.join("; "), "Hours");
+    : place.opening_hours?.weekdays?.length > 0 &&
+      valueButton(`${at}/opening_hours/weekdays`, place.opening_hours.weekdays.join("; "), "Hours");
 
 // `do` has details(place), add(place), put(place, "origin" | "destination").
 export function placeCard(place, index, at, act) {
@@ -64,7 +70,11 @@ export function placeCard(place, index, at, act) {
 }
 
 export function placeList(places, act) {
-  return make("ol", { class: "rows" }, ...places.map((place, index) => placeCard(place, index, `/places/${index}`, act)));
+  return make(
+    "ol",
+    { class: "rows" },
+    ...places.map((place, index) => placeCard(place, index, `/places/${index}`, act)),
+  );
 }
 
 function row(term, ...value) {
@@ -88,13 +98,16 @@ export function placeDetails(place, act) {
       row(
         "Website",
         valueButton(`${at}/website`, place.website, "Website"),
-        isWeb(place.website) && make("a", { href: place.website, rel: "noopener noreferrer nofollow", target: "_blank" }, "Open"),
+        isWeb(place.website) &&
+          make("a", { href: place.website, rel: "noopener noreferrer nofollow", target: "_blank" }, "Open"),
       ),
     value("email", place.email, "E-mail"),
     value("wheelchair", place.wheelchair, "Wheelchair"),
     place.rating !== undefined && row("Rating", valueButton(`${at}/rating`, `${place.rating} of 5`, "Rating")),
-    place.rating_count !== undefined && row("Ratings", valueButton(`${at}/rating_count`, String(place.rating_count), "Ratings")),
-    place.price_level !== undefined && row("Price", valueButton(`${at}/price_level`, `${place.price_level} of 4`, "Price")),
+    place.rating_count !== undefined &&
+      row("Ratings", valueButton(`${at}/rating_count`, String(place.rating_count), "Ratings")),
+    place.price_level !== undefined &&
+      row("Price", valueButton(`${at}/price_level`, `${place.price_level} of 4`, "Price")),
   ];
   const under = (group, title) =>
     Object.entries(place[group] ?? {}).map(([key, text]) =>
@@ -109,7 +122,11 @@ export function placeDetails(place, act) {
     ...under("address_parts", (part) => `Address, ${part.replaceAll("_", " ")}`),
     ...under("attributes", (key) => key.replaceAll("_", " ")),
     row("Place id", valueButton(`${at}/pid`, place.pid, "Place id")),
-    row("Position", valueButton(`${at}/lat`, place.lat.toFixed(6), "Latitude"), valueButton(`${at}/lon`, place.lon.toFixed(6), "Longitude")),
+    row(
+      "Position",
+      valueButton(`${at}/lat`, place.lat.toFixed(6), "Latitude"),
+      valueButton(`${at}/lon`, place.lon.toFixed(6), "Longitude"),
+    ),
   );
   return make(
     "div",
@@ -123,7 +140,8 @@ export function placeDetails(place, act) {
           { class: "acts" },
           make("button", { type: "button", onclick: () => act.put(place, "origin") }, "From here"),
           make("button", { type: "button", onclick: () => act.put(place, "destination") }, "To here"),
-          place.opening_hours?.raw && make("button", { type: "button", onclick: () => act.openNow(place) }, "Open now?"),
+          place.opening_hours?.raw &&
+            make("button", { type: "button", onclick: () => act.openNow(place) }, "Open now?"),
         ),
       list,
     ),

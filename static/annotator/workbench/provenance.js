@@ -7,7 +7,8 @@ import { OUTCOMES } from "./words.js";
 const MAX_LINKS = 3;
 const MAX_CHANGES = 50;
 
-const bytes = (sha, title) => make("a", { href: `/x/${sha}`, title: `${title}, sha256 ${sha}` }, make("code", {}, sha.slice(0, 10)));
+const bytes = (sha, title) =>
+  make("a", { href: `/x/${sha}`, title: `${title}, sha256 ${sha}` }, make("code", {}, sha.slice(0, 10)));
 
 function sourceOf({ exchanges }) {
   const kept = exchanges.filter(({ id }) => id !== null && id !== undefined);
@@ -28,18 +29,20 @@ function changesOf({ exchanges }) {
     make(
       "ul",
       {},
-      ...changes.slice(0, MAX_CHANGES).map(({ kind, pointer, old, new: fresh }) =>
-        make(
-          "li",
-          {},
-          `${kind} `,
-          make("code", {}, pointer || "/"),
-          ": ",
-          kind !== "added" && make("del", { dir: "auto" }, shown(old)),
-          " ",
-          kind !== "removed" && make("ins", { dir: "auto" }, shown(fresh)),
+      ...changes
+        .slice(0, MAX_CHANGES)
+        .map(({ kind, pointer, old, new: fresh }) =>
+          make(
+            "li",
+            {},
+            `${kind} `,
+            make("code", {}, pointer || "/"),
+            ": ",
+            kind !== "added" && make("del", { dir: "auto" }, shown(old)),
+            " ",
+            kind !== "removed" && make("ins", { dir: "auto" }, shown(fresh)),
+          ),
         ),
-      ),
       changes.length > MAX_CHANGES && make("li", {}, `and ${changes.length - MAX_CHANGES} more`),
     ),
   );
@@ -58,7 +61,8 @@ export function provenance(answer, titles) {
       {},
       make("span", {}, titles.get(source.provider) ?? source.provider),
       make("span", { class: `outcome ${answer.outcome}` }, OUTCOMES[answer.outcome] ?? answer.outcome),
-      exchange && make("time", { datetime: exchange.fetched_at, title: ago(exchange.fetched_at) }, moment(exchange.fetched_at)),
+      exchange &&
+        make("time", { datetime: exchange.fetched_at, title: ago(exchange.fetched_at) }, moment(exchange.fetched_at)),
       ...sourceOf(source),
     ),
     make("p", { class: "quiet" }, more.join(" · ")),

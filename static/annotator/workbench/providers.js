@@ -70,9 +70,18 @@ export class Providers {
         return make(
           "li",
           {},
-          make("p", {}, make("strong", {}, provider.title), make("span", { class: isReady ? "badge ok" : "badge" }, isReady ? "ready" : "off")),
+          make(
+            "p",
+            {},
+            make("strong", {}, provider.title),
+            make("span", { class: isReady ? "badge ok" : "badge" }, isReady ? "ready" : "off"),
+          ),
           reasons.length > 0 && make("ul", { class: "quiet" }, ...reasons.map((text) => make("li", {}, text))),
-          make("p", { class: "quiet" }, `${count(provider.tools.length, "tool")} · ${provider.attribution} (${provider.licence})`),
+          make(
+            "p",
+            { class: "quiet" },
+            `${count(provider.tools.length, "tool")} · ${provider.attribution} (${provider.licence})`,
+          ),
         );
       }),
     );

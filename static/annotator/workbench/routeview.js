@@ -18,11 +18,15 @@ function flags(route, at) {
     ["has_ferry", "ferry"],
     ["has_highway", "motorway"],
   ].filter(([name]) => route[name] !== undefined);
-  return found.map(([name, title]) => valueButton(`${at}/${name}`, route[name] ? `with ${title}` : `no ${title}`, title));
+  return found.map(([name, title]) =>
+    valueButton(`${at}/${name}`, route[name] ? `with ${title}` : `no ${title}`, title),
+  );
 }
 
 function stepList(route, at) {
-  const steps = route.legs.flatMap((leg, number) => (leg.steps ?? []).map((item, index) => [item, `${at}/legs/${number}/steps/${index}`]));
+  const steps = route.legs.flatMap((leg, number) =>
+    (leg.steps ?? []).map((item, index) => [item, `${at}/legs/${number}/steps/${index}`]),
+  );
   if (!steps.length) return null;
   return make(
     "details",
@@ -87,7 +91,9 @@ export function routeBody(route, at, stops, nameOf) {
   return [
     routeSummary(route, at),
     legList(route, at, stops, nameOf),
-    ...(route.warnings ?? []).map((warning, index) => make("p", {}, valueButton(`${at}/warnings/${index}`, warning, "Warning"))),
+    ...(route.warnings ?? []).map((warning, index) =>
+      make("p", {}, valueButton(`${at}/warnings/${index}`, warning, "Warning")),
+    ),
     stepList(route, at),
   ].filter(Boolean);
 }
@@ -108,7 +114,13 @@ export function routeList(answer, chosen, act, nameOf) {
         const title = alone ? (MODES[route.mode] ?? "Route") : `Route ${index + 1}`;
         return make(
           "li",
-          { class: index === chosen ? "card chosen" : "card", "data-row": at, tabindex: -1, "aria-label": title, "aria-current": index === chosen ? "true" : null },
+          {
+            class: index === chosen ? "card chosen" : "card",
+            "data-row": at,
+            tabindex: -1,
+            "aria-label": title,
+            "aria-current": index === chosen ? "true" : null,
+          },
           make("span", { class: "number", "aria-hidden": "true" }, String(index + 1)),
           make(
             "div",
@@ -119,9 +131,28 @@ export function routeList(answer, chosen, act, nameOf) {
               make(
                 "p",
                 { class: "acts" },
-                make("button", { type: "button", class: "quiet-button", "aria-pressed": String(index === chosen), "aria-label": `Show in front: route ${index + 1}`, onclick: () => act.choose(index) }, "Show in front"),
+                make(
+                  "button",
+                  {
+                    type: "button",
+                    class: "quiet-button",
+                    "aria-pressed": String(index === chosen),
+                    "aria-label": `Show in front: route ${index + 1}`,
+                    onclick: () => act.choose(index),
+                  },
+                  "Show in front",
+                ),
                 act.canWrite &&
-                  make("button", { type: "button", class: "quiet-button", "aria-label": `Add only this: route ${index + 1}`, onclick: () => act.addRoute(index) }, "Add only this"),
+                  make(
+                    "button",
+                    {
+                      type: "button",
+                      class: "quiet-button",
+                      "aria-label": `Add only this: route ${index + 1}`,
+                      onclick: () => act.addRoute(index),
+                    },
+                    "Add only this",
+                  ),
               ),
           ),
         );

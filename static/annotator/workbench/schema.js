@@ -84,7 +84,8 @@ function fieldOf(name, schema, { required, definitions }) {
     pattern: inner.pattern,
     least: inner.minItems ?? 0,
     most: inner.maxItems,
-    takesId: inner.definition === "Waypoint" || (inner.items && plain(inner.items, definitions).definition === "Waypoint"),
+    takesId:
+      inner.definition === "Waypoint" || (inner.items && plain(inner.items, definitions).definition === "Waypoint"),
   };
 }
 

@@ -49,7 +49,11 @@ export class StopsField {
   draw() {
     const last = this.stops.length - 1;
     const button = (title, sign, run, extra = {}) =>
-      make("button", { type: "button", class: "quiet-button", "aria-label": title, title, onclick: run, ...extra }, sign);
+      make(
+        "button",
+        { type: "button", class: "quiet-button", "aria-label": title, title, onclick: run, ...extra },
+        sign,
+      );
     this.list.replaceChildren(
       ...this.stops.map((stop, index) => {
         const which = `${this.label} ${index + 1}`;
@@ -61,8 +65,10 @@ export class StopsField {
           make(
             "span",
             { class: "moves" },
-            index > 0 && button(`${which}: earlier`, "↑", () => this.move(index, index - 1), { class: "quiet-button up" }),
-            index < last && button(`${which}: later`, "↓", () => this.move(index, index + 1), { class: "quiet-button down" }),
+            index > 0 &&
+              button(`${which}: earlier`, "↑", () => this.move(index, index - 1), { class: "quiet-button up" }),
+            index < last &&
+              button(`${which}: later`, "↓", () => this.move(index, index + 1), { class: "quiet-button down" }),
             this.stops.length > this.least && button(`${which}: remove`, "✕", () => this.remove(index)),
           ),
         );

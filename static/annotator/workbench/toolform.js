@@ -6,7 +6,13 @@ import { CENTRE, PlaceField } from "./placefield.js";
 import { fieldsOf } from "./schema.js";
 import { StopsField } from "./stopsfield.js";
 
-const VERBS = { text_search: "Search", nearby_search: "Find", place_details: "Open", reverse_geocode: "Look up", open_at: "Check" };
+const VERBS = {
+  text_search: "Search",
+  nearby_search: "Find",
+  place_details: "Open",
+  reverse_geocode: "Look up",
+  open_at: "Check",
+};
 // Coordinates to about 100 m for a search that only leans on them, 10 m otherwise: a nudge of the map asks nothing new.
 const DIGITS = { text_search: 3 };
 
@@ -57,7 +63,10 @@ export class ToolForm {
       this.fields.get("opening_hours").fill(place.opening_hours.raw);
       this.fields.get("near").fill(place);
     };
-    this.hours = new PlaceField({ name: "hours_of", label: "Hours of", hasCentre: false, accepts, onchange }, this.desk);
+    this.hours = new PlaceField(
+      { name: "hours_of", label: "Hours of", hasCentre: false, accepts, onchange },
+      this.desk,
+    );
     return [this.hours.element];
   }
 

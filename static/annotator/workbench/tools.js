@@ -75,7 +75,10 @@ export class ToolPanel {
       const [tool, params] = await this.meant(form);
       return ask.call(tool, params, { provider: providers.key, mode: this.mode.value, signal });
     };
-    const answer = await ask.run("Asking…", request, { retry, onfail: (error) => error.param && form.focusOn(error.param) });
+    const answer = await ask.run("Asking…", request, {
+      retry,
+      onfail: (error) => error.param && form.focusOn(error.param),
+    });
     form.element.removeAttribute("aria-busy");
     if (answer) this.onanswer(answer);
   }

@@ -3,20 +3,10 @@
 import { make } from "../dom.js";
 import { distance, duration } from "../format.js";
 import { toast } from "../toast.js";
+import { valueAt } from "./pointers.js";
 import { exactMetres, exactSeconds } from "./words.js";
 
 const MARGIN = 8;
-
-// The value at a JSON pointer (RFC 6901); undefined when there is none.
-export function valueAt(document, pointer) {
-  let value = document;
-  for (const step of pointer.split("/").slice(1)) {
-    value = value?.[step.replaceAll("~1", "/").replaceAll("~0", "~")];
-  }
-  return value;
-}
-
-export const step = (name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1");
 
 // A value as words, in whichever script; `title` tells it exactly where the words round it.
 export function valueButton(pointer, text, label, { title, className = "" } = {}) {
@@ -43,7 +33,10 @@ export const metresButton = (pointer, metres, label = "Distance", { sign = "" } 
 const rough = (seconds, sign) => (sign && seconds < 60 ? `${Math.round(seconds)} s` : duration(seconds));
 
 export const secondsButton = (pointer, seconds, label = "Duration", { sign = "", after = "" } = {}) =>
-  valueButton(pointer, `${sign}${rough(seconds, sign)}${after}`, label, { title: exactSeconds(seconds), className: "figure" });
+  valueButton(pointer, `${sign}${rough(seconds, sign)}${after}`, label, {
+    title: exactSeconds(seconds),
+    className: "figure",
+  });
 
 async function copy(text) {
   try {
@@ -96,7 +89,11 @@ export class ValueMenu {
     const answer = this.answer();
     const { pointer } = button.dataset;
     const item = (title, run, attributes = {}) =>
-      make("button", { type: "button", role: "menuitem", tabindex: -1, onclick: () => this.choose(run), ...attributes }, title);
+      make(
+        "button",
+        { type: "button", role: "menuitem", tabindex: -1, onclick: () => this.choose(run), ...attributes },
+        title,
+      );
     const isKept = Boolean(answer.id);
     const why = isKept ? null : "This answer is not recorded: its provider’s terms forbid it.";
     const list = [];
@@ -109,7 +106,9 @@ export class ValueMenu {
     if (isKept) {
       const href = `/x/${answer.provenance.result_sha}#${encodeURI(pointer)}`;
       const onclick = () => this.choose(() => this.use(button, "raw"));
-      list.push(make("a", { role: "menuitem", tabindex: -1, href, target: "_blank", rel: "noopener", onclick }, "See raw"));
+      list.push(
+        make("a", { role: "menuitem", tabindex: -1, href, target: "_blank", rel: "noopener", onclick }, "See raw"),
+      );
     }
     return list;
   }
@@ -122,7 +121,12 @@ export class ValueMenu {
   open(button) {
     this.button = button;
     button.setAttribute("aria-expanded", "true");
-    this.menu = make("div", { class: "menu", role: "menu", "aria-label": `Use ${button.textContent}`, onkeydown: (event) => this.onKey(event) });
+    this.menu = make("div", {
+      class: "menu",
+      role: "menu",
+      "aria-label": `Use ${button.textContent}`,
+      onkeydown: (event) => this.onKey(event),
+    });
     this.menu.append(...this.items(button));
     // Inside the pane, so that what comes next by Tab stays what it is.
     button.after(this.menu);

@@ -20,7 +20,9 @@ export const letter = (index) => String.fromCharCode(65 + (index % 26)).repeat(M
 const TITLES = {
   text_search: ({ params }) => `“${params.query}”`,
   nearby_search: ({ params }, { known, typeTitle }) => {
-    const what = [params.type && typeTitle(params.type), params.keyword && `“${params.keyword}”`].filter(Boolean).join(", ");
+    const what = [params.type && typeTitle(params.type), params.keyword && `“${params.keyword}”`]
+      .filter(Boolean)
+      .join(", ");
     return `${what || "Places"}, within ${distance(params.radius_m ?? 1000)} of ${known.nameOf(params)}`;
   },
   reverse_geocode: ({ params }, { known }) => `What is at ${known.nameOf(params)}`,
@@ -47,9 +49,12 @@ export function summaryOf({ result }) {
   if (result.kind === "places" || result.kind === "along_route") {
     if (reason) return reason;
     const of = total && total > places.length ? ` of ${total}` : "";
-    return places.length ? `${count(places.length, "place")}${of}.` : "Nothing found. Try other words or a wider circle.";
+    return places.length
+      ? `${count(places.length, "place")}${of}.`
+      : "Nothing found. Try other words or a wider circle.";
   }
   if (result.kind === "place") return result.place ? "" : "The provider no longer knows this place.";
-  if (result.kind === "routes") return routes.length ? `${count(routes.length, "route")}.` : (reason ?? "There is no way between these places.");
+  if (result.kind === "routes")
+    return routes.length ? `${count(routes.length, "route")}.` : (reason ?? "There is no way between these places.");
   return "";
 }
