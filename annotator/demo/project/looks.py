@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from annotator.people import accounts
 from annotator.people.actor import Actor
 from annotator.people.projects import Project
+from annotator.questions.answers import TextAnswer
 from annotator.questions.flow import submit
 from annotator.questions.model import QuestionContent
 from annotator.questions.store import Question
@@ -78,4 +79,6 @@ def look_at(
 def _wrong(content: QuestionContent) -> Given:
     """An answer that is not gold."""
     others = [option.key for option in content.options if option.key not in content.gold_keys]
-    return Keys(keys=(others[0],)) if others else Unanswerable()
+    if others:
+        return Keys(keys=(others[0],))
+    return TextAnswer(value="About twelve dollars") if content.type == "unanswerable" else Unanswerable()

@@ -10,7 +10,7 @@ async def pharmacies(sheet: Sheet) -> None:
     found = await sheet.ask(
         "nearby_search",
         {**SQUARE, "type": "pharmacy", "radius_m": 1000, "limit": 8},
-        heading="Pharmacies around the square",
+        heading="Pharmacies within 1 km",
     )
     first, second, third, fourth = with_hours(found)[:4]
     sheet.choice(
