@@ -7,6 +7,8 @@ const PLACE_ID = /^[a-z][a-z0-9_-]{0,31}:[^\s/]\S*$/;
 const LINK =
   /^(https?:\/\/|geo:)|^\S+\.\S+\/\S|[°′″'"]\s*[NSEW]\b|^[23456789CFGHJMPQRVWX]{4,8}\+[23456789CFGHJMPQRVWX]{2,}/i;
 
+export const isPlaceId = (text) => PLACE_ID.test(text.trim()) && !/^(geo|https?):/.test(text.trim());
+
 // Whether a text says where something is, rather than what to look for.
 export const isPosition = (text) => DECIMAL.test(text) || LINK.test(text.trim());
 
@@ -22,8 +24,7 @@ export function coordinates(text) {
 export async function locate(bench, text) {
   const point = coordinates(text);
   if (point) return { kind: "point", ...point };
-  if (PLACE_ID.test(text.trim()) && !/^(geo|https?):/.test(text.trim()))
-    return { kind: "place", place_id: text.trim() };
-  if (!LINK.test(text.trim())) return { kind: "search", query: text.trim() };
+  if (isPlaceId(text)) return { kind: "place", place_id: text.trim() };
+  if (!isPosition(text)) return { kind: "search", query: text.trim() };
   return getJson(bench.api(`/link?text=${encodeURIComponent(text.trim())}`));
 }

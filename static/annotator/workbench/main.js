@@ -89,6 +89,7 @@ async function openCall(call) {
     retry: () => openCall(call),
   });
   if (!answer) return;
+  desk.providers?.choose(answer.provider);
   desk.panel?.open(answer.tool, answer.params);
   centre.show(answer, { hasFocus: true });
 }

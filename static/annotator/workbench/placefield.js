@@ -5,7 +5,7 @@ import { ApiError } from "../api.js";
 import { make } from "../dom.js";
 import { fullName } from "../format.js";
 import { placesOf } from "./known.js";
-import { locate } from "./locate.js";
+import { isPlaceId, isPosition, locate } from "./locate.js";
 import { OptionList } from "./options.js";
 
 const MAX_SHOWN = 8;
@@ -25,13 +25,14 @@ export class FieldError extends Error {
 }
 
 export class PlaceField {
-  // name, label, isRequired; standard: what it holds at first; accepts: which places it offers; onchange(value).
+  // name, label, isRequired, takesId: whether an id alone will do; standard: what it holds at first; accepts: which places it offers; onchange(value).
   constructor(
     {
       name,
       label,
       hint = "",
       isRequired = false,
+      takesId = false,
       standard = null,
       hasCentre = true,
       accepts = () => true,
@@ -39,7 +40,7 @@ export class PlaceField {
     },
     desk,
   ) {
-    Object.assign(this, { name, label, isRequired, hasCentre, accepts, onchange, desk });
+    Object.assign(this, { name, label, isRequired, takesId, hasCentre, accepts, onchange, desk });
     this.id = `pick-${++num_fields}`;
     this.value = null;
     this.input = make("input", {
@@ -107,11 +108,16 @@ export class PlaceField {
 
   offer(isAll = false) {
     const text = this.input.value.trim();
+    const isTyped = Boolean(text) && !this.value;
+    // What can be read as it stands needs no list over the rest of the form.
+    if (isTyped && (isPosition(text) || isPlaceId(text))) {
+      this.list.close();
+      return;
+    }
     const wanted = folded(isAll && this.value ? "" : text);
     const fits = this.desk.known.list().filter((place) => this.accepts(place) && folded(place.name).includes(wanted));
     const options = fits.slice(0, MAX_SHOWN).map(optionOf);
     if (this.hasCentre && (isAll || !wanted)) options.push({ title: CENTRE.name, value: CENTRE });
-    const isTyped = Boolean(text) && !this.value;
     if (isTyped) options.push({ title: `Look for “${text}”`, value: null });
     this.list.show(options, isTyped && fits.length ? 0 : -1);
   }
@@ -137,18 +143,29 @@ export class PlaceField {
   async lookFor(text) {
     try {
       const found = await locate(this.desk.bench, text);
-      if (found.kind === "point") this.choose({ lat: found.lat, lon: found.lon });
-      else if (found.kind === "place")
-        this.choose(this.desk.known.byId(found.place_id) ?? { place_id: found.place_id });
+      if (found.kind !== "search") this.choose(this.read(found));
       else {
         const places = placesOf(await this.desk.find(found.query)).filter(this.accepts);
+        if (document.activeElement !== this.input) return;
         this.list.show(places.slice(0, MAX_SHOWN).map(optionOf), places.length ? 0 : -1);
         if (!places.length) this.desk.say(`Nothing found for “${found.query}”.`, { isBad: true });
       }
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
+      if (!(error instanceof ApiError || error instanceof FieldError)) throw error;
       this.desk.say(error.message, { isBad: true });
     }
+  }
+
+  // What was typed, as a value; throws a FieldError for an id that says nothing of where it is.
+  read(found) {
+    if (found.kind === "point") return { lat: found.lat, lon: found.lon };
+    const place = this.desk.known.byId(found.place_id);
+    if (place) return place;
+    if (this.takesId) return { place_id: found.place_id };
+    throw new FieldError(
+      `${this.label}: where ${found.place_id} is, only its details tell; open them first.`,
+      this.input,
+    );
   }
 
   // The position to send, with typed text read first. Throws a FieldError or ApiError with advice.
@@ -162,7 +179,7 @@ export class PlaceField {
           this.input,
         );
       }
-      this.fill(found.kind === "point" ? { lat: found.lat, lon: found.lon } : { place_id: found.place_id });
+      this.fill(this.read(found));
     }
     if (this.value === CENTRE) {
       const centre = this.desk.centre();

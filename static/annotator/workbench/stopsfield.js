@@ -4,8 +4,8 @@ import { make } from "../dom.js";
 import { PlaceField } from "./placefield.js";
 
 export class StopsField {
-  constructor({ name, label, least, most }, desk) {
-    Object.assign(this, { name, label, least, most, desk, stops: [] });
+  constructor({ name, label, least, most, takesId }, desk) {
+    Object.assign(this, { name, label, least, most, takesId, desk, stops: [] });
     this.list = make("ol", { class: "stops" });
     this.more = make("button", { type: "button", onclick: () => this.grow(null).input.focus() }, "Add a place");
     this.element = make("fieldset", { class: "many" }, make("legend", {}, label), this.list, this.more);
@@ -27,7 +27,10 @@ export class StopsField {
   }
 
   grow(value) {
-    const field = new PlaceField({ name: this.name, label: this.label, standard: value }, this.desk);
+    const field = new PlaceField(
+      { name: this.name, label: this.label, takesId: this.takesId, standard: value },
+      this.desk,
+    );
     this.stops.push(field);
     this.draw();
     return field;

@@ -50,7 +50,9 @@ export class ToolForm {
       return new PlaceField({ ...field, standard }, desk);
     }
     if (field.kind === "stop") return new PlaceField({ ...field, standard: null }, desk);
-    if (field.kind === "place") return new PlaceField({ ...field, standard: null, hasCentre: false }, desk);
+    if (field.kind === "place") {
+      return new PlaceField({ ...field, standard: null, hasCentre: false, takesId: true }, desk);
+    }
     return makeField(field, desk);
   }
 
