@@ -131,6 +131,11 @@ class JobRunner:
                 self._heart.start()
         self._pool.submit(self._run, job_id, task, after)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether jobs have been told to end."""
+        return self._stopping.is_set()
+
     def close(self) -> None:
         """Ends all jobs at their next step and waits for that."""
         self._stopping.set()

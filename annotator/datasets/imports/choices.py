@@ -21,7 +21,16 @@ def question(**values: Any) -> QuestionContent:
     try:
         return QuestionContent(**values)
     except ValidationError as error:
-        raise as_input_error(error.errors(include_url=False, include_context=False)) from None
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> InputError:
+    """What a model finds wrong, as one line."""
+    found = error.errors(include_url=False, include_context=False)
+    # A request's fields are named without their `body`; here that is what a question asks.
+    return as_input_error(
+        [item | {"loc": ("text of the question",)} if item["loc"] == ("body",) else item for item in found]
+    )
 
 
 def options_of(texts: Sequence[str]) -> tuple[Option | None, ...]:

@@ -19,6 +19,8 @@ def detect(source: Source) -> str:
     if source.path.is_dir():
         return "native"
     start = source.beginning(64 * 1024)
+    if not start:
+        raise InputError(f"{source.name} is empty")
     if start[_TAR_MAGIC] == b"ustar":
         return "native"
     if start.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"%PDF", b"PAR1", ZSTD)):

@@ -12,7 +12,7 @@ from annotator.datasets.imports.model import BadRow, ImportFormat, NewQuestion, 
 from annotator.datasets.imports.source import Source, check
 from annotator.errors import InputError
 
-_NUMBERED = re.compile(r"^\s*(\d{1,2})\s*[).:]\s?", re.MULTILINE)
+_NUMBERED = re.compile(r"^\s*(\d{1,2})\s*[).:]+\s?", re.MULTILINE)
 _URLS = ("map_url", "url", "context")
 
 

@@ -12,14 +12,13 @@ from pydantic import ValidationError
 from annotator.cache.json_text import sha256_hex
 from annotator.contexts.model import ContextContent
 from annotator.datasets import layout
-from annotator.datasets.imports.choices import question, row_of
+from annotator.datasets.imports.choices import invalid, question, row_of
 from annotator.datasets.imports.model import BadRow, ImportFormat, NewQuestion, Row, text_context
 from annotator.datasets.imports.recorded import Recorded
 from annotator.datasets.imports.source import ZSTD, Source, check
 from annotator.datasets.manifest import ItemEntry, Manifest, read_manifest
 from annotator.datasets.native import NativeItem
 from annotator.errors import InputError
-from annotator.maps.validate import as_input_error
 from annotator.questions.model import QuestionContent
 
 
@@ -138,7 +137,7 @@ def _model[T: (ContextContent, QuestionContent, NativeItem)](kind: type[T], valu
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        raise as_input_error(error.errors(include_url=False, include_context=False)) from None
+        raise invalid(error) from None
 
 
 FORMAT = ImportFormat(

@@ -84,34 +84,34 @@ def import_task(
             }
 
         progress.result = result("Nothing yet")
-        try:
-            for batch in batched(_read(found.read(source), tally), ROWS_AT_ONCE):
-                if is_dry_run:
-                    for row in batch:
-                        writer.count_only(row)
-                    progress(tally.num_rows, num_expected, f"Read {tally.num_rows} rows")
-                else:
-                    _write(database, writer, batch, tally, progress, num_expected)
-                progress.result = result("Stopped on the way")
-        except InputError as error:
-            # What was read until here is good; from here on the file is of no use.
-            if not tally.num_rows:
-                raise
-            notes.append(f"The rest of the file was not read: {error.message}")
+        for batch in batched(_read(found.read(source), tally, notes), ROWS_AT_ONCE):
+            if is_dry_run:
+                for row in batch:
+                    writer.count_only(row)
+                progress(tally.num_rows, num_expected, f"Read {tally.num_rows} rows")
+            else:
+                _write(database, writer, batch, tally, progress, num_expected)
+            progress.result = result("Stopped on the way")
         return result(_summary(tally, writer))
 
     return run
 
 
-def _read(rows: Iterator[Row | BadRow], tally: _Tally) -> Iterator[Row]:
-    for row in rows:
-        tally.num_rows += 1
-        if isinstance(row, BadRow):
-            tally.refuse(row)
-            continue
-        for question in row.questions[: NUM_EXAMPLES - len(tally.examples)]:
-            tally.examples.append(_example(row, question.content))
-        yield row
+def _read(rows: Iterator[Row | BadRow], tally: _Tally, notes: list[str]) -> Iterator[Row]:
+    try:
+        for row in rows:
+            tally.num_rows += 1
+            if isinstance(row, BadRow):
+                tally.refuse(row)
+                continue
+            for question in row.questions[: NUM_EXAMPLES - len(tally.examples)]:
+                tally.examples.append(_example(row, question.content))
+            yield row
+    except InputError as error:
+        # What was read until here is good; from here on the file is of no use.
+        if not tally.num_rows:
+            raise
+        notes.append(f"The rest of the file was not read: {error.message}")
 
 
 def _write(

@@ -11,10 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from annotator.datasets.imports.choices import is_yes_or_no, options_of, question, row_of, text_of
+from annotator.datasets.imports.choices import invalid, is_yes_or_no, options_of, question, row_of, text_of
 from annotator.datasets.imports.model import NewQuestion, Row, text_context
 from annotator.errors import InputError
-from annotator.maps.validate import as_input_error
 from annotator.questions.model import NO, YES, Option, QuestionContent
 
 FIELDS = (
@@ -96,7 +95,7 @@ def _options(value: Any) -> tuple[Option | None, ...]:
     try:
         return tuple(Option.model_validate(item) for item in value)
     except ValidationError as error:
-        raise as_input_error(error.errors(include_url=False, include_context=False)) from None
+        raise invalid(error) from None
 
 
 def _key(options: tuple[Option | None, ...], answer: Any) -> str:

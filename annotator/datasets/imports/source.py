@@ -32,6 +32,8 @@ MAX_RATIO = 400
 _FREE_BYTES = 32 * 2**20
 """So much may come of any file, however well it is packed."""
 _CHUNK_BYTES = 2**18
+_MAX_BLANK_LINES = 10_000
+"""Between two rows; reading more of them would only keep a machine busy."""
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -112,11 +114,15 @@ class Source:
     def json_lines(self) -> Iterator[tuple[str, Any]]:
         """Values of JSON lines with their place. A line that is none is given as an `InputError`."""
         with self.stream() as stream:
+            num_blank = 0
             for number, line in _lines(stream):
                 where = f"line {number}"
+                num_blank = num_blank + 1 if isinstance(line, str) and not line.strip() else 0
+                if num_blank > _MAX_BLANK_LINES:
+                    raise InputError(f"{self.name} has more than {_MAX_BLANK_LINES} blank lines before line {number}")
                 if isinstance(line, InputError):
                     yield where, line
-                elif line.strip():
+                elif not num_blank:
                     yield where, _parsed(line)
 
     def csv_rows(self) -> Iterator[tuple[str, dict[str, str]]]:
@@ -135,10 +141,14 @@ class Source:
                 if not any(names):
                     raise InputError(f"{self.name} has no header line")
                 reader = csv.reader(text, delimiter=delimiter, strict=True)
+                num_blank = 0
                 for cells in reader:
                     # The header was read before the reader began to count.
                     where = f"line {reader.line_num + 1}"
-                    if any(cells):
+                    num_blank = 0 if any(cells) else num_blank + 1
+                    if num_blank > _MAX_BLANK_LINES:
+                        raise InputError(f"{self.name} has more than {_MAX_BLANK_LINES} blank rows before {where}")
+                    if not num_blank:
                         yield where, dict(zip(names, cells, strict=False))
             except UnicodeDecodeError:
                 raise InputError(f"{self.name} is not UTF-8; save it as UTF-8") from None
