@@ -12,7 +12,7 @@ from annotator.people import accounts, admin, login, sessions, throttle
 from annotator.people.audit import record
 from annotator.people.passwords import MAX_LENGTH, check_password, hash_password
 from annotator.store.times import utc_now
-from annotator.web.access import SESSION_COOKIE, AnyAccount
+from annotator.web.access import SESSION_COOKIE, Person
 from annotator.web.cookies import address_of, give_session, safe_next, take_session
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import AppState, State
@@ -76,11 +76,9 @@ def sign_in(request: Request, response: Response, state: State, body: Credential
 
 
 @router.post("/logout")
-def sign_out(request: Request, response: Response, state: State, actor: AnyAccount, body: Leaving) -> Next:
+def sign_out(request: Request, response: Response, state: State, actor: Person, body: Leaving) -> Next:
     """Ends this session, or all of the account's."""
     _require_login_mode(state)
-    if actor.via != "session":
-        raise ForbiddenError("a token has no session to end; revoke it on the page /me")
     with state.database.writing() as connection:
         if body.everywhere:
             admin.sign_out_everywhere(connection, actor, actor.account_id, now=utc_now())
