@@ -55,7 +55,7 @@ export function startAssist(bench, { context, questions }) {
     try {
       await questions.current()?.flush();
       const { id, model, content, was_cut: wasCut } = await send("POST", bench.api("/assist"), { context_id: bench.contextId, ...body });
-      const proposals = parts(content, id);
+      const proposals = parts(content);
       let left = proposals.length;
       let isUsed = false;
       const finish = (what) => {
@@ -87,7 +87,7 @@ export function startAssist(bench, { context, questions }) {
   }
 
   byId("question-suggest").addEventListener("click", ({ currentTarget }) =>
-    ask(currentTarget, { kind: "question", n: NUM_QUESTIONS }, ({ questions: found }, suggestion_id) =>
+    ask(currentTarget, { kind: "question", n: NUM_QUESTIONS }, ({ questions: found }) =>
       found.map((suggested) => [
         [suggested.question, suggested.options.map((option) => `${option.trim() === suggested.answer.trim() ? "✓" : "·"} ${option}`).join("\n") || suggested.answer, suggested.explanation].filter(Boolean),
         async () => {
@@ -96,7 +96,7 @@ export function startAssist(bench, { context, questions }) {
           const doc = now && !now.content.body.trim() && !LOCKED.includes(now.out.status) ? now : await questions.create();
           if (!doc) return false;
           touched(doc);
-          doc.change(asQuestion(suggested, doc.content), { suggestion_id });
+          doc.change(asQuestion(suggested, doc.content));
           return true;
         },
       ]),
@@ -105,7 +105,7 @@ export function startAssist(bench, { context, questions }) {
 
   byId("distractors-suggest").addEventListener("click", ({ currentTarget }) => {
     const doc = questions.current();
-    ask(currentTarget, { kind: "distractors", question_id: doc.id, n: NUM_DISTRACTORS }, ({ options }, suggestion_id) =>
+    ask(currentTarget, { kind: "distractors", question_id: doc.id, n: NUM_DISTRACTORS }, ({ options }) =>
       options.map((text) => [
         [text],
         () => {
@@ -113,7 +113,7 @@ export function startAssist(bench, { context, questions }) {
           const empty = content.options.find((option) => !option.text.trim());
           const next = empty ? content.options.map((option) => (option === empty ? { ...option, text } : option)) : [...content.options, { key: "new", text, pid: null }];
           touched(doc);
-          doc.change(lettered(content, next), { suggestion_id });
+          doc.change(lettered(content, next));
         },
       ]),
     );
@@ -121,21 +121,21 @@ export function startAssist(bench, { context, questions }) {
 
   byId("explanation-suggest").addEventListener("click", ({ currentTarget }) => {
     const doc = questions.current();
-    ask(currentTarget, { kind: "explanation", question_id: doc.id }, ({ text }, suggestion_id) => [
+    ask(currentTarget, { kind: "explanation", question_id: doc.id }, ({ text }) => [
       [[text], () => {
         touched(doc);
-        doc.change({ explanation: text }, { suggestion_id });
+        doc.change({ explanation: text });
       }],
     ]);
   });
 
   byId("context-rewrite").addEventListener("click", ({ currentTarget }) =>
-    ask(currentTarget, { kind: "rewrite" }, ({ text }, suggestion_id) => [
+    ask(currentTarget, { kind: "rewrite" }, ({ text }) => [
       [[text], () => {
         const { doc } = context;
         const note = { key: `i${Math.random().toString(36).slice(2, 10)}`, kind: "note", tool_call_id: null, title: "", text, role: "rewrite", view: { fields: null, hidden: [], show_steps: false } };
         touched(doc);
-        doc.change({ items: [...doc.content.items.filter(({ role }) => role !== "rewrite"), note] }, { suggestion_id });
+        doc.change({ items: [...doc.content.items.filter(({ role }) => role !== "rewrite"), note] });
       }],
     ], byId("context-suggestions")),
   );

@@ -16,7 +16,6 @@ export class Doc extends EventTarget {
   #timer = null;
   #sending = null;
   #num_failures = 0;
-  #suggestion_id = null;
 
   // out: what the server gave. path: where it is read and saved.
   constructor(path, out) {
@@ -51,12 +50,10 @@ export class Doc extends EventTarget {
     return differences(this.content, this.base.content).length;
   }
 
-  // The suggestion that this change comes from is recorded with the revision.
-  change(patch, { suggestion_id = null } = {}) {
+  change(patch) {
     const content = { ...this.content, ...patch };
     if (same(content, this.content)) return;
     this.content = content;
-    this.#suggestion_id = suggestion_id ?? this.#suggestion_id;
     this.#keep();
     this.#say(this.conflict ? "conflict" : this.state === "offline" || this.state === "signed-out" ? this.state : "waiting");
     this.#tell();
@@ -128,8 +125,7 @@ export class Doc extends EventTarget {
   }
 
   #body() {
-    const body = { base_n: this.base.n, content: this.content };
-    return this.#suggestion_id ? { ...body, suggestion_id: this.#suggestion_id } : body;
+    return { base_n: this.base.n, content: this.content };
   }
 
   async #put(num_tries) {
@@ -156,7 +152,6 @@ export class Doc extends EventTarget {
     // What was typed while it was on its way stays on top of what came back.
     this.content = merge(sent, out.content, before).content;
     this.#num_failures = 0;
-    this.#suggestion_id = null;
     this.#settle();
     if (!same(before, this.content)) this.#tell();
   }

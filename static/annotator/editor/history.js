@@ -9,7 +9,9 @@ import { touched } from "./undo.js";
 const origin = (from) => (from?.model ? `with ${from.model}` : from?.import ? "imported" : null);
 
 export async function openHistory(doc, what) {
-  const dialog = byId("history");
+  // Outside of the panes: of those that are not in view nothing is drawn, a dialogue no more than the rest.
+  const dialog = byId("history") ?? make("dialog", { id: "history", "aria-labelledby": "history-heading" });
+  document.body.append(dialog);
   let revisions;
   try {
     revisions = await getJson(`${doc.path}/history`);

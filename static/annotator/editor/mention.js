@@ -44,6 +44,14 @@ export function wireMentions(root, places) {
     into.dispatchEvent(new CustomEvent("mention", { bubbles: true, detail: place }));
   }
 
+  // Below the field, or above it where there is more room.
+  function put() {
+    const box = field.getBoundingClientRect();
+    list.style.left = `${Math.max(4, Math.min(box.left, innerWidth - list.offsetWidth - 4))}px`;
+    const isBelow = box.bottom + list.offsetHeight + 4 < innerHeight || box.top < list.offsetHeight;
+    list.style.top = `${isBelow ? box.bottom + 2 : box.top - list.offsetHeight - 2}px`;
+  }
+
   function open(into) {
     const typed = TYPED.exec(into.value.slice(0, into.selectionStart));
     const all = typed ? matching(places(), typed[1]) : [];
@@ -69,11 +77,8 @@ export function wireMentions(root, places) {
         ),
       ),
     );
-    const box = into.getBoundingClientRect();
     list.hidden = false;
-    list.style.left = `${Math.max(4, Math.min(box.left, innerWidth - list.offsetWidth - 4))}px`;
-    const isBelow = box.bottom + list.offsetHeight + 4 < innerHeight || box.top < list.offsetHeight;
-    list.style.top = `${isBelow ? box.bottom + 2 : box.top - list.offsetHeight - 2}px`;
+    put();
     into.setAttribute("aria-autocomplete", "list");
     into.setAttribute("aria-controls", "mentions");
     choose(0);
@@ -87,7 +92,7 @@ export function wireMentions(root, places) {
     if (target.matches("[data-mentions]")) last = target;
   });
   root.addEventListener("focusout", close);
-  addEventListener("scroll", close, { capture: true, passive: true });
+  addEventListener("scroll", () => field && put(), { capture: true, passive: true });
   // Before the field's own keys: Enter takes a place here, and makes a new option elsewhere.
   root.addEventListener(
     "keydown",

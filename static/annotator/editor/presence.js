@@ -3,11 +3,25 @@
 import { ApiError, send } from "../api.js";
 
 const EVERY_MS = 5000;
+const STORED = "mapqator.tab";
 const TAB = Math.random().toString(36).slice(2, 14);
 
 const OWN_NAME = document.querySelector('#top a[href="/me"]')?.textContent.trim();
 
-function sentence(others, what) {
+// The same after the page was loaded again, which is nobody else.
+function ownTab() {
+  const fresh = Math.random().toString(36).slice(2, 14);
+  try {
+    const known = sessionStorage.getItem(STORED) ?? fresh;
+    sessionStorage.setItem(STORED, known);
+    return known;
+  } catch {
+    return fresh;
+  }
+}
+
+function sentence(everybody, what) {
+  const others = everybody.filter((person) => person.display_name !== OWN_NAME || person.is_editing);
   const writing = others.filter((person) => person.is_editing);
   const told = writing.length ? writing : others;
   if (!told.length) return "";
