@@ -56,7 +56,7 @@ export class Tree {
       ),
       inside,
     );
-    fold.fill = (through = -1) => this.fill(inside, value, pointer, depth, through);
+    fold.fill = () => inside.childElementCount || this.fill(inside, value, pointer, depth);
     fold.addEventListener("toggle", () => fold.open && fold.fill());
     if (this.isSmall || depth === 0 || (depth === 1 && number <= 20)) {
       fold.fill();
@@ -65,20 +65,26 @@ export class Tree {
     return fold;
   }
 
-  // Builds the first rows, and all up to the index `through`; a button stands for the rest.
-  fill(inside, value, pointer, depth, through) {
-    const built = inside.querySelectorAll(":scope > .row").length;
-    const wanted = Math.max(built, Math.min(value.items.length, Math.max(CHUNK, through + 1)));
-    inside.querySelector(":scope > .more")?.remove();
-    for (const { key, value: child } of value.items.slice(built, wanted)) {
-      const row = make("div", { class: "row" }, this.build(child, key, `${pointer}/${escapeStep(key)}`, depth + 1));
-      inside.append(row);
+  // Rows of what is inside; of very many, parts of them that unfold by themselves.
+  fill(inside, value, pointer, depth) {
+    const number = value.items.length;
+    if (number <= CHUNK) {
+      this.addRows(inside, value, pointer, depth, 0);
+      return;
     }
-    const left = value.items.length - wanted;
-    if (left > 0) {
-      const next = () => this.fill(inside, value, pointer, depth, wanted + CHUNK - 1);
-      const words = `Show ${Math.min(CHUNK, left)} more of ${left.toLocaleString("en")}`;
-      inside.append(make("button", { type: "button", class: "more quiet-button", onclick: next }, words));
+    for (let start = 0; start < number; start += CHUNK) {
+      const rows = make("div", { class: "inside" });
+      const last = Math.min(number, start + CHUNK) - 1;
+      const part = make("details", { class: "part" }, make("summary", {}, `${start} … ${last}`), rows);
+      part.fill = () => rows.childElementCount || this.addRows(rows, value, pointer, depth, start);
+      part.addEventListener("toggle", () => part.open && part.fill());
+      inside.append(part);
+    }
+  }
+
+  addRows(place, value, pointer, depth, start) {
+    for (const { key, value: child } of value.items.slice(start, start + CHUNK)) {
+      place.append(make("div", { class: "row" }, this.build(child, key, `${pointer}/${escapeStep(key)}`, depth + 1)));
     }
   }
 
@@ -88,8 +94,14 @@ export class Tree {
     if (!path) return null;
     for (const [place, value] of path.slice(0, -1).entries()) {
       const fold = this.elements.get(value);
-      fold.fill(value.items.findLastIndex((item) => item.value === path[place + 1]));
+      fold.fill();
       fold.open = true;
+      if (value.items.length > CHUNK) {
+        const index = value.items.findLastIndex((item) => item.value === path[place + 1]);
+        const part = fold.querySelectorAll(":scope > .inside > .part")[Math.floor(index / CHUNK)];
+        part.fill();
+        part.open = true;
+      }
     }
     return this.elements.get(path.at(-1));
   }
@@ -99,9 +111,9 @@ export class Tree {
     const waiting = [...this.element.querySelectorAll("details")];
     const some = () => {
       for (const fold of waiting.splice(0, 50)) {
-        fold.fill(Infinity);
+        fold.fill();
         fold.open = true;
-        waiting.push(...fold.querySelectorAll(":scope > .inside > .row > details:not([open])"));
+        waiting.push(...fold.querySelectorAll(":scope > .inside > :is(.part, .row > details):not([open])"));
       }
       if (waiting.length && this.element.isConnected) requestAnimationFrame(some);
     };

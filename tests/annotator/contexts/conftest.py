@@ -23,10 +23,10 @@ class ProjectClient:
         self.slug = slug
         self.http = httpx.Client(base_url=url, timeout=60)
 
-    def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, **query: Any) -> Any:
-        """One request below the project's address, which must end with `status`; the answer's JSON."""
+    def ask(self, method: str, path: str, body: Any = None, *, code: int = 200, **query: Any) -> Any:
+        """One request below the project's address, which must end with `code`; the answer's JSON."""
         response = self.http.request(method, f"/api/projects/{self.slug}{path}", json=body, params=query)
-        assert response.status_code == status, response.text
+        assert response.status_code == code, response.text
         return response.json()
 
     def tool(self, tool: str, params: dict[str, Any], **query: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class ProjectClient:
 
     def context(self, **content: Any) -> dict[str, Any]:
         """A new context."""
-        return self.ask("POST", "/contexts", {"content": content}, status=201)
+        return self.ask("POST", "/contexts", {"content": content}, code=201)
 
     def render(self, context_id: str, format: str, **query: Any) -> str:
         """A context's text in a format."""

@@ -87,7 +87,7 @@ def test_an_earlier_revision_renders_as_it_did(project):
     project.ask("PUT", f"/contexts/{made['id']}", {"base_n": 1, "content": {"title": "After", "items": []}})
     assert project.render(made["id"], "text") == "After\n"
     assert project.ask("GET", f"/contexts/{made['id']}/render", n=1) == before
-    project.ask("GET", f"/contexts/{made['id']}/render", n=9, status=404)
+    project.ask("GET", f"/contexts/{made['id']}/render", n=9, code=404)
 
 
 def test_an_empty_context_is_an_empty_text(project):
