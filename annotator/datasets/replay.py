@@ -93,7 +93,8 @@ class _Replayer:
         self._exchanges = {exchange.id: exchange for exchange in manifest.exchanges}
         self._services: dict[int, MapService] = {}
         self._findings: list[Finding] = []
-        self._replayed: set[str] = set()
+        self._asked: set[str] = set()
+        self._num_same = 0
         self._num_contexts = 0
 
     async def run(self, progress: Progress | None) -> Replay:
@@ -101,12 +102,12 @@ class _Replayer:
             await self._context(context)
             if progress is not None:
                 progress(done, len(self._manifest.contexts))
-        cited = {entry.call for item in self._manifest.items for entry in item.evidence} - self._replayed
+        cited = {entry.call for item in self._manifest.items for entry in item.evidence} - self._asked
         for call_id in sorted(cited):
             await self._ask(self._calls[call_id], None)
         return Replay(
             is_ok=not self._findings,
-            num_calls=len(self._replayed),
+            num_calls=self._num_same,
             num_contexts=self._num_contexts,
             num_withheld=sum(call.is_ids_only for call in self._manifest.calls),
             findings=tuple(self._findings),
@@ -139,6 +140,8 @@ class _Replayer:
         """The result of a call asked again, as JSON values; None where it came out otherwise or is withheld."""
         if call.is_ids_only:
             return None
+        is_new = call.id not in self._asked
+        self._asked.add(call.id)
         try:
             tool = tool_name(call.tool)
             params = parse_params(tool, call.params)
@@ -155,7 +158,7 @@ class _Replayer:
             pointer = "" if frozen is None else where(frozen, body)
             self._find(f"{call.tool} gives another result", context_number, call.result_sha, pointer)
             return None
-        self._replayed.add(call.id)
+        self._num_same += is_new
         return value
 
     def _service_of(self, provider: Provider) -> MapService:
