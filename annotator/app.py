@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -149,11 +150,10 @@ def build_app(settings: Settings) -> FastAPI:
 
 def _hosts(settings: Settings) -> list[str]:
     """Host names to answer to; none means all, for addresses that others reach by names unknown here."""
-    if settings.allowed_hosts:
-        return [*settings.allowed_hosts, "127.0.0.1", "localhost"]
-    if settings.is_loopback:
-        return ["127.0.0.1", "localhost", "[::1]"]
-    return []
+    if not settings.allowed_hosts and not settings.is_loopback:
+        return []
+    public = [] if settings.public_url is None else [urlsplit(settings.public_url).hostname or ""]
+    return [*settings.allowed_hosts, *public, "127.0.0.1", "localhost", "[::1]"]
 
 
 async def _prepare(state: AppState) -> None:

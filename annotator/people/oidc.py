@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote_plus
 
 import httpx
 from authlib.common.security import generate_token
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -81,14 +82,17 @@ class OidcProvider:
             UpstreamError: the issuer does not answer as it should.
         """
         pending = Pending(generate_token(32), generate_token(32), generate_token(64))
-        metadata = self._discover()
-        with self._client(redirect_uri) as client:
-            url, _ = client.create_authorization_url(
-                metadata["authorization_endpoint"],
-                state=pending.state,
-                nonce=pending.nonce,
-                code_verifier=pending.verifier,
-            )
+        url = prepare_grant_uri(
+            self._discover()["authorization_endpoint"],
+            self._client_id,
+            "code",
+            redirect_uri=redirect_uri,
+            scope=SCOPE,
+            state=pending.state,
+            nonce=pending.nonce,
+            code_challenge=create_s256_code_challenge(pending.verifier),
+            code_challenge_method="S256",
+        )
         return url, pending
 
     def finish(self, pending: Pending, query: Mapping[str, str], redirect_uri: str) -> Identity:
@@ -110,16 +114,8 @@ class OidcProvider:
             raise ForbiddenError(f"the issuer let nobody in: {query.get('error_description') or query['error']}"[:300])
         metadata = self._discover()
         try:
-            with self._client(redirect_uri) as client:
-                token = client.fetch_token(
-                    metadata["token_endpoint"],
-                    grant_type="authorization_code",
-                    code=query.get("code", ""),
-                    code_verifier=pending.verifier,
-                )
-                keys = client.get(metadata["jwks_uri"], withhold_token=True).json()
-        except OAuthError as error:
-            raise ForbiddenError(f"the issuer refused this login: {error}"[:300]) from None
+            token = self._redeem(metadata["token_endpoint"], query.get("code", ""), pending.verifier, redirect_uri)
+            keys = httpx.get(metadata["jwks_uri"], timeout=TIMEOUT_S).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
             raise UpstreamError(f"the issuer {self._issuer} did not answer: {error}") from None
         return self._identity(token, keys, pending.nonce)
@@ -147,16 +143,25 @@ class OidcProvider:
             display_name=str(claims.get("name") or username),
         )
 
-    def _client(self, redirect_uri: str) -> OAuth2Client:
-        return OAuth2Client(
-            client_id=self._client_id,
-            client_secret=self._client_secret,
-            token_endpoint_auth_method="client_secret_basic" if self._client_secret else "none",
-            scope=SCOPE,
-            redirect_uri=redirect_uri,
-            code_challenge_method="S256",
-            timeout=TIMEOUT_S,
-        )
+    def _redeem(self, endpoint: str, code: str, verifier: str, redirect_uri: str) -> Mapping[str, Any]:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        auth = None
+        if self._client_secret is None:
+            form["client_id"] = self._client_id
+        else:
+            # RFC 6749, 2.3.1: both are encoded as in a form before they are joined.
+            auth = httpx.BasicAuth(quote_plus(self._client_id), quote_plus(self._client_secret))
+        answer = httpx.post(endpoint, data=form, auth=auth, headers={"accept": "application/json"}, timeout=TIMEOUT_S)
+        token = answer.json()
+        if not isinstance(token, dict) or "id_token" not in token:
+            reason = token.get("error_description") or token.get("error") if isinstance(token, dict) else None
+            raise ForbiddenError(f"the issuer refused this login: {reason or answer.status_code}"[:300])
+        return token
 
     def _discover(self) -> dict[str, Any]:
         with self._lock:

@@ -121,8 +121,11 @@ def announce_setup(state: AppState) -> None:
 
 def needs_setup_code(request: Request, state: AppState) -> bool:
     """Whether somebody other than this machine's user could be asking."""
-    address = address_of(request)
-    is_here = address is not None and ipaddress.ip_address(address).is_loopback
+    try:
+        is_here = ipaddress.ip_address(address_of(request) or "").is_loopback
+    except ValueError:
+        # What a proxy forwards need not be an address.
+        is_here = False
     return not (is_here and state.settings.is_loopback and state.settings.public_url is None)
 
 

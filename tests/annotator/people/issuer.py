@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import threading
@@ -11,7 +12,15 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey, RSAKey
+from joserfc.jwk import KeySet, RSAKey
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    return _text(json.dumps(value).encode())
 
 
 class FakeIssuer:
@@ -70,7 +79,7 @@ class FakeIssuer:
         if authorization != f"Basic {expected}" or asked is None:
             return 400, {"error": "invalid_grant"}
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
-        if base64.urlsafe_b64encode(digest).decode().rstrip("=") != asked["code_challenge"]:
+        if _text(digest) != asked["code_challenge"]:
             return 400, {"error": "invalid_grant", "error_description": "the verifier is wrong"}
         now = int(time.time())
         claims = {
@@ -87,14 +96,11 @@ class FakeIssuer:
 
     def _sign(self, claims: dict[str, Any]) -> str:
         if self.signs_with == "none":
-            parts = ({"alg": "none"}, claims)
-            return (
-                ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
-                + "."
-            )
+            return f"{_encoded({'alg': 'none'})}.{_encoded(claims)}."
         if self.signs_with == "public key as secret":
-            secret = OctKey.import_key(self._key.as_pem(private=False))
-            return jwt.encode({"alg": "HS256", "kid": "one"}, claims, secret, algorithms=["HS256"])
+            # Whoever takes any algorithm takes the public key, which everybody has, for a shared secret.
+            content = f"{_encoded({'alg': 'HS256', 'kid': 'one'})}.{_encoded(claims)}"
+            return f"{content}.{_text(hmac.digest(self._key.as_pem(private=False), content.encode(), 'sha256'))}"
         return jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.signs_with or self._key)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -263,15 +263,18 @@ def test_behind_a_public_address_the_first_administrator_needs_the_code_from_the
         made = httpx.post(f"{annotator.url}/api/setup", json=body | {"token": code})
         assert made.status_code == 200
         assert "secure" in made.headers["set-cookie"].lower()
+        assert httpx.get(f"{annotator.url}/version", headers={"host": "maps.example"}).status_code == 200
+        assert httpx.get(f"{annotator.url}/version", headers={"host": "evil.example"}).status_code == 400
 
 
-def test_in_single_user_mode_nobody_signs_in_and_the_machine_is_its_administrator(annotator_server: Annotator) -> None:
-    url = annotator_server.url
-    me = httpx.get(f"{url}/api/me").json()
-    assert (me["username"], me["via"], me["is_admin"]) == ("local", "local", True)
-    assert httpx.post(f"{url}/api/login", json={"username": "local", "password": "x"}).status_code == 409
-    assert httpx.get(f"{url}/login").headers["location"] == "/"
-    assert httpx.post(f"{url}/api/projects", json={"name": "Alone"}).status_code == 201
+def test_in_single_user_mode_nobody_signs_in_and_the_machine_is_its_administrator(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", {"MAPQATOR_TOWN": "false"}) as annotator:
+        url = annotator.url
+        me = httpx.get(f"{url}/api/me").json()
+        assert (me["username"], me["via"], me["is_admin"]) == ("local", "local", True)
+        assert httpx.post(f"{url}/api/login", json={"username": "local", "password": "x"}).status_code == 409
+        assert httpx.get(f"{url}/login").headers["location"] == "/"
+        assert httpx.post(f"{url}/api/projects", json={"name": "Alone"}).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,18 @@
 """Members and their roles, projects and their settings, and what the operator does at the command line."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from annotator.cli import app
 from annotator.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from annotator.people import accounts, admin, members, overview, project_changes, projects
 from annotator.people.projects import ProjectSettings
 from annotator.people.roles import ROLES
-from annotator.store.sessions import Database
+from annotator.store.sessions import Database, open_database
 from annotator.store.times import utc_now
 from annotator.web.pages.setting_fields import GROUPS
-from tests.annotator.program import program_env, run_mapqator
 
 
 @pytest.fixture
@@ -121,21 +120,25 @@ def test_names_of_many_people_take_one_query(database: Database, crew) -> None:
 
 
 def test_accounts_and_projects_are_made_at_the_command_line(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+    runner = CliRunner(env={"MAPQATOR_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "160"})
 
-    def with_password(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "annotator.cli", *arguments, "--password-stdin"]
-        return subprocess.run(
-            command, input=f"{password}\n", env=program_env(data), capture_output=True, text=True, timeout=120
-        )
+    def run(*arguments: str, password: str = "") -> Result:
+        return runner.invoke(app, list(arguments), input=f"{password}\n")
 
-    weak = with_password("password", "user", "add", "ada")
-    assert (weak.returncode, "at least 10 characters" in weak.stderr) == (2, True)
-    made = with_password("seven lemon harbours", "user", "add", "ada", "--admin", "--name", "Ada [x]")
-    assert made.stdout.strip() == "made administrator ada"
-    assert run_mapqator(data, "user", "disable", "ada").returncode == 2
-    assert run_mapqator(data, "project", "create", "Old Harbour", "--owner", "ada").stdout.strip() == "old-harbour"
-    listed = run_mapqator(data, "project", "list").stdout
-    assert "old-harbour" in listed
-    assert "Ada [x]" in run_mapqator(data, "user", "list").stdout
-    assert run_mapqator(data, "user", "add", "bob").returncode == 2
+    add = ("user", "add", "ada", "--admin", "--name", "Ada [x]", "--password-stdin")
+    weak = run(*add, password="password")
+    assert isinstance(weak.exception, InputError)
+    assert "at least 10 characters" in weak.exception.message
+    assert run(*add, password="seven lemon harbours").output.strip() == "made administrator ada"
+    assert isinstance(run("user", "disable", "ada").exception, ConflictError)
+    assert run("user", "password", "ada", "--password-stdin", password="nine amber lanterns").exit_code == 0
+    assert run("project", "create", "Old Harbour", "--owner", "ada").output.strip() == "old-harbour"
+    assert isinstance(run("user", "add", "bob").exception, InputError)
+    database = open_database(str(tmp_path / "data" / "mapqator.sqlite"))
+    with database.reading() as connection:
+        assert accounts.by_username(connection, "ada").display_name == "Ada [x]"
+        assert [item.role for item in members.listing(connection, projects.by_slug(connection, "old-harbour").id)] == [
+            "owner"
+        ]
+    database.close()
+    assert run("user", "list").exit_code == run("project", "list").exit_code == 0

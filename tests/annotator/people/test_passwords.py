@@ -75,9 +75,9 @@ def test_a_name_that_is_not_there_takes_as_long_as_one_that_is() -> None:
     verify_password(None, "warms up")
 
     def took_s(stored: str | None) -> float:
-        begin = time.thread_time()
+        begin = time.process_time()
         verify_password(stored, "nine amber lanterns")
-        return time.thread_time() - begin
+        return time.process_time() - begin
 
     there = sorted(took_s(known) for _ in range(5))[2]
     not_there = sorted(took_s(None) for _ in range(5))[2]
