@@ -74,7 +74,7 @@ def loosely(text: str) -> str:
     A minus before a digit stays, and so do signs such as `+` and `€`. Only marks that are accents or vowel points go:
     those that make another letter, as in Japanese or Hindi, stay.
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if not _is_accent(c))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.replace("\x00", " ")).casefold() if not _is_accent(c))
     plain = unicodedata.normalize("NFC", plain)
     plain = re.sub(r"(?<!\w)[-\u2212](?=\d)", "\x00", plain)
     plain = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in plain if c not in _APOSTROPHES)

@@ -104,8 +104,8 @@ def of_one(connection: Connection, project: Project, question_id: str) -> Standi
 
 
 def of_undecided(connection: Connection, project: Project) -> dict[str, Standing]:
-    """Standings of all questions of a project that wait for others."""
-    return of_scope(connection, project, undecided(project.id))
+    """Standings of all questions of a project that wait for others, by number."""
+    return of_scope(connection, project, undecided(project.id).order_by(question.c.number))
 
 
 def undecided(project_id: str) -> Select[Any]:

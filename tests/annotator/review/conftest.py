@@ -1,7 +1,7 @@
 """A project with people of every role, in a database of the test's own, and short ways to write in it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,14 +117,11 @@ def choice(*gold: str, body: str = "Which café is nearest to the harbour?") -> 
     return QuestionContent(type="single_choice", body=body, options=options, gold_keys=gold or ("B",), category="poi")
 
 
-@pytest.fixture
-def make_team(tmp_path: Path) -> Iterator[Callable[..., Team]]:
-    """Makes teams, each in a database of its own."""
-    made: list[Database] = []
-
-    def make(**settings: Any) -> Team:
-        database = open_database(f"sqlite:///{tmp_path / f'team-{len(made)}.sqlite'}")
-        made.append(database)
+@contextmanager
+def fresh_team(folder: Path, **settings: Any) -> Iterator[Team]:
+    """A team in a database of its own in `folder`."""
+    database = open_database(f"sqlite:///{folder / 'team.sqlite'}")
+    try:
         migrate(database)
         start = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
         people = {name: Actor(account_id=new_id(start), username=name, display_name=name.title()) for name in PEOPLE}
@@ -145,12 +142,12 @@ def make_team(tmp_path: Path) -> Iterator[Callable[..., Team]]:
                 ],
             )
             chosen = ProjectSettings.model_validate({"checklist": CHECKLIST, **settings})
-            made_project = projects.create(connection, people["owner"], name="Harbour", settings=chosen, now=start)
+            made = projects.create(connection, people["owner"], name="Harbour", settings=chosen, now=start)
             connection.execute(
                 membership.insert(),
                 [
                     {
-                        "project_id": made_project.id,
+                        "project_id": made.id,
                         "account_id": people[name].account_id,
                         "role": role,
                         "created_at": start,
@@ -160,14 +157,29 @@ def make_team(tmp_path: Path) -> Iterator[Callable[..., Team]]:
                 ],
             )
             note = Item(key="n1", kind="note", text="There are four cafés at the harbour.")
-            context = contexts.create(
-                connection, people["ada"], made_project, content=ContextContent(items=(note,)), now=start
-            )
-        return Team(database, made_project, people, context.id)
-
-    yield make
-    for database in made:
+            context = contexts.create(connection, people["ada"], made, content=ContextContent(items=(note,)), now=start)
+        yield Team(database, made, people, context.id)
+    finally:
         database.close()
+
+
+@pytest.fixture
+def make_team(tmp_path: Path) -> Iterator[Callable[..., Team]]:
+    """`make_team(**settings)` makes a team in a database of its own."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> Team:
+            folder = tmp_path / f"team-{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            return stack.enter_context(fresh_team(folder, **settings))
+
+        yield make
+
+
+@pytest.fixture
+def team_in() -> Callable[..., AbstractContextManager[Team]]:
+    """`team_in(folder, **settings)` is a team for as long as its block lasts, for tests that need many."""
+    return fresh_team
 
 
 @pytest.fixture
