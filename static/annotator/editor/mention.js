@@ -31,7 +31,6 @@ export function wireMentions(root, places) {
   function choose(index) {
     chosen = (index + found.length) % found.length;
     [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === chosen)));
-    if (list.scrollHeight > list.clientHeight) list.scrollTop = list.children[chosen].offsetTop - 40;
     field.setAttribute("aria-activedescendant", list.children[chosen].id);
   }
 

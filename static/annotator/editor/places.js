@@ -22,7 +22,7 @@ export function placesOf(content, answers) {
 const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 // Places whose name or a word of it begins with what was typed, those that begin with it first.
-export function matching(places, typed, most = 8) {
+export function matching(places, typed, most = 6) {
   const wanted = folded(typed.trim());
   const rank = ({ name }) => {
     const text = folded(name);
