@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import json
+import math
 import re
 
 import httpx
+import polyline
 import pytest
 
 # How many colours a picture has, and what share of it the most common one covers.
@@ -212,6 +214,29 @@ def test_a_route_has_alternatives_to_choose_by_mouse_and_by_keyboard(open_bench,
     page.keyboard.press("Enter")
     assert routes.nth(0).get_attribute("aria-current") == "true"
     assert overflow(page) == 0
+
+
+def test_a_route_drawn_beside_the_chosen_one_is_chosen_by_a_click(open_bench, search, settle):
+    page = open_bench()
+    with page.expect_response("**/tools/compute_routes**") as caught:
+        make_route(page, search, alternatives=1)
+    settle(page)
+    first, second = (polyline.decode(route["geometry"]) for route in caught.value.json()["result"]["routes"])
+    # Where the other route is farthest from the one in front.
+    lat, lon = max(second, key=lambda point: min(math.dist(point, other) for other in first))
+    zoom, center_lat, center_lon = map(float, re.search(r"view=([^&]+)", page.url)[1].split("/"))
+    box = page.locator("#map").bounding_box()
+
+    def pixels(latitude, longitude):
+        """The Web Mercator position on a world of 512 px at zoom 0."""
+        scale = 512 * 2**zoom / 360
+        north = math.degrees(math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2)))
+        return longitude * scale, -north * scale
+
+    x, y = pixels(lat, lon)
+    middle_x, middle_y = pixels(center_lat, center_lon)
+    page.mouse.click(box["x"] + box["width"] / 2 + x - middle_x, box["y"] + box["height"] / 2 + y - middle_y)
+    page.wait_for_selector(".card[data-row='/routes/1'][aria-current]")
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -541,6 +566,26 @@ def test_a_place_is_chosen_by_keyboard(open_bench, search):
     page.keyboard.press("Enter")
     assert box.input_value() == name
     assert box.get_attribute("aria-expanded") == "false"
+
+
+def test_words_in_a_place_field_are_searched_for(open_bench):
+    page = open_bench()
+    tool(page, "compute_routes")
+    page.fill("#tool-form [name=origin]", "museum")
+    page.locator("#tool-form [role=option]:visible").get_by_text("Look for “museum”").click()
+    page.wait_for_selector("#tool-form [role=option] .quiet")
+    name = page.locator("#tool-form [role=option] span").first.inner_text()
+    page.keyboard.press("Enter")
+    assert page.input_value("#tool-form [name=origin]") == name
+
+
+def test_an_id_that_nobody_has_located_is_no_point(open_bench):
+    page = open_bench()
+    tool(page, "distance_bearing")
+    page.fill("#tool-form [name=origin]", "town:n5195")
+    page.fill("#tool-form [name=destination]", "45.39, -65.33")
+    page.click("#tool-form button[type=submit]")
+    page.wait_for_selector("#status.bad:has-text('only its details tell')")
 
 
 def test_panes_are_resized_and_remembered(open_bench):
