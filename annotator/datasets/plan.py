@@ -17,7 +17,7 @@ from annotator.cache.stored_results import StoredResult
 from annotator.datasets.checks import CallChecker, problems_of
 from annotator.datasets.compare import Difference, compare_items, states_of
 from annotator.datasets.gather import Gathered, TermsBook, gathered
-from annotator.datasets.manifest import Counts, Manifest, read_manifest
+from annotator.datasets.manifest import Counts, item_states
 from annotator.datasets.places import places_of
 from annotator.datasets.selection import ItemFilter, question_ids
 from annotator.datasets.snapshots import Dataset, Snapshot, latest, manifest_bytes
@@ -102,7 +102,6 @@ class Plan:
     reduced: set[str] = field(default_factory=set)
     calls: set[str] = field(default_factory=set)
     parent: Snapshot | None = None
-    parent_manifest: Manifest | None = None
     difference: Difference = field(default_factory=Difference)
     least_version: Version | None = None
     pids: set[str] = field(default_factory=set)
@@ -207,11 +206,8 @@ def _check_version(connection: Connection, made: Plan, version: Version, ids: li
     if made.parent is None:
         made.difference = compare_items({}, states_of(connection, ids))
         return
-    made.parent_manifest = read_manifest(manifest_bytes(connection, made.parent))
-    made.difference = compare_items(
-        made.parent_manifest.item_states(),
-        states_of(connection, ids),
-    )
+    before = item_states(manifest_bytes(connection, made.parent))
+    made.difference = compare_items(before, states_of(connection, ids))
     parent = parse_version(made.parent.version)
     made.least_version = least_version(
         parent,

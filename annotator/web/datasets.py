@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from annotator.datasets import snapshots
 from annotator.datasets.compare import Difference, compare_items
 from annotator.datasets.freeze import freeze
-from annotator.datasets.manifest import Counts, read_manifest
+from annotator.datasets.manifest import Counts, item_states
 from annotator.datasets.plan import FreezeRequest, Plan, Reason, plan
 from annotator.datasets.provenance import Provenance, provenance_of
 from annotator.datasets.replay import Replay, rebuild
@@ -319,8 +319,8 @@ def difference_from(connection: Connection, found: Snapshot, base: str | None) -
         before: Snapshot | None = snapshots.get_snapshot(connection, found.dataset_id, base)
     else:
         before = None if found.parent_id is None else snapshots.by_id(connection, found.parent_id)
-    old = {} if before is None else read_manifest(snapshots.manifest_bytes(connection, before)).item_states()
-    return compare_items(old, read_manifest(snapshots.manifest_bytes(connection, found)).item_states())
+    old = {} if before is None else item_states(snapshots.manifest_bytes(connection, before))
+    return compare_items(old, item_states(snapshots.manifest_bytes(connection, found)))
 
 
 def snapshot_out(connection: Connection, found: Snapshot) -> SnapshotOut:

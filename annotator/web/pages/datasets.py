@@ -89,7 +89,6 @@ def snapshot(
         parent = None if found.parent_id is None else snapshots.by_id(connection, found.parent_id)
         by = names(connection, [found.created_by]).get(found.created_by)
         dataset = snapshots.get_dataset(connection, access.project.id, slug)
-        difference = None if parent is None else difference_from(connection, found, None)
     return page(
         request,
         state,
@@ -101,7 +100,6 @@ def snapshot(
         about=_about(body),
         manifest_bytes=len(body),
         parent=parent,
-        difference=difference,
         by=by,
         frozen_at=to_text(found.created_at),
         items=items,
@@ -112,6 +110,15 @@ def snapshot(
         may_export=access.may(Permission.EXPORT),
         may_review=access.may(Permission.REVIEW),
     )
+
+
+@router.get("/p/{project}/datasets/{slug}/{version}/since")
+def since(request: Request, state: State, access: Reading, slug: DatasetSlug, version: VersionPath) -> HTMLResponse:
+    """What differs from the snapshot before; a part of the page that large snapshots take a while for."""
+    with state.database.reading() as connection:
+        found = find_snapshot(connection, access, slug, version)
+        difference = difference_from(connection, found, None)
+    return page(request, state, "datasets/since.html", access, difference=difference)
 
 
 def _items(connection: Connection, found: Snapshot, start: int, split: str | None, number: str) -> list[Provenance]:
