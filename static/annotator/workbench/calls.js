@@ -33,6 +33,12 @@ export class Calls {
       this.more,
     );
     bench.on("answer", () => this.soon());
+    // Routes are called by the names of places once those are known; not every change of the context brings one.
+    let num_places = 0;
+    bench.on("places", (places) => {
+      if (places.length > num_places) this.soon();
+      num_places = places.length;
+    });
     this.load();
   }
 
@@ -45,7 +51,10 @@ export class Calls {
   // Several answers in a row cost one look.
   soon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.load(), 250);
+    this.timer = setTimeout(() => {
+      // Whoever is giving a call a name keeps the box.
+      if (!this.list.querySelector("form")) this.load();
+    }, 250);
   }
 
   async load(isMore = false) {

@@ -57,14 +57,16 @@ export function placeCard(place, index, at, act) {
       { class: "what" },
       make("p", { class: "name" }, nameButton(place, at), make("span", { class: "away" }, ...costs(place, at))),
       facts.length > 0 && make("p", { class: "facts" }, ...facts),
-      make(
-        "p",
-        { class: "acts" },
-        quiet("Details", () => act.details(place)),
-        act.canWrite && quiet("Add", () => act.add(place)),
-        act.canWrite && quiet("From here", () => act.put(place, "origin")),
-        act.canWrite && quiet("To here", () => act.put(place, "destination")),
-      ),
+      // Looking closer is a call of its own, which viewers may not make.
+      act.canWrite &&
+        make(
+          "p",
+          { class: "acts" },
+          quiet("Details", () => act.details(place)),
+          quiet("Add", () => act.add(place)),
+          quiet("From here", () => act.put(place, "origin")),
+          quiet("To here", () => act.put(place, "destination")),
+        ),
     ),
   );
 }
