@@ -68,7 +68,8 @@ class Linter:
                 .order_by(question.c.updated_at.desc())
                 .limit(MAX_COMPARED)
             )
-            self._bodies = [(row.id, Other(row.number, row.body)) for row in self._connection.execute(latest)]
+            rows = self._connection.execute(latest).all()
+            self._bodies = [(own_id, Other(number, body)) for own_id, number, body in rows]
         return self._bodies
 
 

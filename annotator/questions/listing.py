@@ -77,7 +77,7 @@ def page(
     Raises:
         InputError: the cursor is not one that a page gave.
     """
-    conditions = _conditions(project_id, wanted)
+    conditions = _conditions(connection, project_id, wanted)
     total = connection.execute(select(func.count()).select_from(question).where(*conditions)).scalar_one()
     if cursor is not None:
         if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 15:
@@ -118,7 +118,7 @@ def page(
     return Page(rows, str(rows[-1].number) if len(found) > limit else None, total)
 
 
-def _conditions(project_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, project_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
     conditions = [question.c.project_id == project_id, *is_in_sight(project_id)]
     columns = {
         question.c.status: wanted.status,
@@ -135,17 +135,19 @@ def _conditions(project_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(exists().where(question_tag.c.question_id == question.c.id, question_tag.c.tag == wanted.tag))
     words = (wanted.text or "").replace("\x00", " ").split()[:MAX_WORDS]
     if words:
-        in_body = and_(*(_holds(word) for word in words))
+        in_body = and_(*(_holds(connection, word) for word in words))
         number = words[0].removeprefix("#")
         is_number = len(words) == 1 and number.isascii() and number.isdigit() and len(number) < 16
         conditions.append(or_(in_body, question.c.number == int(number)) if is_number else in_body)
     return conditions
 
 
-def _holds(word: str) -> ColumnElement[bool]:
-    # SQLite knows the case of ASCII letters only, so the forms of other words are looked for one by one.
+def _holds(connection: Connection, word: str) -> ColumnElement[bool]:
+    if connection.dialect.name != "sqlite":
+        return question.c.body.icontains(word, autoescape=True)
+    # SQLite's LIKE knows the case of ASCII letters only, so the forms of other words are looked for one by one.
     forms = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
-    return or_(*(question.c.body.icontains(form, autoescape=True) for form in sorted(forms)))
+    return or_(*(question.c.body.contains(form, autoescape=True) for form in sorted(forms)))
 
 
 def _tags(connection: Connection, question_ids: list[str]) -> dict[str, tuple[str, ...]]:

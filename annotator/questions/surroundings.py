@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from annotator import pointers
 from annotator.cache.stored_results import StoredResult
@@ -14,9 +14,8 @@ _UNREAD = frozenset({"geometry", "pid", "provider", "timezone", "maneuver", "mod
 """Names of values that are no words of the context."""
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
-    """Another question of the project."""
+class Other(NamedTuple):
+    """Another question of the project; a tuple, because there are thousands."""
 
     number: int
     body: str

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidfuzz import fuzz, process, utils
 
@@ -19,10 +21,19 @@ NEAR_DUPLICATE = 92.0
 """Similarity in percent from which two questions ask the same."""
 
 MIN_COMPARED_CHARACTERS = 10
+_LEAST_LENGTH = NEAR_DUPLICATE / (200 - NEAR_DUPLICATE)
 
 SIMILAR_CATEGORY = 75.0
 
 _PROPER = re.compile(r"(?<=\S\s)[^\W\d_][\w'’-]*|\d+")  # noqa: RUF001
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A question's words in lower case without punctuation, and its numbers."""
+
+    text: str
+    numbers: tuple[str, ...]
 
 
 def body_empty(case: Case) -> Iterator[Remark]:
@@ -61,21 +72,22 @@ def body_names_nothing(case: Case) -> Iterator[Remark]:
 
 def near_duplicate(case: Case) -> Iterator[Remark]:
     """Two questions in nearly the same words are one question."""
-    context, body = case.context, case.content.body
-    if context is None or len(body.strip()) < MIN_COMPARED_CHARACTERS:
+    context = case.context
+    if context is None:
         return
-    # "Within 200 m" and "within 500 m" are two questions.
-    numbers = _numbers(body)
-    others = [other for other in context.others if _numbers(other.body) == numbers]
-    found = process.extractOne(
-        body,
-        [other.body for other in others],
-        scorer=fuzz.ratio,
-        processor=utils.default_process,
-        score_cutoff=NEAR_DUPLICATE,
-    )
+    own = compared(case.content.body)
+    if len(own.text) < MIN_COMPARED_CHARACTERS:
+        return
+    # Texts whose lengths differ by more cannot be that similar. "Within 200 m" and "within 500 m" are two questions.
+    least, most = len(own.text) * _LEAST_LENGTH, len(own.text) / _LEAST_LENGTH
+    others = [
+        (other, text.text)
+        for other in context.others
+        if (text := compared(other.body)).numbers == own.numbers and least <= len(text.text) <= most
+    ]
+    found = process.extractOne(own.text, [text for _, text in others], scorer=fuzz.ratio, score_cutoff=NEAR_DUPLICATE)
     if found is not None:
-        other = others[found[2]]
+        other = others[found[2]][0]
         yield Remark("warning", "body", f"Question {other.number} asks nearly the same: {quoted(other.body)}")
 
 
@@ -119,8 +131,10 @@ def type_unwanted(case: Case) -> Iterator[Remark]:
         yield Remark("error", "type", f"This project has no such questions; it wants {wanted}.")
 
 
-def _numbers(text: str) -> list[str]:
-    return re.findall(r"\d+", text)
+@lru_cache(maxsize=16_384)
+def compared(body: str) -> Compared:
+    """A body as it is compared; remembered, because the same thousands are compared at every keystroke."""
+    return Compared(utils.default_process(body), tuple(re.findall(r"\d+", body)))
 
 
 def _has_case(text: str) -> bool:
