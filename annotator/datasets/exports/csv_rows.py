@@ -15,6 +15,7 @@ from annotator.datasets.exports.text import dumped, opened
 from annotator.datasets.formulas import defused
 from annotator.datasets.imports.choices import options_of
 from annotator.datasets.native import ItemOption, NativeItem
+from annotator.datasets.own_text import own_text
 from annotator.errors import InputError
 
 COLUMNS = (
@@ -64,7 +65,7 @@ def _row(item: NativeItem) -> dict[str, str]:
         "tags": ", ".join(item.tags),
         "difficulty": item.difficulty,
         "context_title": item.context.title,
-        "context": item.context.text or "",
+        "context": own_text(item) or "",
         "evidence": "\n".join(_evidence(item)),
         "authors": ", ".join(item.authors),
         "licence": item.licence,

@@ -11,6 +11,7 @@ from annotator.datasets.exports.answers import NO_CONTEXT, NO_GOLD, right_indice
 from annotator.datasets.exports.model import About, ExportFormat, Outcome
 from annotator.datasets.exports.text import write_list
 from annotator.datasets.native import NativeItem
+from annotator.datasets.own_text import own_text
 
 
 def write(items: Iterator[NativeItem], about: About, path: Path, outcome: Outcome) -> None:
@@ -21,7 +22,8 @@ def write(items: Iterator[NativeItem], about: About, path: Path, outcome: Outcom
 def _rows(items: Iterator[NativeItem], outcome: Outcome) -> Iterator[dict[str, Any]]:
     for item in items:
         right = right_indices(item)
-        if item.context.text is None:
+        text = own_text(item)
+        if text is None:
             outcome.leave_out(item, NO_CONTEXT)
         elif item.type in ("open_ended", "multiple_choice"):
             outcome.leave_out(item, f"MapEval has no questions of the type {item.type}")
@@ -37,7 +39,7 @@ def _rows(items: Iterator[NativeItem], outcome: Outcome) -> Iterator[dict[str, A
                     "options": [option.text for option in item.options],
                     "correct": right[0] if right else -1,
                 },
-                "context": item.context.text,
+                "context": text,
                 "classification": item.category or None,
             }
 

@@ -11,6 +11,7 @@ from annotator.datasets.exports.answers import NO_CONTEXT, NO_GOLD, open_texts, 
 from annotator.datasets.exports.model import About, ExportFormat, Outcome
 from annotator.datasets.exports.text import write_list
 from annotator.datasets.native import NativeItem
+from annotator.datasets.own_text import own_text
 
 _TYPES = {
     "yes_no": "yes-no",
@@ -29,7 +30,8 @@ def write(items: Iterator[NativeItem], about: About, path: Path, outcome: Outcom
 def _rows(items: Iterator[NativeItem], outcome: Outcome) -> Iterator[dict[str, Any]]:
     for item in items:
         answer = _answer(item)
-        if item.context.text is None:
+        text = own_text(item)
+        if text is None:
             outcome.leave_out(item, NO_CONTEXT)
         elif answer is None:
             outcome.leave_out(item, NO_GOLD)
@@ -38,7 +40,7 @@ def _rows(items: Iterator[NativeItem], outcome: Outcome) -> Iterator[dict[str, A
             yield {
                 "id": item.number,
                 "name": item.context.title,
-                "context": item.context.text,
+                "context": text,
                 "context_json": {
                     "places": {place["id"]: place for place in _places(item)},
                     "place_details": {},

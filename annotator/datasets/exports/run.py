@@ -110,7 +110,7 @@ def export_task(
             "num_left_out": outcome.num_left_out,
             "left_out": outcome.left_out,
             "dataset": request.dataset,
-            "version": request.version,
+            "version": about.version or None,
         }
 
     return run

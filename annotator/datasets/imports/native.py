@@ -18,6 +18,7 @@ from annotator.datasets.imports.recorded import Recorded
 from annotator.datasets.imports.source import ZSTD, Source, check
 from annotator.datasets.manifest import ItemEntry, Manifest, read_manifest
 from annotator.datasets.native import NativeItem
+from annotator.datasets.own_text import own_text
 from annotator.errors import InputError
 from annotator.questions.model import QuestionContent
 
@@ -51,15 +52,16 @@ def _measure(source: Source) -> None:
 
 
 def _snapshot(source: Source) -> Iterator[Row | BadRow]:
-    with layout.opened(source.path) as folder:
-        manifest = read_manifest(folder.manifest())
-        pack = _Pack(folder, manifest)
-        for number, entry in enumerate(manifest.items, 1):
-            where = f"item {number}"
-            try:
-                yield pack.row(where, entry)
-            except InputError as error:
-                yield BadRow(where, error.message)
+    # Rows read their bytes when they are written, which may be after the last row was read.
+    folder = source.keep.enter_context(layout.opened(source.path))
+    manifest = read_manifest(folder.manifest())
+    pack = _Pack(folder, manifest)
+    for number, entry in enumerate(manifest.items, 1):
+        where = f"item {number}"
+        try:
+            yield pack.row(where, entry)
+        except InputError as error:
+            yield BadRow(where, error.message)
 
 
 class _Pack:
@@ -115,7 +117,8 @@ class _Pack:
 
 def _item(where: str, value: dict[str, Any]) -> Row:
     item = _model(NativeItem, value)
-    if item.context.text is None:
+    text = own_text(item)
+    if text is None:
         raise InputError("its context is not in the export, because a provider's terms keep it in")
     content = question(
         type=item.type,
@@ -128,9 +131,7 @@ def _item(where: str, value: dict[str, Any]) -> Row:
         tags=item.tags,
         difficulty=item.difficulty,
     )
-    return Row(
-        where, text_context(item.context.text, title=item.context.title), (NewQuestion(content, source_id=item.id),)
-    )
+    return Row(where, text_context(text, title=item.context.title), (NewQuestion(content, source_id=item.id),))
 
 
 def _model[T: (ContextContent, QuestionContent, NativeItem)](kind: type[T], value: Any) -> T:

@@ -84,14 +84,15 @@ def import_task(
             }
 
         progress.result = result("Nothing yet")
-        for batch in batched(_read(found.read(source), tally, notes), ROWS_AT_ONCE):
-            if is_dry_run:
-                for row in batch:
-                    writer.count_only(row)
-                progress(tally.num_rows, num_expected, f"Read {tally.num_rows} rows")
-            else:
-                _write(database, writer, batch, tally, progress, num_expected)
-            progress.result = result("Stopped on the way")
+        with source.keep:
+            for batch in batched(_read(found.read(source), tally, notes), ROWS_AT_ONCE):
+                if is_dry_run:
+                    for row in batch:
+                        writer.count_only(row)
+                    progress(tally.num_rows, num_expected, f"Read {tally.num_rows} rows")
+                else:
+                    _write(database, writer, batch, tally, progress, num_expected)
+                progress.result = result("Stopped on the way")
         return result(_summary(tally, writer))
 
     return run

@@ -12,8 +12,8 @@ import json
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -69,10 +69,12 @@ class Source:
     Args:
         path: where it is, or a folder of our own export.
         name: as its owner calls it.
+        keep: what stays open while rows of it are written; whoever reads the file closes it.
     """
 
     path: Path
     name: str
+    keep: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     @contextmanager
     def stream(self) -> Iterator[IO[bytes]]:
