@@ -20,7 +20,7 @@ from annotator.web.assignments import assignments_out
 from annotator.web.pages import review_question, review_queues
 from annotator.web.progress import agreement_out, progress_out
 from annotator.web.render import page
-from annotator.web.review import queue_of
+from annotator.web.review import allows_own, queue_of
 from annotator.web.state import AppState, State
 
 router = APIRouter(include_in_schema=False)
@@ -66,7 +66,7 @@ def home(request: Request, state: State, access: Reading) -> HTMLResponse:
             times=_times(connection, access),
             measured=lead_times.MEASURED,
             published_note=lead_times.PUBLISHED_NOTE,
-            guidelines_html=to_html(access.project.guidelines),
+            guidelines_html=to_html(access.project.guidelines, is_prose=True),
         )
 
 
@@ -105,6 +105,10 @@ def questions(
             open_comments=comments.num_open(connection, access.project.id, [row.id for row in found.questions]),
             members=members.listing(connection, access.project.id) if access.may(Permission.MANAGE) else [],
             progress=progress_out(connection, access.project),
+            # Type, tags and author of a question that may still be answered blind would say too much.
+            hides=access.project.settings.blind_answers > 0
+            and not access.may(Permission.REVIEW)
+            and not allows_own(access, state),
             statuses=STATUSES,
             types=TYPES,
             to_text=to_text,

@@ -29,6 +29,12 @@ async function give(verdict) {
     why.focus();
     return;
   }
+  const unticked = boxes().find((box) => !box.checked);
+  if (verdict === "approve" && unticked) {
+    complain("Tick the checklist before approving: by its numbers, or all of it with 0.");
+    unticked.focus();
+    return;
+  }
   isBusy = true;
   const { id, number, n } = item().dataset;
   const next = numberOf(byId("next"));
@@ -47,8 +53,9 @@ async function give(verdict) {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     complain(error.message);
-    if (error.param === "checklist") boxes().find((box) => !box.checked)?.focus();
-    else if (error.detail?.current_n) toast(error.message, { action: "Show it as it is now", run: () => show("review", number) });
+    if (error.detail?.current_n) {
+      toast(error.message, { action: "Show it as it is now", run: () => show("review", number) });
+    }
   } finally {
     isBusy = false;
   }
