@@ -12,7 +12,9 @@ export class MapView {
   // onMarker(pointer, what), onLine(pointer, what): one was entered, left or clicked ("enter", "leave", "click").
   // onTrouble(error): what is there could not be had.
   constructor(container, { map, theme, onMarker, onLine, onTrouble }) {
-    this.onMarker = onMarker;
+    this.leaveAim = null;
+    // While a point is being chosen, what lies there is not meant.
+    this.onMarker = (pointer, what) => this.leaveAim || onMarker(pointer, what);
     this.base = map;
     this.markers = new Map();
     this.map = new maplibregl.Map({
@@ -30,7 +32,7 @@ export class MapView {
       cooperativeGestures: false,
       locale: { "Map.Title": "Map. Arrow keys move it, plus and minus zoom." },
     });
-    this.lines = new LineLayers(this.map, onLine);
+    this.lines = new LineLayers(this.map, (pointer, what) => this.leaveAim || onLine(pointer, what));
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
     this.map.addControl(new maplibregl.AttributionControl({ compact: false }), "bottom-right");
@@ -151,8 +153,10 @@ export class MapView {
     this.map.fitBounds(bounds, { ...this.motion(), padding, maxZoom: Math.max(17, this.map.getZoom()) });
   }
 
-  // Lets somebody choose a point: a click, or Enter for the centre. Null when they leave it by Escape.
-  aim(signal) {
+  // Lets somebody choose a point: a click, or Enter for the centre. Null when they leave it by Escape,
+  // undefined when they begin anew, for another field.
+  aim() {
+    this.leaveAim?.();
     const container = this.map.getContainer();
     container.classList.add("aiming");
     this.focus();
@@ -162,19 +166,21 @@ export class MapView {
         listening.abort();
         this.map.off("click", onClick);
         container.classList.remove("aiming");
+        this.leaveAim = null;
         resolve(point);
       };
       const rounded = ({ lat, lng }) => ({ lat: Number(lat.toFixed(6)), lon: Number(lng.toFixed(6)) });
       const onClick = ({ lngLat }) => end(rounded(lngLat));
       const onKey = (event) => {
-        if (event.key !== "Escape" && event.key !== "Enter") return;
+        const isHere = event.key === "Enter" && container.contains(document.activeElement);
+        if (event.key !== "Escape" && !isHere) return;
         event.preventDefault();
         event.stopPropagation();
-        end(event.key === "Enter" ? rounded(this.map.getCenter()) : null);
+        end(isHere ? rounded(this.map.getCenter()) : null);
       };
       this.map.on("click", onClick);
       document.addEventListener("keydown", onKey, { capture: true, signal: listening.signal });
-      signal?.addEventListener("abort", () => end(null), { once: true, signal: listening.signal });
+      this.leaveAim = () => end(undefined);
     });
   }
 }

@@ -43,7 +43,7 @@ const desk = {
     }
     say("Click on the map, or move it and press Enter for its centre. Esc leaves it as it was.");
     const point = await desk.view.aim();
-    say("");
+    if (point !== undefined) say("");
     return point;
   },
 };

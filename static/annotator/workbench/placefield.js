@@ -102,6 +102,8 @@ export class PlaceField {
 
   async aim() {
     const point = await this.desk.aim();
+    // Another field asks by now.
+    if (point === undefined) return;
     if (point) this.choose(point);
     this.input.focus();
   }
