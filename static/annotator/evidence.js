@@ -42,8 +42,8 @@ async function start() {
     place.removeAttribute("aria-busy");
     return;
   }
-  show(bytes);
   place.removeAttribute("aria-busy");
+  show(bytes);
 }
 
 function show(bytes) {
@@ -85,7 +85,9 @@ function choose(isFolded) {
 function showText() {
   const { text } = state;
   const pre = make("pre", {});
-  byId("bytes").replaceChildren(pre);
+  const place = byId("bytes");
+  place.replaceChildren(pre);
+  place.setAttribute("aria-busy", "true");
   const path = state.whole && wantedPointer() !== null ? follow(state.whole, wantedPointer()) : null;
   const { start, end } = path?.at(-1) ?? { start: text.length, end: text.length };
   const parts = [
@@ -100,7 +102,8 @@ function showText() {
     if (piece) pre.append(part[0] ? make("mark", {}, piece) : piece);
     part[1] = stop;
     if (stop >= part[2]) parts.shift();
-    if (parts.length && pre.isConnected) {
+    if (!parts.length) place.removeAttribute("aria-busy");
+    else if (pre.isConnected) {
       // What is pointed to must be there when the page scrolls to it.
       if (parts.length > 1) add();
       else requestAnimationFrame(add);
