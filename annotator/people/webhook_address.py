@@ -49,7 +49,7 @@ def check_url(url: str, private_hosts: Sequence[str]) -> SplitResult:
         raise InputError("this is no address; it should look like https://example.org/hook", param="url") from None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None or parts.fragment:
         raise InputError("a webhook's address should look like https://example.org/hook", param="url")
-    if host in private_hosts:
+    if _is_allowed(host, private_hosts):
         return parts
     if parts.scheme != "https":
         raise InputError("a webhook's address begins with https://, or what happens here could be read", param="url")
@@ -78,7 +78,7 @@ def find_target(url: str, private_hosts: Sequence[str]) -> Target:
         raise UpstreamError(f"{host} has no address") from None
     addresses = [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]
     for address in addresses:
-        if host not in private_hosts and (reason := refusal(address)):
+        if not _is_allowed(host, private_hosts) and (reason := refusal(address)):
             raise ForbiddenError(f"{host} is at {address}, which {reason}")
     first = addresses[0]
     shown = f"[{first}]" if first.version == 6 else str(first)
@@ -95,6 +95,10 @@ def refusal(address: Address) -> str:
     if not address.is_global or address.is_multicast or address.is_reserved:
         return "is this machine or in a private network"
     return "is this machine" if _is_own(address) else ""
+
+
+def _is_allowed(host: str, private_hosts: Sequence[str]) -> bool:
+    return host in {allowed.lower() for allowed in private_hosts}
 
 
 def _literal(host: str) -> Address | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Select, exists, select
 
@@ -161,7 +162,7 @@ def finish(
             "webhook.gone",
             message.webhook_id,
             project_id=message.project_id,
-            detail={"url": message.url},
+            detail={"host": urlsplit(message.url).hostname},
             now=now,
         )
 

@@ -42,7 +42,7 @@ class WebhookWorker:
     ) -> None:
         self._database = database
         self._key = key
-        self._private_hosts = tuple(host.lower() for host in private_hosts)
+        self._private_hosts = tuple(private_hosts)
         self._backoff_s = backoff_s
 
     async def run(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, RowMapping, func, select
 
@@ -90,11 +91,12 @@ def create(
         InputError: the address or an action cannot be.
         ConflictError: the project has enough.
     """
-    check_url(url, private_hosts)
+    host = check_url(url, private_hosts).hostname
     if len(listing(connection, project.id)) >= MAX_WEBHOOKS:
         raise ConflictError(f"a project can have {MAX_WEBHOOKS} webhooks; remove one first")
     webhook_id = new_id(now)
-    seq = record(connection, actor, "webhook.create", webhook_id, project_id=project.id, detail={"url": url}, now=now)
+    # Not the whole address: its query may be a secret, and more people read the log.
+    seq = record(connection, actor, "webhook.create", webhook_id, project_id=project.id, detail={"host": host}, now=now)
     connection.execute(
         webhook.insert(),
         {
@@ -164,7 +166,15 @@ def remove(connection: Connection, actor: Actor, project: Project, webhook_id: s
     found = get(connection, project.id, webhook_id)
     connection.execute(webhook_delivery.delete().where(webhook_delivery.c.webhook_id == webhook_id))
     connection.execute(webhook.delete().where(webhook.c.id == webhook_id))
-    record(connection, actor, "webhook.remove", webhook_id, project_id=project.id, detail={"url": found.url}, now=now)
+    record(
+        connection,
+        actor,
+        "webhook.remove",
+        webhook_id,
+        project_id=project.id,
+        detail={"host": urlsplit(found.url).hostname},
+        now=now,
+    )
 
 
 def send_test(connection: Connection, actor: Actor, project: Project, webhook_id: str, *, now: datetime) -> Delivery:

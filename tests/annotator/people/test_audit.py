@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from annotator.cli import app
 from annotator.people import audit
 from annotator.people.audit_check import MAX_FAULTS, has_row, verify_chain
 from annotator.store.sessions import Database, open_database
 from annotator.store.times import utc_now
-from tests.annotator.program import run_mapqator
 
 NUM_ROWS = 12
 
@@ -155,18 +156,30 @@ def test_the_log_can_be_filtered_and_paged(sign_in, house) -> None:
     assert nobody == {"entries": [], "next": None}
 
 
-def test_the_program_and_the_command_name_the_row_that_was_changed(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    assert run_mapqator(data, "project", "create", "Harbour").stdout.strip() == "harbour"
-    whole = run_mapqator(data, "audit", "verify")
-    assert (whole.returncode, whole.stdout.split()[0]) == (0, "1")
-    head = whole.stdout.split()[-1]
-    assert run_mapqator(data, "audit", "verify", "--head", head).returncode == 0
-    with sqlite3.connect(data / "mapqator.sqlite") as connection:
+def test_the_command_names_the_row_that_was_changed(tmp_path: Path) -> None:
+    runner = CliRunner(env={"MAPQATOR_DATA_DIR": str(tmp_path), "COLUMNS": "160"})
+    assert runner.invoke(app, ["project", "create", "Harbour"]).output.strip() == "harbour"
+    whole = runner.invoke(app, ["audit", "verify"])
+    assert (whole.exit_code, whole.output.split()[0]) == (0, "1")
+    head = whole.output.split()[-1]
+    assert runner.invoke(app, ["audit", "verify", "--head", head]).exit_code == 0
+    with sqlite3.connect(tmp_path / "mapqator.sqlite") as connection:
         connection.execute("UPDATE audit_log SET subject_id = 'other' WHERE seq = 1")
     connection.close()
-    broken = run_mapqator(data, "audit", "verify")
-    assert (broken.returncode, broken.stdout.strip()) == (1, "row 1: its content is not what was written")
+    broken = runner.invoke(app, ["audit", "verify"])
+    assert (broken.exit_code, broken.output.strip()) == (1, "row 1: its content is not what was written")
+
+
+def test_a_log_that_was_cut_short_no_longer_has_the_hash_that_was_noted(tmp_path: Path) -> None:
+    runner = CliRunner(env={"MAPQATOR_DATA_DIR": str(tmp_path), "COLUMNS": "160"})
+    for name in ("Harbour", "Station"):
+        runner.invoke(app, ["project", "create", name])
+    head = runner.invoke(app, ["audit", "verify"]).output.split()[-1]
+    with sqlite3.connect(tmp_path / "mapqator.sqlite") as connection:
+        connection.execute("DELETE FROM audit_log WHERE seq = 2")
+    connection.close()
+    assert runner.invoke(app, ["audit", "verify"]).exit_code == 0
+    assert runner.invoke(app, ["audit", "verify", "--head", head]).exit_code == 1
 
 
 def test_the_running_program_finds_its_own_log_whole(sign_in) -> None:
