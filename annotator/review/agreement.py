@@ -18,9 +18,8 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from annotator.people.projects import Project
-from annotator.questions.model import QuestionContent
 from annotator.questions.store import is_in_sight
-from annotator.review.given import Given, Keys, Unanswerable, gold_of, read_given
+from annotator.review.given import Given, Keys, Unanswerable, gold_in, read_given
 from annotator.review.match import classes, is_right
 from annotator.review.standing import asks_the_same
 from annotator.store.tables import question, response, revision
@@ -110,7 +109,7 @@ def of_project(connection: Connection, project: Project) -> Agreement:
         if revision_id == current_id or asks_the_same(older[revision_id], current):
             answers.setdefault(question_id, {})[account_id] = read_given(json.loads(text))
             if question_id not in golds:
-                golds[question_id] = gold_of(QuestionContent.model_validate(current))
+                golds[question_id] = gold_in(current)
     return of_answers(answers, golds)
 
 
@@ -137,16 +136,9 @@ def of_answers(answers: Mapping[str, Mapping[str, Given]], golds: Mapping[str, G
 
 def categories(name: str, given: Mapping[str, Given], gold: Given | None) -> dict[str, str]:
     """The category of each answer to the question `name`, by account."""
-    numbers = classes(list(given.values()), gold)
-    found = {}
-    for (account_id, answer), number in zip(given.items(), numbers, strict=True):
-        if isinstance(answer, Keys):
-            found[account_id] = f"keys {' '.join(sorted(set(answer.keys)))}"
-        elif isinstance(answer, Unanswerable):
-            found[account_id] = "unanswerable"
-        else:
-            found[account_id] = f"{name} {number}"
-    return found
+    opened = {one: answer for one, answer in given.items() if not isinstance(answer, Keys | Unanswerable)}
+    numbers = dict(zip(opened, classes(list(opened.values()), gold), strict=True)) if opened else {}
+    return {account_id: _category(name, answer, numbers.get(account_id)) for account_id, answer in given.items()}
 
 
 def percent(units: Units) -> Coefficient:
@@ -165,11 +157,11 @@ def alpha(units: Units) -> Coefficient:
     }
     if len(codes) < 2:
         return Coefficient(None, len(paired), "everybody always gave the same answer, so chance cannot be told apart")
-    people = sorted({account_id for given in paired for account_id in given})
+    people = {account_id: row for row, account_id in enumerate(sorted({one for given in paired for one in given}))}
     data = np.full((len(people), len(paired)), np.nan)
     for column, given in enumerate(paired):
         for account_id, category in given.items():
-            data[people.index(account_id), column] = codes[category]
+            data[people[account_id], column] = codes[category]
     value = float(krippendorff.alpha(reliability_data=data, level_of_measurement="nominal"))
     return Coefficient(value, len(paired))
 
@@ -185,6 +177,12 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> Coefficient:
     if expected == 1.0:
         return Coefficient(None, n, "both always gave the same answer, so chance cannot be told apart")
     return Coefficient((observed - expected) / (1.0 - expected), n)
+
+
+def _category(name: str, answer: Given, number: int | None) -> str:
+    if isinstance(answer, Keys):
+        return f"keys {' '.join(sorted(set(answer.keys)))}"
+    return "unanswerable" if isinstance(answer, Unanswerable) else f"{name} {number}"
 
 
 def _pairs(units: Units) -> tuple[PairKappa, ...]:

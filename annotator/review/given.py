@@ -1,5 +1,6 @@
 """Answers as somebody gives them to a question, and the gold answer in the same shape."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
@@ -54,6 +55,16 @@ def gold_of(content: QuestionContent) -> Given | None:
     if content.type == "open_ended":
         return None if content.gold is None or is_empty(content.gold) else content.gold
     return Keys(keys=content.gold_keys) if content.gold_keys else None
+
+
+def gold_in(content: Mapping[str, Any]) -> Given | None:
+    """`gold_of` a stored content, without reading the rest of it."""
+    if content["type"] == "unanswerable":
+        return Unanswerable()
+    if content["type"] != "open_ended":
+        return Keys(keys=tuple(content["gold_keys"])) if content["gold_keys"] else None
+    gold = None if content["gold"] is None else read_given(content["gold"])
+    return None if gold is None or isinstance(gold, Keys | Unanswerable) or is_empty(gold) else gold
 
 
 def with_gold(content: QuestionContent, gold: Given) -> QuestionContent:

@@ -1,6 +1,6 @@
 """Queues: what waits for somebody, in the order in which they should do it, and how much they have done today."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -15,6 +15,9 @@ from annotator.review.standing import UNDECIDED, Standing
 from annotator.store.tables import adjudication, assignment, context, question, response, review, revision
 
 QueueKind = Literal["author", "answer", "review", "adjudicate"]
+
+type States = Mapping[str, Standing]
+"""What `standing.of_undecided` gives: read once by who looks at several queues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,19 @@ class Queue:
 
 
 def answer_queue(
-    connection: Connection, actor: Actor, project: Project, *, allow_own: bool = False, now: datetime
+    connection: Connection,
+    actor: Actor,
+    project: Project,
+    *,
+    allow_own: bool = False,
+    states: States | None = None,
+    now: datetime,
 ) -> Queue:
     """Questions to answer blind: what was assigned, then those that still want second answers."""
     assigned = _assigned(connection, actor, project, "answer", (*UNDECIDED, "approved"))
     open_ones: list[str] = []
     if project.settings.blind_answers:
-        states = standing.of_undecided(connection, project)
+        states = standing.of_undecided(connection, project) if states is None else states
         wanting = [question_id for question_id, state in states.items() if state.num_missing]
         # Finishing what others began lets it go on to review soonest.
         wanting.sort(key=lambda question_id: states[question_id].num_missing)
@@ -60,10 +69,16 @@ def answer_queue(
 
 
 def review_queue(
-    connection: Connection, actor: Actor, project: Project, *, allow_own: bool = False, now: datetime
+    connection: Connection,
+    actor: Actor,
+    project: Project,
+    *,
+    allow_own: bool = False,
+    states: States | None = None,
+    now: datetime,
 ) -> Queue:
     """Questions that want a verdict: second answers are in, nobody differs, the actor neither wrote nor judged it."""
-    states = standing.of_undecided(connection, project)
+    states = standing.of_undecided(connection, project) if states is None else states
     own = set() if allow_own else _own(connection, actor, project)
     ready = {
         question_id
@@ -77,10 +92,16 @@ def review_queue(
 
 
 def adjudication_queue(
-    connection: Connection, actor: Actor, project: Project, *, allow_own: bool = False, now: datetime
+    connection: Connection,
+    actor: Actor,
+    project: Project,
+    *,
+    allow_own: bool = False,
+    states: States | None = None,
+    now: datetime,
 ) -> Queue:
     """Questions about which people disagree, and why."""
-    states = standing.of_undecided(connection, project)
+    states = standing.of_undecided(connection, project) if states is None else states
     own = set() if allow_own else _own(connection, actor, project)
     reasons = {
         question_id: state.reasons

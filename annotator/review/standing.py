@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Select, select
 
 from annotator.cache.json_text import sha256_hex
 from annotator.people.projects import Project, ProjectSettings
-from annotator.questions.model import QuestionContent, Status
+from annotator.questions.model import Status
 from annotator.questions.store import is_in_sight
-from annotator.review.given import gold_of, read_given
+from annotator.review.given import gold_in, read_given
 from annotator.review.match import is_right
 from annotator.store.tables import adjudication, question, response, review, revision
 
@@ -134,13 +134,13 @@ def of_scope(connection: Connection, project: Project, scope: Select[Any]) -> di
     for question_id in ids:
         given, right, is_adjudicated = 0, 0, False
         if question_id in contents:
-            current = contents[question_id][1]
+            current_id, current = contents[question_id]
             counted = [
                 read_given(json.loads(text))
                 for revision_id, text in answers.get(question_id, {}).values()
-                if asks_the_same(older[revision_id], current)
+                if revision_id == current_id or asks_the_same(older[revision_id], current)
             ]
-            gold = gold_of(QuestionContent.model_validate(current))
+            gold = gold_in(current)
             given, right = len(counted), sum(gold is not None and is_right(gold, answer) for answer in counted)
             is_adjudicated = any(_is_judged_the_same(older[n], current) for n in judged.get(question_id, ()))
         found[question_id] = Standing(

@@ -15,7 +15,7 @@ from annotator.review.adjudicate import Adjudication
 from annotator.review.blind import BlindQuestion, blind
 from annotator.review.given import gold_of
 from annotator.review.match import is_right
-from annotator.review.queue import Queue, QueueKind
+from annotator.review.queue import Queue, QueueKind, States
 from annotator.review.responses import Response
 from annotator.review.reviews import Review
 from annotator.store.times import utc_now
@@ -63,18 +63,21 @@ def show_queue(
         return QueueOut(items=_items(connection, access, kind, found, limit), left=found.left, done=found.done)
 
 
-def queue_of(connection: Connection, access: ProjectAccess, state: AppState, kind: QueueKind) -> Queue:
+def queue_of(
+    connection: Connection, access: ProjectAccess, state: AppState, kind: QueueKind, states: States | None = None
+) -> Queue:
     """The queue of whoever asks."""
+    who = (connection, access.actor, access.project)
     now, own = utc_now(), allows_own(access, state)
     match kind:
         case "answer":
-            return queue.answer_queue(connection, access.actor, access.project, allow_own=own, now=now)
+            return queue.answer_queue(*who, allow_own=own, states=states, now=now)
         case "review":
-            return queue.review_queue(connection, access.actor, access.project, allow_own=own, now=now)
+            return queue.review_queue(*who, allow_own=own, states=states, now=now)
         case "adjudicate":
-            return queue.adjudication_queue(connection, access.actor, access.project, allow_own=own, now=now)
+            return queue.adjudication_queue(*who, allow_own=own, states=states, now=now)
         case "author":
-            return queue.author_queue(connection, access.actor, access.project, now=now)
+            return queue.author_queue(*who, now=now)
 
 
 @router.get("/questions/{question_id}/blind")

@@ -11,11 +11,11 @@ from annotator.people.roles import Permission
 from annotator.questions import lead_times, listing
 from annotator.questions.flow import isolated_author
 from annotator.questions.model import QuestionType, Status
-from annotator.review import assignments, comments
+from annotator.review import assignments, comments, standing
 from annotator.review.markup import to_html
 from annotator.review.queue import QueueKind
 from annotator.store.times import to_text
-from annotator.web.access import Managing, ProjectAccess, Reading
+from annotator.web.access import Managing, ProjectAccess, Reading, Reviewing
 from annotator.web.assignments import assignments_out
 from annotator.web.pages import review_question, review_queues
 from annotator.web.progress import agreement_out, progress_out
@@ -62,12 +62,19 @@ def home(request: Request, state: State, access: Reading) -> HTMLResponse:
             access,
             queues=_queues(connection, access, state),
             progress=progress_out(connection, access.project),
-            agreement=agreement_out(connection, access.project) if access.may(Permission.REVIEW) else None,
             times=_times(connection, access),
             measured=lead_times.MEASURED,
             published_note=lead_times.PUBLISHED_NOTE,
             guidelines_html=to_html(access.project.guidelines, is_prose=True),
         )
+
+
+@router.get("/p/{project}/agreement")
+def agreement(request: Request, state: State, access: Reviewing) -> HTMLResponse:
+    """How well people agree; the home page fetches it after everything else, for it reads every answer."""
+    with state.database.reading() as connection:
+        found = agreement_out(connection, access.project)
+    return page(request, state, "review/agreement.html", access, agreement=found)
 
 
 @router.get("/p/{project}/questions")
@@ -149,9 +156,10 @@ def tasks(
 
 def _queues(connection: Connection, access: ProjectAccess, state: AppState) -> list[dict[str, object]]:
     shown = []
+    states = standing.of_undecided(connection, access.project)
     for kind, (title, target, needs) in QUEUES.items():
         if access.may(needs):
-            found = queue_of(connection, access, state, kind)
+            found = queue_of(connection, access, state, kind, states)
             shown.append({"kind": kind, "title": title, "target": target, "left": found.left, "done": found.done})
     return shown
 

@@ -152,8 +152,9 @@ def _after(connection: Connection, access: ProjectAccess, state: AppState, done:
         ("author", "to write on", "questions", Permission.WRITE),
     )
     shown = []
+    states = standing.of_undecided(connection, access.project)
     for kind, title, target, needs in kinds:
-        if kind != done and access.may(needs) and (left := queue_of(connection, access, state, kind).left):
+        if kind != done and access.may(needs) and (left := queue_of(connection, access, state, kind, states).left):
             shown.append({"title": title, "target": target, "left": left})
     return shown
 

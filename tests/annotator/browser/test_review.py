@@ -337,7 +337,7 @@ def test_every_page_fits_and_has_no_serious_finding(open_page, make_work, seriou
     comment = {"subject": "question", "subject_id": disputed["id"], "body": "Hm. " + "x" * 200}
     work.call("POST", "/comments", comment)
     page = open_page(width, 800, path=f"/p/{work.slug}", color_scheme=scheme)
-    for path in ("", "/questions", "/questions/1", "/answer", "/review", "/adjudicate", "/assignments"):
+    for path in ("", "/questions", "/questions/1", "/answer", "/review", "/adjudicate", "/assignments", "/agreement"):
         page.goto(f"{work.server.url}/p/{work.slug}{path}")
         page.wait_for_selector("#main h1")
         assert serious_findings(page) == [], path
