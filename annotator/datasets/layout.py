@@ -30,8 +30,10 @@ MANIFEST_SHA = "manifest.sha256"
 ITEMS = "items.jsonl"
 BLOBS = "blobs"
 
-MAX_UNPACKED_BYTES = 64 * 2**30
-"""Of a whole archive; an archive that unpacks to more is refused."""
+MAX_RATIO = 500
+"""Bytes that one byte of an archive may unpack to; contexts and items repeat themselves, but not more than that."""
+ALWAYS_UNPACKED_BYTES = 2**28
+"""An archive that unpacks to no more is never refused for it."""
 _NAMES = re.compile(rf"{MANIFEST}|{MANIFEST_SHA}|{ITEMS}|{BLOBS}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
 _CHUNK_BYTES = 2**20
 
@@ -160,7 +162,7 @@ def opened(path: Path) -> Iterator[Folder]:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    left = MAX_UNPACKED_BYTES
+    most = left = max(ALWAYS_UNPACKED_BYTES, MAX_RATIO * path.stat().st_size)
     try:
         with (
             path.open("rb") as file,
@@ -175,7 +177,7 @@ def _unpack(path: Path, folder: Path) -> None:
                     raise InputError(f"{path.name} holds '{about.name[:100]}', which belongs to no snapshot")
                 left -= about.size
                 if left < 0:
-                    raise TooLargeError(f"{path.name} unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+                    raise TooLargeError(f"{path.name} unpacks to more than {most} bytes, which no snapshot does")
                 _write(archive, about, folder / about.name)
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
         raise InputError(f"{path.name} is no .tar.zst of a snapshot, or is broken: {error}") from None

@@ -1,7 +1,7 @@
 """Where a frozen question's answer comes from: question → evidence → tool call → exchange → provider and map."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -63,7 +63,7 @@ class Support(BaseModel):
 
 
 class Provenance(BaseModel):
-    """A frozen question with all that stands behind it."""
+    """A frozen question with all that stands behind it; `is_hidden` keeps its evidence from who may be asked for it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,6 +77,7 @@ class Provenance(BaseModel):
     body: str
     content_sha: str
     context_id: str
+    is_hidden: bool
     evidence: tuple[Support, ...]
 
 
@@ -88,6 +89,8 @@ def provenance_of(
     limit: int = 20,
     split: str | None = None,
     number: int | None = None,
+    author_id: str | None = None,
+    hidden: Collection[str] = (),
 ) -> list[Provenance]:
     """Frozen questions in order.
 
@@ -95,13 +98,15 @@ def provenance_of(
         start: ordinal of the first.
         split: only its questions.
         number: only this question.
+        author_id: only questions of this account.
+        hidden: statuses of questions, opened again since, whose evidence is not told.
 
     Raises:
         NotFoundError: the snapshot does not have question `number`.
     """
     query = (
         select(snapshot_item, question.c.number, revision.c.n, revision.c.content_json, revision.c.content_sha)
-        .add_columns(question.c.context_id)
+        .add_columns(question.c.context_id, question.c.status)
         .join(question, question.c.id == snapshot_item.c.question_id)
         .join(revision, revision.c.id == snapshot_item.c.revision_id)
         .where(snapshot_item.c.snapshot_id == snapshot.id, snapshot_item.c.ordinal >= start)
@@ -112,6 +117,8 @@ def provenance_of(
         query = query.where(snapshot_item.c.split == split)
     if number is not None:
         query = query.where(question.c.number == number)
+    if author_id is not None:
+        query = query.where(question.c.created_by == author_id)
     rows = connection.execute(query).mappings().all()
     if number is not None and not rows:
         raise NotFoundError(f"this snapshot does not hold question {number}")
@@ -131,7 +138,8 @@ def provenance_of(
                 body=content["body"],
                 content_sha=row["content_sha"],
                 context_id=row["context_id"],
-                evidence=tuple(supports.get(row["revision_id"], ())),
+                is_hidden=row["status"] in hidden,
+                evidence=() if row["status"] in hidden else tuple(supports.get(row["revision_id"], ())),
             )
         )
     return found

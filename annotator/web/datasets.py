@@ -1,7 +1,7 @@
 """Datasets and their frozen snapshots: made, frozen, verified, replayed and compared."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
@@ -19,6 +19,10 @@ from annotator.datasets.report import Report
 from annotator.datasets.snapshots import Dataset, Snapshot
 from annotator.datasets.verify import verify_snapshot
 from annotator.people.accounts import Person, names
+from annotator.people.roles import Permission
+from annotator.questions.flow import isolated_author
+from annotator.questions.model import Status
+from annotator.review.standing import UNDECIDED
 from annotator.store.times import to_text, utc_now
 from annotator.web.access import Managing, ProjectAccess, Reading, Reviewing
 from annotator.web.errors import ERROR_RESPONSES
@@ -264,7 +268,9 @@ def list_items(
     with state.database.reading() as connection:
         found = find_snapshot(connection, access, slug, version)
         start = int(cursor)
-        rows = provenance_of(connection, found, start=start, limit=limit, split=split, number=number)
+        rows = provenance_of(
+            connection, found, start=start, limit=limit, split=split, number=number, **sight_of(access)
+        )
         counts = Counts.model_validate(found.counts)
     total = counts.items if split is None else counts.splits.get(split, 0)
     # Cursors are ordinals of the whole snapshot, in which a split has gaps; an empty page ends it.
@@ -301,6 +307,22 @@ def diff(
     with state.database.reading() as connection:
         found = find_snapshot(connection, access, slug, version)
         return difference_from(connection, found, base)
+
+
+class Sight(TypedDict):
+    """What somebody may see of a frozen dataset's questions; see `provenance_of`."""
+
+    author_id: str | None
+    hidden: tuple[Status, ...]
+
+
+def sight_of(access: ProjectAccess) -> Sight:
+    """All for reviewers; others see nothing that they may yet be asked for, and in isolated projects their own."""
+    may_be_asked = not access.may(Permission.REVIEW) and access.project.settings.blind_answers > 0
+    return {
+        "author_id": isolated_author(access.project.settings, access.actor, access.role),
+        "hidden": UNDECIDED if may_be_asked else (),
+    }
 
 
 def find_snapshot(connection: Connection, access: ProjectAccess, slug: str, version: str) -> Snapshot:

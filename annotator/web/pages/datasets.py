@@ -21,8 +21,8 @@ from annotator.people.roles import Permission
 from annotator.questions.model import QuestionType
 from annotator.store.tables import question
 from annotator.store.times import to_text
-from annotator.web.access import Reading
-from annotator.web.datasets import DatasetSlug, VersionPath, difference_from, find_snapshot
+from annotator.web.access import ProjectAccess, Reading
+from annotator.web.datasets import DatasetSlug, VersionPath, difference_from, find_snapshot, sight_of
 from annotator.web.render import page
 from annotator.web.state import State
 
@@ -84,7 +84,7 @@ def snapshot(
     """A snapshot: counts, manifest, a button that verifies it, and the way from each question to its sources."""
     with state.database.reading() as connection:
         found = find_snapshot(connection, access, slug, version)
-        items = _items(connection, found, start, split, number)
+        items = _items(connection, access, found, start, split, number)
         body = manifest_bytes(connection, found)
         parent = None if found.parent_id is None else snapshots.by_id(connection, found.parent_id)
         by = names(connection, [found.created_by]).get(found.created_by)
@@ -121,7 +121,9 @@ def since(request: Request, state: State, access: Reading, slug: DatasetSlug, ve
     return page(request, state, "datasets/since.html", access, difference=difference)
 
 
-def _items(connection: Connection, found: Snapshot, start: int, split: str | None, number: str) -> list[Provenance]:
+def _items(
+    connection: Connection, access: ProjectAccess, found: Snapshot, start: int, split: str | None, number: str
+) -> list[Provenance]:
     """The questions of a page; none where nothing fits."""
     with suppress(NotFoundError):
         return provenance_of(
@@ -131,6 +133,7 @@ def _items(connection: Connection, found: Snapshot, start: int, split: str | Non
             limit=PAGE_ITEMS,
             split=split or None,
             number=int(number) if number else None,
+            **sight_of(access),
         )
     return []
 

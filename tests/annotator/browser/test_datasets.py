@@ -40,6 +40,7 @@ def test_a_snapshot_is_built_from_a_dry_run_to_a_verified_version(open_page, slu
     page.wait_for_url("**/datasets/walks/1.2.0")
     assert page.locator("h1").inner_text() == "Walks 1.2.0"
     page.wait_for_selector("#since li:text-is('Added: 0')")
+    assert page.get_attribute("main a:text-is('Walks')", "href") == f"/p/{slug}/datasets/walks"
     page.click("#verify")
     page.wait_for_selector("#outcome .verdict.ok:text-is('Every byte is what was frozen.')")
     page.click("#replay")

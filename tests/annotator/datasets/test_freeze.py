@@ -317,3 +317,18 @@ def test_the_way_from_a_question_to_its_map_is_known(world) -> None:
     assert support.body_sha == support.call.exchanges[0].body_sha
     assert one.evidence[0].call.exchanges[0].build is None
     assert one.evidence[0].call.provider == "local"
+
+
+def test_evidence_of_a_question_that_was_opened_again_is_kept_from_who_may_be_asked_for_it(world) -> None:
+    frozen = world.freeze()
+    world.change(
+        lambda connection: questions.set_status(
+            connection, local_actor(), world.project, world.numbered(2).id, "in_review", now=utc_now()
+        )
+    )
+    with world.database.reading() as connection:
+        seen = provenance_of(connection, frozen, hidden=("in_review",))
+        own = provenance_of(connection, frozen, author_id="somebody else")
+    assert [row.number for row in seen if row.is_hidden] == [2]
+    assert [row.number for row in seen if not row.evidence] == [2]
+    assert own == []

@@ -249,8 +249,8 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(world, frozen, tmp_path,
 
     path = tmp_path / "bomb.tar.zst"
     with path.open("wb") as file:
-        write_archive(file, [layout.Part("items.jsonl", (bytes(2**20) for _ in range(3)))])
-    monkeypatch.setattr(layout, "MAX_UNPACKED_BYTES", 2**21)
+        write_archive(file, [layout.Part("items.jsonl", (bytes(2**20) for _ in range(8)))])
+    monkeypatch.setattr(layout, "ALWAYS_UNPACKED_BYTES", 2**20)
     with pytest.raises(TooLargeError), opened(path):
         pass
 
