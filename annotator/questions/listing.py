@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from annotator.errors import InputError
 from annotator.questions.model import QuestionType, Status
@@ -83,6 +83,8 @@ def page(
         if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 15:
             raise InputError("this cursor came from no page; start without one", param="cursor")
         conditions.append(question.c.number < int(cursor))
+    if total == 0:
+        return Page((), None, 0)
     # One more than wanted says whether there is another page.
     found = (
         connection.execute(
@@ -132,7 +134,8 @@ def _conditions(connection: Connection, project_id: str, wanted: Filter) -> list
         made_by = select(account.c.id).where(account.c.username == wanted.author).scalar_subquery()
         conditions.append(question.c.created_by == made_by)
     if wanted.tag is not None:
-        conditions.append(exists().where(question_tag.c.question_id == question.c.id, question_tag.c.tag == wanted.tag))
+        tagged = select(question_tag.c.question_id).where(question_tag.c.tag == wanted.tag)
+        conditions.append(question.c.id.in_(tagged))
     words = (wanted.text or "").replace("\x00", " ").split()[:MAX_WORDS]
     if words:
         in_body = and_(*(_holds(connection, word) for word in words))

@@ -452,7 +452,7 @@ choices = st.fixed_dictionaries(
 broken = st.lists(st.sampled_from(["e1", "e2", "nobody"]), unique=True, max_size=2)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(contents, choices, broken)
 def test_a_fix_removes_its_finding_and_brings_no_error(
     content: dict[str, Any], chosen: dict[str, Any], keys: list[str]
@@ -476,7 +476,7 @@ def test_a_fix_removes_its_finding_and_brings_no_error(
         assert {(other.code, other.about) for other in after if other.severity == "error"} <= errors
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(contents)
 def test_taking_every_fix_comes_to_an_end(content: dict[str, Any]) -> None:
     for _ in range(30):

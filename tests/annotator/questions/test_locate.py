@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import rfc8785
 from contract_play import KEYS, OWN, cases, made, play
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_case import Case
 
@@ -45,6 +45,7 @@ def result_of(key: str, case: Case) -> dict[str, Any]:
     return dict(json.loads(rfc8785.dumps(result.model_dump(mode="json", exclude_none=True))))
 
 
+@settings(max_examples=40, deadline=None)
 @given(documents)
 def test_every_value_is_found_in_its_own_document_and_is_the_same_there(document: Any) -> None:
     for pointer, value in pointers.walk(document):
@@ -55,12 +56,14 @@ def test_every_value_is_found_in_its_own_document_and_is_the_same_there(document
             assert is_same(value, pointers.look_up(document, found.pointer), name_at(pointer))
 
 
+@settings(max_examples=40, deadline=None)
 @given(documents, st.text("xyz", min_size=3, max_size=9))
 def test_a_value_that_is_not_there_is_not_found(document: Any, value: str) -> None:
     is_there = any(is_same(value, raw, "name") for _, raw in pointers.walk(document))
     assert (locate(document, value, "/name") is not None) == is_there
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.permutations(range(5)), st.integers(0, 4), st.sampled_from(["osm:n{}", "google:p{}"]))
 def test_of_equal_values_the_one_beside_the_place_s_id_is_taken(order: list[int], wanted: int, namespace: str) -> None:
     is_osm = namespace.startswith("osm")
