@@ -48,14 +48,14 @@ export function startAssist(bench, { context, questions }) {
     toast(error.message, { isBad: true });
   });
 
-  // Calls the model; parts(content) gives [words, use] of each proposal, and `into` is where they are shown.
+  // Calls the model; parts(content, id) gives [words, use] of each proposal, and `into` is where they are shown.
   async function ask(button, body, parts, into = place) {
     if (button.getAttribute("aria-busy")) return;
     button.setAttribute("aria-busy", "true");
     try {
       await questions.current()?.flush();
       const { id, model, content, was_cut: wasCut } = await send("POST", bench.api("/assist"), { context_id: bench.contextId, ...body });
-      const proposals = parts(content);
+      const proposals = parts(content, id);
       let left = proposals.length;
       let isUsed = false;
       const finish = (what) => {
@@ -87,7 +87,7 @@ export function startAssist(bench, { context, questions }) {
   }
 
   byId("question-suggest").addEventListener("click", ({ currentTarget }) =>
-    ask(currentTarget, { kind: "question", n: NUM_QUESTIONS }, ({ questions: found }) =>
+    ask(currentTarget, { kind: "question", n: NUM_QUESTIONS }, ({ questions: found }, suggestion_id) =>
       found.map((suggested) => [
         [suggested.question, suggested.options.map((option) => `${option.trim() === suggested.answer.trim() ? "✓" : "·"} ${option}`).join("\n") || suggested.answer, suggested.explanation].filter(Boolean),
         async () => {
@@ -96,7 +96,7 @@ export function startAssist(bench, { context, questions }) {
           const doc = now && !now.content.body.trim() && !LOCKED.includes(now.out.status) ? now : await questions.create();
           if (!doc) return false;
           touched(doc);
-          doc.change(asQuestion(suggested, doc.content));
+          doc.change(asQuestion(suggested, doc.content), { suggestion_id });
           return true;
         },
       ]),
@@ -105,7 +105,7 @@ export function startAssist(bench, { context, questions }) {
 
   byId("distractors-suggest").addEventListener("click", ({ currentTarget }) => {
     const doc = questions.current();
-    ask(currentTarget, { kind: "distractors", question_id: doc.id, n: NUM_DISTRACTORS }, ({ options }) =>
+    ask(currentTarget, { kind: "distractors", question_id: doc.id, n: NUM_DISTRACTORS }, ({ options }, suggestion_id) =>
       options.map((text) => [
         [text],
         () => {
@@ -113,7 +113,7 @@ export function startAssist(bench, { context, questions }) {
           const empty = content.options.find((option) => !option.text.trim());
           const next = empty ? content.options.map((option) => (option === empty ? { ...option, text } : option)) : [...content.options, { key: "new", text, pid: null }];
           touched(doc);
-          doc.change(lettered(content, next));
+          doc.change(lettered(content, next), { suggestion_id });
         },
       ]),
     );
@@ -121,10 +121,10 @@ export function startAssist(bench, { context, questions }) {
 
   byId("explanation-suggest").addEventListener("click", ({ currentTarget }) => {
     const doc = questions.current();
-    ask(currentTarget, { kind: "explanation", question_id: doc.id }, ({ text }) => [
+    ask(currentTarget, { kind: "explanation", question_id: doc.id }, ({ text }, suggestion_id) => [
       [[text], () => {
         touched(doc);
-        doc.change({ explanation: text });
+        doc.change({ explanation: text }, { suggestion_id });
       }],
     ]);
   });

@@ -16,6 +16,7 @@ export class Doc extends EventTarget {
   #timer = null;
   #sending = null;
   #num_failures = 0;
+  #suggestion_id = null;
 
   // out: what the server gave. path: where it is read and saved.
   constructor(path, out) {
@@ -50,10 +51,12 @@ export class Doc extends EventTarget {
     return differences(this.content, this.base.content).length;
   }
 
-  change(patch) {
+  // The suggestion that a change takes up is named to the server, which records where the words come from.
+  change(patch, { suggestion_id = null } = {}) {
     const content = { ...this.content, ...patch };
     if (same(content, this.content)) return;
     this.content = content;
+    this.#suggestion_id = suggestion_id ?? this.#suggestion_id;
     this.#keep();
     this.#say(this.conflict ? "conflict" : this.state === "offline" || this.state === "signed-out" ? this.state : "waiting");
     this.#tell();
@@ -125,7 +128,8 @@ export class Doc extends EventTarget {
   }
 
   #body() {
-    return { base_n: this.base.n, content: this.content };
+    const body = { base_n: this.base.n, content: this.content };
+    return this.#suggestion_id ? { ...body, suggestion_id: this.#suggestion_id } : body;
   }
 
   async #put(num_tries) {
@@ -152,6 +156,7 @@ export class Doc extends EventTarget {
     // What was typed while it was on its way stays on top of what came back.
     this.content = merge(sent, out.content, before).content;
     this.#num_failures = 0;
+    this.#suggestion_id = null;
     this.#settle();
     if (!same(before, this.content)) this.#tell();
   }

@@ -1,6 +1,4 @@
-"""The editor by keyboard alone, keys that people change, and AI help."""
-
-import json
+"""The editor by keyboard alone, keys that people change, and comments."""
 
 import pytest
 
@@ -127,56 +125,6 @@ def test_keys_do_nothing_under_an_open_dialogue(page, bench):
     page.keyboard.press("Escape")
     page.wait_for_selector("#history:not([open])", state="attached")
     assert len(bench.questions()) == num_questions
-
-
-SUGGESTED = {
-    "questions": [
-        {"question": "Which is nearer?", "options": ["Cafe", "Park"], "answer": "Park", "explanation": "It says so."},
-        {"question": "How far is it?", "options": [], "answer": "300 m", "explanation": ""},
-    ]
-}
-
-
-def test_suggestions_are_named_as_such_and_taken_up_one_by_one(open_page, bench):
-    decided = []
-
-    def answer(route):
-        path = route.request.url.partition("/assist")[2]
-        if route.request.method == "GET":
-            route.fulfill(json={"available": True, "model": "rhumb-small", "reason": None})
-        elif path:
-            decided.append(path.rpartition("/")[2])
-            route.fulfill(json={"id": "s", "state": "accepted"})
-        else:
-            asked = json.loads(route.request.post_data)
-            said = SUGGESTED if asked["kind"] == "question" else {"text": "Because the route is shorter."}
-            kept = {"id": "01M88CQQ66434QYAGZXQTTGEPM", "kind": asked["kind"], "model": "rhumb-small"}
-            route.fulfill(json={**kept, "content": said, "prompt_sha": "0" * 64, "was_cut": False})
-
-    page = open_page(path="/")
-    page.route("**/api/projects/*/assist**", answer)
-    page.goto(f"{bench.server.url}{bench.path}")
-    page.wait_for_selector("#assist-model:text-is('Model: rhumb-small')")
-    before = len(bench.questions())
-    page.click("#question-new")
-    page.wait_for_selector("#question-body:focus")
-    page.click("#question-suggest")
-    page.wait_for_selector(".suggestion >> nth=1")
-    assert "Suggested by rhumb-small" in page.locator(".suggestion").first.inner_text()
-    wait_saved(page)
-    assert bench.questions()[-1]["content"]["body"] == ""
-    page.locator(".suggestion button:text-is('Use it')").first.click()
-    page.locator(".suggestion button:text-is('Dismiss')").first.click()
-    wait_saved(page)
-    content = bench.questions()[-1]["content"]
-    assert (content["body"], content["gold_keys"]) == ("Which is nearer?", ["B"])
-    assert len(bench.questions()) == before + 1
-    assert decided == ["accept"]
-    page.click("#explanation-suggest")
-    page.wait_for_selector(".suggestion:has-text('shorter')")
-    page.locator(".suggestion button:text-is('Dismiss')").click()
-    assert page.input_value("#question-explanation") == "It says so."
-    page.wait_for_function("() => !document.querySelector('.suggestion')")
 
 
 def test_a_comment_is_written_beside_the_question(page, bench):

@@ -50,6 +50,7 @@ def test_nothing_serious_is_found_and_nothing_is_cut_off(open_page, serious_find
     page.wait_for_selector("#mentions [aria-selected=true]")
     assert serious_findings(page) == []
     page.keyboard.press("Escape")
+    page.fill("#question-body", "")
     page.click("#question-submit")
     page.wait_for_selector("#question-alert:not(:empty)")
     assert serious_findings(page) == []

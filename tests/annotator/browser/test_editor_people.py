@@ -1,5 +1,6 @@
-"""Two people with accounts of their own on one question, and a session that ends while somebody writes."""
+"""Two people with accounts of their own on one question, a session that ends meanwhile, and a model that helps."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -8,17 +9,34 @@ import pytest
 
 from tests.annotator.browser.writing import wait_saved
 from tests.annotator.program import Annotator, serving
+from tests.annotator.upstream import Asked, http, running_upstream
 
 PASSWORD = "seven lemon harbours"
+SUGGESTED = {
+    "questions": [
+        {"question": "Which is nearer?", "options": ["Cafe", "Park"], "answer": "Park", "explanation": "It says so."},
+        {"question": "How far is it?", "options": [], "answer": "300 m", "explanation": ""},
+    ]
+}
+
+
+def model(asked: Asked) -> bytes:
+    """A served model that proposes questions, or explains."""
+    if asked.path.endswith("/models"):
+        return http(200, {"object": "list", "data": [{"id": "rhumb-small", "max_model_len": 4096}]})
+    prompt = json.loads(asked.body)["messages"][-1]["content"]
+    said = {"text": "Because it is closed then."} if prompt.startswith("Explain") else SUGGESTED
+    return http(200, {"choices": [{"message": {"role": "assistant", "content": json.dumps(said)}}]})
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Annotator]:
-    """An annotator that asks for a login, without a map, with Anna and Ben."""
-    env = {"MAPQATOR_LOGIN": "required", "MAPQATOR_TOWN": "false"}
-    with serving(tmp_path_factory.mktemp("office") / "data", env) as server:
-        httpx.post(f"{server.url}/api/setup", json={"username": "anna", "password": PASSWORD}).raise_for_status()
-        yield server
+    """An annotator that asks for a login, without a map, with its first administrator and a model that helps."""
+    with running_upstream(model) as upstream:
+        env = {"MAPQATOR_LOGIN": "required", "MAPQATOR_TOWN": "false", "MAPQATOR_ASSIST_URL": f"{upstream.url}/v1"}
+        with serving(tmp_path_factory.mktemp("office") / "data", env) as server:
+            httpx.post(f"{server.url}/api/setup", json={"username": "anna", "password": PASSWORD}).raise_for_status()
+            yield server
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +126,29 @@ def test_a_session_that_ends_loses_nothing_and_signing_in_sends_it(sign_in, ques
     assert page.input_value("#question-body") == "Is the harbour closed?"
     wait_saved(page)
     assert anna.get(api_path).json()["content"]["body"] == "Is the harbour closed?"
+
+
+def test_suggestions_are_named_as_such_and_taken_up_one_by_one(sign_in, question, anna):
+    page_path, api_path = question
+    page = sign_in("ben", page_path)
+    page.wait_for_selector("#assist-model:text-is('Model: rhumb-small')")
+    page.fill("#question-body", "")
+    page.click("#question-suggest")
+    page.wait_for_selector(".suggestion >> nth=1")
+    assert "Suggested by rhumb-small" in page.locator(".suggestion").first.inner_text()
+    wait_saved(page)
+    assert anna.get(api_path).json()["content"]["body"] == ""
+    page.locator(".suggestion button:text-is('Use it')").first.click()
+    page.locator(".suggestion button:text-is('Dismiss')").first.click()
+    wait_saved(page)
+    content = anna.get(api_path).json()["content"]
+    assert (content["body"], content["gold_keys"]) == ("Which is nearer?", ["B"])
+    latest, before = anna.get(f"{api_path}/history").json()[:2]
+    assert latest["origin"]["model"] == "rhumb-small"
+    assert latest["origin"]["prompt_sha"]
+    assert before["origin"] is None
+    page.click("#explanation-suggest")
+    page.wait_for_selector(".suggestion:has-text('closed then')")
+    page.locator(".suggestion button:text-is('Dismiss')").click()
+    page.wait_for_selector(".suggestion", state="detached")
+    assert page.input_value("#question-explanation") == "It says so."
