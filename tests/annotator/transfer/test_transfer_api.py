@@ -107,7 +107,7 @@ def test_an_export_is_downloaded_whole_and_in_ranges(api):
         ({"format": "csv", "version": "1.0.0"}, 400, "needs the dataset"),
         ({"format": "csv", "filter": {"status": ["lost"]}}, 400, "status"),
         ({"format": "csv", "filter": {"colour": 1}}, 400, "colour"),
-        ({"format": "../../etc", "path": "/etc/passwd"}, 400, "path"),
+        ({"format": "../../etc", "file": "/etc/passwd"}, 400, "file"),
     ],
 )
 def test_exports_that_cannot_be_are_refused_before_a_job_is_made(api, body, status, words):
