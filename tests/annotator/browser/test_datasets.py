@@ -19,6 +19,14 @@ def slug(annotator_server) -> str:
     return slug
 
 
+def test_the_list_tells_each_dataset_with_its_latest_version(open_page, slug) -> None:
+    page = open_page(path=f"/p/{slug}/datasets")
+    cells = page.locator("#datasets tr:has(a:text-is('Walks')) :is(th, td)").all_inner_texts()
+    assert cells[0] == "Walks"
+    assert cells[2:4] == ["3", "2"]
+    assert page.locator("#datasets tr:has-text('أطلس')").inner_text().count("not frozen yet") == 1
+
+
 def test_a_snapshot_is_built_from_a_dry_run_to_a_verified_version(open_page, slug) -> None:
     page = open_page(path=f"/p/{slug}/datasets/walks", expected=("409",))
     assert page.input_value("[name=version]") == "1.1.0"
