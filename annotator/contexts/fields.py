@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from annotator.contexts.model import Item, ItemKind
+from annotator.contexts.model import ITEM_KIND_OF_TOOL, Item, ItemKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,11 @@ FIELDS_OF_KIND: dict[ItemKind, tuple[FieldOut, ...]] = {
 """A context's fields by kind; the names of places, and the length and time of routes, are always told."""
 
 
-def shown_fields(item: Item) -> tuple[str, ...]:
-    """The fields that an item shows, in the order in which they are told; names that its kind lacks are left out."""
+def shown_fields(item: Item, tool: str) -> tuple[str, ...]:
+    """The fields that an item shows, in the order in which they are told.
+
+    Which there are follows from the tool, whatever kind the item says it is; names that the kind lacks are left out.
+    """
     chosen = item.view.fields
-    known = FIELDS_OF_KIND[item.kind]
+    known = FIELDS_OF_KIND[ITEM_KIND_OF_TOOL.get(tool, item.kind)]
     return tuple(field.name for field in known if (field.standard if chosen is None else field.name in chosen))

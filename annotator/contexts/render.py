@@ -156,7 +156,7 @@ def _section(part: _Part, names: Gazetteer) -> Section | None:
         part.stored.params,
         part.result,
         part.seen,
-        shown_fields(part.item),
+        shown_fields(part.item, part.stored.tool),
         names,
     )
 
@@ -172,6 +172,6 @@ def _json_items(parts: Sequence[_Part]) -> list[dict[str, Any]]:
             items.append(gone_json(part.item, tool, provider))
         elif _section(part, names) is not None:
             stored = part.stored
-            fields = shown_fields(part.item)
+            fields = shown_fields(part.item, stored.tool)
             items.append(answer_json(part.item, stored.tool, stored.provider, stored.params, part.seen, fields))
     return items

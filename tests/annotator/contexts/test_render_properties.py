@@ -317,3 +317,15 @@ def test_namesakes_are_told_apart_where_a_route_names_one():
     )
     text = render(content, {PLACES_CALL: listed, ROUTE_CALL: route}, format="text").text
     assert "There is no way from Café des Îles (1 Quay) to Café des Îles (2 Quay) on foot: no path." in text
+
+
+@pytest.mark.parametrize("said", sorted(FIELDS_OF_KIND.keys() - {"note"}))
+@pytest.mark.parametrize("kind", PLACE_KINDS)
+def test_an_item_that_says_it_is_of_another_kind_shows_what_its_call_gave(kind, said):
+    results = {PLACES_CALL: _full(kind)}
+    rendered = [
+        render(ContextContent(items=(Item(key="a", kind=name, tool_call_id=PLACES_CALL),)), results, format="text").text
+        for name in (kind, said)
+    ]
+    assert rendered[0] == rendered[1]
+    assert "Café des Îles" in rendered[0]
