@@ -71,7 +71,8 @@ export class Doc extends EventTarget {
 
   // Sends what waits; gives whether all of it is with the server.
   async flush() {
-    while (this.isDirty) {
+    // What is on its way counts too: it may be older than what is here, though that equals what the server had.
+    while (this.#sending || this.isDirty) {
       if (!(await this.save())) return false;
     }
     return true;
