@@ -141,20 +141,24 @@ def _reasons(writer: Writer) -> list[tuple[str, int]]:
 
 def _example(row: Row, content: QuestionContent) -> dict[str, Any]:
     """A question for the preview."""
-    answer: Any = [option.text for option in content.options if option.key in content.gold_keys]
+    answer: Any = [_short(option.text) for option in content.options if option.key in content.gold_keys]
     if content.gold is not None:
         answer = content.gold.model_dump(mode="json", exclude_defaults=True)
     text = next((item.text for item in row.context.items if item.text), "")
     return {
         "where": row.where,
-        "question": content.body[:_SHOWN_CHARACTERS],
+        "question": _short(content.body),
         "type": content.type,
         "category": content.category,
-        "options": [option.text[:_SHOWN_CHARACTERS] for option in content.options],
+        "options": [_short(option.text) for option in content.options],
         "answer": answer,
-        "context": text[:_SHOWN_CHARACTERS],
+        "context": _short(text),
         "title": row.context.title,
     }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
 def _summary(tally: _Tally, writer: Writer) -> str:

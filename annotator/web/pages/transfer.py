@@ -7,10 +7,12 @@ from fastapi.responses import HTMLResponse
 
 from annotator.datasets import jobs
 from annotator.datasets.exports.registry import EXPORTS
+from annotator.datasets.files import JobFiles
 from annotator.datasets.imports.registry import IMPORTS
 from annotator.datasets.imports.undo import undone_among
-from annotator.datasets.jobs import Kind
+from annotator.datasets.jobs import Job, Kind
 from annotator.datasets.snapshots import list_datasets, snapshots_of
+from annotator.errors import NotFoundError
 from annotator.people import accounts
 from annotator.store.times import to_text, utc_now
 from annotator.web.access import Exporting, Managing, ProjectAccess
@@ -82,7 +84,19 @@ def _jobs(
             "by": names[item.account_id],
             "is_undone": item.id in undone,
             "is_dry_run": bool(item.params.get("is_dry_run")),
+            "has_file": _has_file(state, item),
         }
         for item in shown
     ]
     return rows, shown[-1].id if len(found) > JOBS_SHOWN else None
+
+
+def _has_file(state: AppState, job: Job) -> bool:
+    """Whether an export's file is here: after a week it is not, and a command writes its own elsewhere."""
+    if job.kind != "export" or job.state != "done" or job.result is None:
+        return False
+    try:
+        JobFiles(state.settings.data_dir).result(job.id, str(job.result["file"]))
+    except NotFoundError:
+        return False
+    return True
