@@ -77,14 +77,14 @@ def test_mapeval_comes_back_as_equal_questions(town_place, place, tmp_path):
 
 def test_mapeval_textual_survives_a_round_trip(place, new_place, shared_data, tmp_path):
     rows = json.loads((shared_data / "mapeval" / "textual.json").read_text())
-    place.bring(rows[:40])
+    place.bring(rows[:15])
     target, _ = export(place, "mapeval", tmp_path)
     other = new_place()
     other.bring(target)
     assert other.contents() == place.contents()
     for row in rows:
         row["answer"]["options"] = [text for text in row["answer"]["options"] if text.strip()]
-    assert [row | {"id": 0} for row in json.loads(target.read_text())] == [row | {"id": 0} for row in rows[:40]]
+    assert [row | {"id": 0} for row in json.loads(target.read_text())] == [row | {"id": 0} for row in rows[:15]]
 
 
 def test_mapqator_json_comes_back(town_place, place, tmp_path):
@@ -229,7 +229,7 @@ def questions_of_any_type(draw):
     return QuestionContent(type=kind, options=options, gold_keys=tuple(gold_keys), **common)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=st.lists(st.tuples(TEXT, questions_of_any_type()), min_size=1, max_size=6))
 @pytest.mark.parametrize("key", ["csv", "native"])
 def test_questions_of_any_kind_come_back_equal(place, tmp_path_factory, key, made):

@@ -365,7 +365,7 @@ SEEDS = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("key", IMPORTS)
 def test_every_format_lists_or_refuses_whatever_is_in_a_file(tmp_path, key, data):
