@@ -42,8 +42,15 @@ def imports(request: Request, state: State, access: Managing, cursor: Cursor = N
 
 
 @router.get("/p/{project}/exports")
-def exports(request: Request, state: State, access: Exporting, cursor: Cursor = None) -> HTMLResponse:
-    """Choose what is to leave and in which format; fetch what was made."""
+def exports(
+    request: Request,
+    state: State,
+    access: Exporting,
+    cursor: Cursor = None,
+    dataset: Annotated[str, Query(max_length=63)] = "",
+    version: Annotated[str, Query(max_length=64)] = "",
+) -> HTMLResponse:
+    """Choose what is to leave and in which format; fetch what was made. A link may choose a dataset's version."""
     shown, following = _jobs(state, access, "export", cursor)
     with state.database.reading() as connection:
         frozen = [
@@ -58,6 +65,7 @@ def exports(request: Request, state: State, access: Exporting, cursor: Cursor = 
         access,
         formats=list(EXPORTS.values()),
         frozen=frozen,
+        chosen=f"{dataset}@{version}",
         jobs=shown,
         next=following,
     )
