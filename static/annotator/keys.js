@@ -9,7 +9,17 @@ const NAMES = { Mod: IS_MAC ? "⌘" : "Ctrl", Enter: "Enter", Escape: "Esc", " "
 const STORED = "mapqator.keys";
 const ASKED = "mapqator.keys.asked";
 // What browsers keep for themselves: a page that took these would promise what it cannot hold.
-const RESERVED = new Set(["Mod+N", "Mod+T", "Mod+W", "Shift+Mod+N", "Shift+Mod+T", "Shift+Mod+W", "F5", "Tab", "Shift+Tab"]);
+const RESERVED = new Set([
+  "Mod+N",
+  "Mod+T",
+  "Mod+W",
+  "Shift+Mod+N",
+  "Shift+Mod+T",
+  "Shift+Mod+W",
+  "F5",
+  "Tab",
+  "Shift+Tab",
+]);
 
 const actions = new Map();
 let changed = read();
@@ -77,7 +87,8 @@ function pressed(event) {
   return parts.join("+");
 }
 
-export const isTyping = (target) => target.matches?.("input:not([type=radio], [type=checkbox]), select, textarea, [contenteditable]");
+export const isTyping = (target) =>
+  target.matches?.("input:not([type=radio], [type=checkbox]), select, textarea, [contenteditable]");
 
 function onKey(event) {
   if (event.defaultPrevented || event.isComposing || event.key === "Dead") return;
@@ -155,7 +166,11 @@ function fill() {
   const groups = Map.groupBy(actions.values(), ({ group }) => group);
   dialog.replaceChildren(
     make("h2", { id: "keys-title" }, "Keys"),
-    make("p", { class: "quiet" }, "Press a key’s button, then the key that you want instead. Backspace takes the key away, Esc leaves it as it is."),
+    make(
+      "p",
+      { class: "quiet" },
+      "Press a key’s button, then the key that you want instead. Backspace takes the key away, Esc leaves it as it is.",
+    ),
     ...[...groups].map(([group, items]) =>
       make(
         "section",
@@ -168,7 +183,12 @@ function fill() {
             const key = keyOf(action.id);
             const button = make(
               "button",
-              { type: "button", "data-action": action.id, "aria-label": `${action.label}: ${key ? spoken(key) : "no key"}. Change`, onclick: () => remap(action, button) },
+              {
+                type: "button",
+                "data-action": action.id,
+                "aria-label": `${action.label}: ${key ? spoken(key) : "no key"}. Change`,
+                onclick: () => remap(action, button),
+              },
               key ? make("kbd", {}, spoken(key)) : "none",
             );
             return make("li", {}, make("span", {}, action.label), button);

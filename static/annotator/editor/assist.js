@@ -22,7 +22,17 @@ function proposal(model, words, { use, dismiss, label = "Use it" }) {
       "div",
       { class: "tools-row" },
       make("button", { type: "button", onclick: async () => (await use()) !== false && close() }, label),
-      make("button", { type: "button", onclick: () => { close(); dismiss(); } }, "Dismiss"),
+      make(
+        "button",
+        {
+          type: "button",
+          onclick: () => {
+            close();
+            dismiss();
+          },
+        },
+        "Dismiss",
+      ),
     ),
   );
   return item;
@@ -31,10 +41,24 @@ function proposal(model, words, { use, dismiss, label = "Use it" }) {
 function asQuestion(suggested, base) {
   const { question, options, answer, explanation } = suggested;
   const isChoice = options.length > 1;
-  const made = isChoice ? lettered({ gold_keys: [], evidence: [] }, options.map((text, index) => ({ key: String(index), text, pid: null }))) : { options: [], gold_keys: [] };
+  const made = isChoice
+    ? lettered(
+        { gold_keys: [], evidence: [] },
+        options.map((text, index) => ({ key: String(index), text, pid: null })),
+      )
+    : { options: [], gold_keys: [] };
   const gold_keys = made.options.filter(({ text }) => text.trim() === answer.trim()).map(({ key }) => key);
   const gold = isChoice ? null : { kind: "text", value: answer, aliases: [], normaliser: "loose" };
-  return { ...base, type: isChoice ? "single_choice" : "open_ended", body: question, explanation, options: made.options, gold_keys, gold, evidence: [] };
+  return {
+    ...base,
+    type: isChoice ? "single_choice" : "open_ended",
+    body: question,
+    explanation,
+    options: made.options,
+    gold_keys,
+    gold,
+    evidence: [],
+  };
 }
 
 export function startAssist(bench, { context, questions }) {
@@ -43,10 +67,11 @@ export function startAssist(bench, { context, questions }) {
   let isReady = false;
   let shownFor = null;
 
-  const decide = (id, what) => send("POST", bench.api(`/assist/${id}/${what}`), {}).catch((error) => {
-    if (!(error instanceof ApiError)) throw error;
-    toast(error.message, { isBad: true });
-  });
+  const decide = (id, what) =>
+    send("POST", bench.api(`/assist/${id}/${what}`), {}).catch((error) => {
+      if (!(error instanceof ApiError)) throw error;
+      toast(error.message, { isBad: true });
+    });
 
   // Calls the model; parts(content, id) gives [words, use] of each proposal, and `into` is where they are shown.
   async function ask(button, body, parts, into = place) {
@@ -54,7 +79,12 @@ export function startAssist(bench, { context, questions }) {
     button.setAttribute("aria-busy", "true");
     try {
       await questions.current()?.flush();
-      const { id, model, content, was_cut: wasCut } = await send("POST", bench.api("/assist"), { context_id: bench.contextId, ...body });
+      const {
+        id,
+        model,
+        content,
+        was_cut: wasCut,
+      } = await send("POST", bench.api("/assist"), { context_id: bench.contextId, ...body });
       const proposals = parts(content, id);
       let left = proposals.length;
       let isUsed = false;
@@ -89,11 +119,18 @@ export function startAssist(bench, { context, questions }) {
   byId("question-suggest").addEventListener("click", ({ currentTarget }) =>
     ask(currentTarget, { kind: "question", n: NUM_QUESTIONS }, ({ questions: found }, suggestion_id) =>
       found.map((suggested) => [
-        [suggested.question, suggested.options.map((option) => `${option.trim() === suggested.answer.trim() ? "✓" : "·"} ${option}`).join("\n") || suggested.answer, suggested.explanation].filter(Boolean),
+        [
+          suggested.question,
+          suggested.options
+            .map((option) => `${option.trim() === suggested.answer.trim() ? "✓" : "·"} ${option}`)
+            .join("\n") || suggested.answer,
+          suggested.explanation,
+        ].filter(Boolean),
         async () => {
           const now = questions.current();
           // An empty question that lies open is what the suggestion is for.
-          const doc = now && !now.content.body.trim() && !LOCKED.includes(now.out.status) ? now : await questions.create();
+          const doc =
+            now && !now.content.body.trim() && !LOCKED.includes(now.out.status) ? now : await questions.create();
           if (!doc) return false;
           touched(doc);
           doc.change(asQuestion(suggested, doc.content), { suggestion_id });
@@ -111,7 +148,9 @@ export function startAssist(bench, { context, questions }) {
         () => {
           const { content } = doc;
           const empty = content.options.find((option) => !option.text.trim());
-          const next = empty ? content.options.map((option) => (option === empty ? { ...option, text } : option)) : [...content.options, { key: "new", text, pid: null }];
+          const next = empty
+            ? content.options.map((option) => (option === empty ? { ...option, text } : option))
+            : [...content.options, { key: "new", text, pid: null }];
           touched(doc);
           doc.change(lettered(content, next), { suggestion_id });
         },
@@ -122,22 +161,41 @@ export function startAssist(bench, { context, questions }) {
   byId("explanation-suggest").addEventListener("click", ({ currentTarget }) => {
     const doc = questions.current();
     ask(currentTarget, { kind: "explanation", question_id: doc.id }, ({ text }, suggestion_id) => [
-      [[text], () => {
-        touched(doc);
-        doc.change({ explanation: text }, { suggestion_id });
-      }],
+      [
+        [text],
+        () => {
+          touched(doc);
+          doc.change({ explanation: text }, { suggestion_id });
+        },
+      ],
     ]);
   });
 
   byId("context-rewrite").addEventListener("click", ({ currentTarget }) =>
-    ask(currentTarget, { kind: "rewrite" }, ({ text }) => [
-      [[text], () => {
-        const { doc } = context;
-        const note = { key: `i${Math.random().toString(36).slice(2, 10)}`, kind: "note", tool_call_id: null, title: "", text, role: "rewrite", view: { fields: null, hidden: [], show_steps: false } };
-        touched(doc);
-        doc.change({ items: [...doc.content.items.filter(({ role }) => role !== "rewrite"), note] });
-      }],
-    ], byId("context-suggestions")),
+    ask(
+      currentTarget,
+      { kind: "rewrite" },
+      ({ text }) => [
+        [
+          [text],
+          () => {
+            const { doc } = context;
+            const note = {
+              key: `i${Math.random().toString(36).slice(2, 10)}`,
+              kind: "note",
+              tool_call_id: null,
+              title: "",
+              text,
+              role: "rewrite",
+              view: { fields: null, hidden: [], show_steps: false },
+            };
+            touched(doc);
+            doc.change({ items: [...doc.content.items.filter(({ role }) => role !== "rewrite"), note] });
+          },
+        ],
+      ],
+      byId("context-suggestions"),
+    ),
   );
 
   function show(doc) {

@@ -15,11 +15,20 @@ export function startComments(bench) {
   function entry(comment) {
     const isResolved = Boolean(comment.resolved_at);
     const resolve = make("button", { type: "button", class: "quiet-button" }, isResolved ? "Reopen" : "Resolve");
-    resolve.addEventListener("click", () => change(() => send("POST", bench.api(`/comments/${comment.id}/${isResolved ? "reopen" : "resolve"}`), {})));
+    resolve.addEventListener("click", () =>
+      change(() => send("POST", bench.api(`/comments/${comment.id}/${isResolved ? "reopen" : "resolve"}`), {})),
+    );
     return make(
       "li",
       { class: isResolved ? "comment resolved" : "comment" },
-      make("p", { class: "quiet" }, make("strong", { dir: "auto" }, comment.by?.display_name ?? "Somebody"), " ", make("time", { datetime: comment.created_at, title: moment(comment.created_at) }, ago(comment.created_at)), isResolved && ", resolved"),
+      make(
+        "p",
+        { class: "quiet" },
+        make("strong", { dir: "auto" }, comment.by?.display_name ?? "Somebody"),
+        " ",
+        make("time", { datetime: comment.created_at, title: moment(comment.created_at) }, ago(comment.created_at)),
+        isResolved && ", resolved",
+      ),
       make("p", { class: "words", dir: "auto" }, comment.body),
       bench.role !== "viewer" && resolve,
     );

@@ -2,7 +2,14 @@
 
 import { make } from "../dom.js";
 
-const NAMES = { body: "Question", gold: "Right answer", gold_keys: "Right options", items: "Items", title: "Name", type: "Type" };
+const NAMES = {
+  body: "Question",
+  gold: "Right answer",
+  gold_keys: "Right options",
+  items: "Items",
+  title: "Name",
+  type: "Type",
+};
 const title = (field) => NAMES[field] ?? field[0].toUpperCase() + field.slice(1).replaceAll("_", " ");
 
 // A field's value as people read it.
@@ -46,7 +53,12 @@ export function conflictView(place, doc, what) {
           choices[field] = choice;
           apply.disabled = shown?.fields.some((each) => !choices[each]) ?? true;
         });
-        return make("div", { class: "side" }, make("label", { class: "check" }, radio, label), make("pre", { dir: "auto", tabindex: "0", "aria-label": `${title(field)}: ${label}` }, spoken(value)));
+        return make(
+          "div",
+          { class: "side" },
+          make("label", { class: "check" }, radio, label),
+          make("pre", { dir: "auto", tabindex: "0", "aria-label": `${title(field)}: ${label}` }, spoken(value)),
+        );
       };
       return make(
         "fieldset",
@@ -60,7 +72,11 @@ export function conflictView(place, doc, what) {
       make(
         "section",
         { class: "conflict", role: "group", "aria-label": `Changed by two people` },
-        make("p", { role: "alert" }, `${author} changed the same part of this ${what} meanwhile. Nothing is lost: choose for each.`),
+        make(
+          "p",
+          { role: "alert" },
+          `${author} changed the same part of this ${what} meanwhile. Nothing is lost: choose for each.`,
+        ),
         ...fields,
         make("div", { class: "tools-row" }, apply),
       ),

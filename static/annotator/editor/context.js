@@ -95,7 +95,18 @@ export async function startContext(bench) {
   });
   byId("context-name").disabled = !canWrite;
   byId("note-add").addEventListener("click", () =>
-    put([...doc.content.items, { key: newKey(), kind: "note", tool_call_id: null, title: "", text: "", role: "note", view: { fields: null, hidden: [], show_steps: false } }]),
+    put([
+      ...doc.content.items,
+      {
+        key: newKey(),
+        kind: "note",
+        tool_call_id: null,
+        title: "",
+        text: "",
+        role: "note",
+        view: { fields: null, hidden: [], show_steps: false },
+      },
+    ]),
   );
   byId("context-undo").addEventListener("click", () => step(doc, "undo"));
   byId("context-redo").addEventListener("click", () => step(doc, "redo"));
@@ -117,7 +128,10 @@ export async function startContext(bench) {
       return;
     }
     const view = { fields: chosen ?? null, hidden: hidden ?? [], show_steps: false };
-    put([...doc.content.items, { key: newKey(), kind: kind ?? kindOf(answer), tool_call_id: answer.id, title: "", text: "", role: "note", view }]);
+    put([
+      ...doc.content.items,
+      { key: newKey(), kind: kind ?? kindOf(answer), tool_call_id: answer.id, title: "", text: "", role: "note", view },
+    ]);
   });
 
   // A marker or card under the pointer lights the item that it belongs to.
@@ -125,7 +139,9 @@ export async function startContext(bench) {
     for (const item of doc.content.items) {
       const own = bench.answers.get(item.tool_call_id);
       if (!own) continue;
-      const isIt = own.id === answer?.id && (pointer === "" || pointer === mainPointer(own) || rowsOf(own).some((row) => pointer.startsWith(row.pointer)));
+      const isIt =
+        own.id === answer?.id &&
+        (pointer === "" || pointer === mainPointer(own) || rowsOf(own).some((row) => pointer.startsWith(row.pointer)));
       list.querySelector(`[data-key="${CSS.escape(item.key)}"]`)?.classList.toggle("lit", isIt && on);
     }
   });

@@ -66,6 +66,15 @@ export function converted(content, type, before = {}) {
 // A new question, as the types of the project allow.
 export function blank(types) {
   const type = types.includes("single_choice") ? "single_choice" : types[0];
-  const empty = { body: "", explanation: "", category: "", tags: [], difficulty: "", options: [], gold_keys: [], evidence: [] };
+  const empty = {
+    body: "",
+    explanation: "",
+    category: "",
+    tags: [],
+    difficulty: "",
+    options: [],
+    gold_keys: [],
+    evidence: [],
+  };
   return { ...empty, ...converted(empty, type) };
 }

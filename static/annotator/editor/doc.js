@@ -58,7 +58,9 @@ export class Doc extends EventTarget {
     this.content = content;
     this.#suggestion_id = suggestion_id ?? this.#suggestion_id;
     this.#keep();
-    this.#say(this.conflict ? "conflict" : this.state === "offline" || this.state === "signed-out" ? this.state : "waiting");
+    this.#say(
+      this.conflict ? "conflict" : this.state === "offline" || this.state === "signed-out" ? this.state : "waiting",
+    );
     this.#tell();
     this.#schedule(PAUSE_MS);
   }
@@ -208,7 +210,8 @@ export class Doc extends EventTarget {
   }
 
   #keep() {
-    if (this.isDirty) this.isKept = keep(this.id, { base_n: this.base.n, base: this.base.content, content: this.content });
+    if (this.isDirty)
+      this.isKept = keep(this.id, { base_n: this.base.n, base: this.base.content, content: this.content });
     else forget(this.id);
   }
 

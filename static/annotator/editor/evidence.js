@@ -6,7 +6,11 @@ import { ago, distance, duration, moment } from "../format.js";
 import { toast } from "../toast.js";
 import { keyed } from "./show.js";
 
-const steps = (pointer) => pointer.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+const steps = (pointer) =>
+  pointer
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 
 // The values along a JSON pointer, the whole first.
 function along(result, pointer) {
@@ -21,7 +25,8 @@ const placeAt = (answer, pointer) => along(answer.result, pointer).findLast((val
 export function inWords(value, pointer) {
   if (typeof value === "number" && pointer.endsWith("_m")) return distance(value);
   if (typeof value === "number" && pointer.endsWith("_s")) return duration(value);
-  if (typeof value === "object" && value !== null) return value.raw ?? value.weekdays?.join("; ") ?? value.name ?? JSON.stringify(value);
+  if (typeof value === "object" && value !== null)
+    return value.raw ?? value.weekdays?.join("; ") ?? value.name ?? JSON.stringify(value);
   return String(value);
 }
 
@@ -36,7 +41,8 @@ const short = (text, most = 160) => (text.length > most ? `${text.slice(0, most)
 export function wireEvidence(bench, form, { options, gold, announce }) {
   const list = byId("evidence");
   const role = byId("evidence-role");
-  const write = (key, patch) => form.change({ evidence: form.content().evidence.map((item) => (item.key === key ? { ...item, ...patch } : item)) });
+  const write = (key, patch) =>
+    form.change({ evidence: form.content().evidence.map((item) => (item.key === key ? { ...item, ...patch } : item)) });
 
   async function attach(answer, pointer, option_key) {
     const doc = form.doc();
@@ -45,13 +51,20 @@ export function wireEvidence(bench, form, { options, gold, announce }) {
       return;
     }
     bench.answers.set(answer.id, answer);
-    const there = doc.content.evidence.find((item) => item.tool_call_id === answer.id && item.pointer === pointer && (item.option_key ?? null) === option_key);
+    const there = doc.content.evidence.find(
+      (item) => item.tool_call_id === answer.id && item.pointer === pointer && (item.option_key ?? null) === option_key,
+    );
     if (there) {
       announce("This value is evidence already.");
       return;
     }
     try {
-      const made = await send("POST", bench.api("/evidence"), { tool_call_id: answer.id, pointer, role: role.value, option_key });
+      const made = await send("POST", bench.api("/evidence"), {
+        tool_call_id: answer.id,
+        pointer,
+        role: role.value,
+        option_key,
+      });
       const keys = new Set(doc.content.evidence.map(({ key }) => key));
       const key = keys.has(made.key) ? `e${Math.random().toString(36).slice(2, 10)}` : made.key;
       doc.change({ evidence: [...doc.content.evidence, { ...made, key }] });
@@ -91,8 +104,15 @@ export function wireEvidence(bench, form, { options, gold, announce }) {
   function build({ key }) {
     const words = make("a", { class: "evidence-value", dir: "auto" });
     const source = make("span", { class: "quiet" });
-    const does = make("select", { "aria-label": "What it does", onchange: () => write(key, { role: does.value }) }, ...["supports", "refutes", "distractor"].map((value) => make("option", { value }, value)));
-    const about = make("select", { "aria-label": "What it is about", onchange: () => write(key, { option_key: about.value || null }) });
+    const does = make(
+      "select",
+      { "aria-label": "What it does", onchange: () => write(key, { role: does.value }) },
+      ...["supports", "refutes", "distractor"].map((value) => make("option", { value }, value)),
+    );
+    const about = make("select", {
+      "aria-label": "What it is about",
+      onchange: () => write(key, { option_key: about.value || null }),
+    });
     const drop = make("button", { type: "button", class: "quiet-button" }, "✕");
     drop.addEventListener("click", () => {
       const { evidence } = form.content();
@@ -100,9 +120,18 @@ export function wireEvidence(bench, form, { options, gold, announce }) {
       const gone = evidence.find((item) => item.key === key);
       form.change({ evidence: evidence.filter((item) => item.key !== key) });
       byId("evidence-mode").focus();
-      toast("Evidence removed.", { action: "Undo", run: () => doc.change({ evidence: [...doc.content.evidence, gone] }) });
+      toast("Evidence removed.", {
+        action: "Undo",
+        run: () => doc.change({ evidence: [...doc.content.evidence, gone] }),
+      });
     });
-    const element = make("li", { class: "evidence" }, make("div", { class: "evidence-head" }, words, drop), make("div", { class: "tools-row" }, does, about, source), make("ul", { class: "lint", "data-lint": `evidence.${key}`, "aria-label": "About this evidence" }));
+    const element = make(
+      "li",
+      { class: "evidence" },
+      make("div", { class: "evidence-head" }, words, drop),
+      make("div", { class: "tools-row" }, does, about, source),
+      make("ul", { class: "lint", "data-lint": `evidence.${key}`, "aria-label": "About this evidence" }),
+    );
     return {
       element,
       show(item) {
@@ -119,7 +148,8 @@ export function wireEvidence(bench, form, { options, gold, announce }) {
         const wanted = ["", ...form.content().options.map((option) => option.key)];
         about.hidden = wanted.length === 1;
         const labels = wanted.map((option, index) => (option ? `option ${index}` : "whole question"));
-        if (labels.join() !== [...about.options].map(({ text }) => text).join()) about.replaceChildren(...wanted.map((option, index) => make("option", { value: option }, labels[index])));
+        if (labels.join() !== [...about.options].map(({ text }) => text).join())
+          about.replaceChildren(...wanted.map((option, index) => make("option", { value: option }, labels[index])));
         wanted.forEach((option, index) => (about.options[index].value = option));
         about.value = item.option_key ?? "";
         const at = answer?.provenance.exchanges[0]?.fetched_at;

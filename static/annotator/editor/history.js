@@ -46,18 +46,34 @@ export async function openHistory(doc, what) {
           make(
             "span",
             { class: "what" },
-            make("span", { dir: "auto" }, [revision.by?.display_name, origin(revision.origin)].filter(Boolean).join(", ")),
+            make(
+              "span",
+              { dir: "auto" },
+              [revision.by?.display_name, origin(revision.origin)].filter(Boolean).join(", "),
+            ),
             " ",
             make("time", { class: "quiet", datetime: revision.at, title: moment(revision.at) }, ago(revision.at)),
-            make("span", { class: "quiet block" }, revision.changed?.length ? `changed ${revision.changed.join(", ").replaceAll("_", " ")}` : "first"),
+            make(
+              "span",
+              { class: "quiet block" },
+              revision.changed?.length ? `changed ${revision.changed.join(", ").replaceAll("_", " ")}` : "first",
+            ),
           ),
           isCurrent
             ? make("span", { class: "chip" }, "current")
-            : make("button", { type: "button", onclick: () => restore(revision.n), "aria-label": `Restore revision ${revision.n}` }, "Restore"),
+            : make(
+                "button",
+                { type: "button", onclick: () => restore(revision.n), "aria-label": `Restore revision ${revision.n}` },
+                "Restore",
+              ),
         );
       }),
     ),
-    make("p", { class: "actions" }, make("button", { type: "button", class: "main", onclick: () => dialog.close() }, "Close")),
+    make(
+      "p",
+      { class: "actions" },
+      make("button", { type: "button", class: "main", onclick: () => dialog.close() }, "Close"),
+    ),
   );
   dialog.showModal();
 }

@@ -48,8 +48,9 @@ export function buildItem(item, panel) {
   const steps = make("div", { class: "ticks" });
 
   const grip = handle("Item");
-  const head = lights(make("div", { class: "item-head" }, panel.canWrite && grip, number, title, shown, more, panel.canWrite && drop), () =>
-    answer() ? mainPointer(answer()) : "",
+  const head = lights(
+    make("div", { class: "item-head" }, panel.canWrite && grip, number, title, shown, more, panel.canWrite && drop),
+    () => (answer() ? mainPointer(answer()) : ""),
   );
   const element = make("li", { class: "item" }, head, body);
 
@@ -59,9 +60,7 @@ export function buildItem(item, panel) {
     if (isOpen && note) note.focus();
   }
   more.addEventListener("click", () => toggle(body.hidden));
-  body.append(
-    ...[make("label", { class: "stack" }, "Heading", heading), note, fields, rows, steps].filter(Boolean),
-  );
+  body.append(...[make("label", { class: "stack" }, "Heading", heading), note, fields, rows, steps].filter(Boolean));
   if (note && !item.text && panel.canWrite) queueMicrotask(() => toggle(true));
 
   function showTicks() {

@@ -10,7 +10,12 @@ const isShown = (element) => !element.closest("[hidden]");
 
 function placeOf(form, about) {
   const places = [...form.querySelectorAll("[data-lint]")].filter(isShown);
-  for (const wanted of [about, about.split(".")[0], { gold_keys: "gold", tags: "category", difficulty: "category" }[about], ""]) {
+  for (const wanted of [
+    about,
+    about.split(".")[0],
+    { gold_keys: "gold", tags: "category", difficulty: "category" }[about],
+    "",
+  ]) {
     const found = places.find((place) => place.dataset.lint === wanted);
     if (found) return found;
   }

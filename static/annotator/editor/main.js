@@ -17,11 +17,16 @@ import { redo, undo } from "./undo.js";
 const GROUP = "Context and questions";
 
 function bindKeys(bench, { context, questions, editor, evidenceMode }) {
-  const key = (id, keys, label, control, run = () => control.click(), more = {}) => bind(`editor.${id}`, keys, label, run, { control, group: GROUP, ...more });
+  const key = (id, keys, label, control, run = () => control.click(), more = {}) =>
+    bind(`editor.${id}`, keys, label, run, { control, group: GROUP, ...more });
   const form = byId("question");
   key("new", "N", "New question", byId("question-new"));
-  key("next", "J", "Next question", byId("question-next"), undefined, { when: () => !byId("cards")?.contains(document.activeElement) });
-  key("previous", "K", "Previous question", byId("question-previous"), undefined, { when: () => !byId("cards")?.contains(document.activeElement) });
+  key("next", "J", "Next question", byId("question-next"), undefined, {
+    when: () => !byId("cards")?.contains(document.activeElement),
+  });
+  key("previous", "K", "Previous question", byId("question-previous"), undefined, {
+    when: () => !byId("cards")?.contains(document.activeElement),
+  });
   key("save", "Mod+S", "Save now", byId("question-save"), () => {
     context.doc.save();
     questions.current()?.save();
@@ -30,14 +35,24 @@ function bindKeys(bench, { context, questions, editor, evidenceMode }) {
   key("submit", "Shift+Mod+Enter", "Submit the question", byId("question-submit"));
   key("evidence", "E", "Pick values as evidence", evidenceMode);
   // In a search box the browser's own undo is meant.
-  const isOurs = () => byId("side").contains(document.activeElement) || !document.activeElement?.matches("input, textarea, select");
+  const isOurs = () =>
+    byId("side").contains(document.activeElement) || !document.activeElement?.matches("input, textarea, select");
   const fallback = () => questions.current() ?? context.doc;
   bind("editor.undo", "Mod+Z", "Undo", () => undo(fallback()), { when: isOurs, group: GROUP });
   bind("editor.redo", "Shift+Mod+Z", "Redo", () => redo(fallback()), { when: isOurs, group: GROUP });
   for (let number = 1; number <= 9; number += 1) {
-    bind(`editor.option.${number}`, String(number), `Mark option ${number} as right`, () => editor.options.markNumber(number), { when: () => !form.hidden && editor.form.canWrite(), group: GROUP });
+    bind(
+      `editor.option.${number}`,
+      String(number),
+      `Mark option ${number} as right`,
+      () => editor.options.markNumber(number),
+      { when: () => !form.hidden && editor.form.canWrite(), group: GROUP },
+    );
   }
-  bind("editor.comment", "C", "Write a comment", () => byId("comment-body").focus(), { when: () => !byId("comments").hidden, group: GROUP });
+  bind("editor.comment", "C", "Write a comment", () => byId("comment-body").focus(), {
+    when: () => !byId("comments").hidden,
+    group: GROUP,
+  });
 }
 
 function wireEvidenceMode(bench) {
@@ -62,7 +77,8 @@ function timeQuestions(bench, questions) {
   let timed = null;
   const flush = (options) => {
     const active_ms = take(task);
-    if (timed && bench.role !== "viewer") report(bench, [{ subject: "question", subject_id: timed.id, active_ms }], options);
+    if (timed && bench.role !== "viewer")
+      report(bench, [{ subject: "question", subject_id: timed.id, active_ms }], options);
   };
   return {
     flush,
@@ -86,7 +102,14 @@ export async function start(bench) {
     [context, project] = await Promise.all([startContext(bench), getJson(bench.api(""))]);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    byId("context").replaceChildren(make("p", { role: "alert" }, `The context could not be read: ${error.message} `, make("button", { type: "button", onclick: () => location.reload() }, "Try again")));
+    byId("context").replaceChildren(
+      make(
+        "p",
+        { role: "alert" },
+        `The context could not be read: ${error.message} `,
+        make("button", { type: "button", onclick: () => location.reload() }, "Try again"),
+      ),
+    );
     return;
   }
   const editor = wireQuestion(bench, context, project.settings);
@@ -106,7 +129,12 @@ export async function start(bench) {
   parts.beat = wirePresence(bench, () =>
     [
       { doc: context.doc, what: "context", place: byId("context-others"), isEditing: isIn("context") },
-      questions.current() && { doc: questions.current(), what: "question", place: byId("question-others"), isEditing: isIn("question") },
+      questions.current() && {
+        doc: questions.current(),
+        what: "question",
+        place: byId("question-others"),
+        isEditing: isIn("question"),
+      },
     ].filter(Boolean),
   );
   addEventListener("pagehide", () => {

@@ -66,11 +66,15 @@ export function wireMentions(root, places) {
       ...found.map((place, index) =>
         make(
           "li",
-          { role: "option", id: `mention-${index}`, onpointerdown: (event) => {
-            event.preventDefault();
-            chosen = index;
-            take();
-          } },
+          {
+            role: "option",
+            id: `mention-${index}`,
+            onpointerdown: (event) => {
+              event.preventDefault();
+              chosen = index;
+              take();
+            },
+          },
           make("span", { dir: "auto" }, place.name),
           place.address && make("span", { class: "quiet block", dir: "auto" }, place.address),
         ),

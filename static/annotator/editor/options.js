@@ -17,13 +17,16 @@ export function wireOptions(form) {
   const without = (key) => form.content().options.filter((option) => option.key !== key);
 
   function write(key, patch) {
-    form.change({ options: form.content().options.map((option) => (option.key === key ? { ...option, ...patch } : option)) });
+    form.change({
+      options: form.content().options.map((option) => (option.key === key ? { ...option, ...patch } : option)),
+    });
   }
 
   function mark(key) {
     const { gold_keys: now, options } = form.content();
     const isOn = now.includes(key);
-    const next = type() === "multiple_choice" ? (isOn ? now.filter((each) => each !== key) : [...now, key]) : isOn ? [] : [key];
+    const next =
+      type() === "multiple_choice" ? (isOn ? now.filter((each) => each !== key) : [...now, key]) : isOn ? [] : [key];
     form.change({ gold_keys: options.map((option) => option.key).filter((each) => next.includes(each)) });
   }
 
@@ -58,19 +61,44 @@ export function wireOptions(form) {
     const { key } = option;
     const number = make("kbd", { "aria-hidden": "true" });
     const gold = make("input", { type: "checkbox", name: "gold-option", class: "gold", onchange: () => mark(key) });
-    const text = make("input", { type: "text", class: "option-text", maxlength: "2000", dir: "auto", autocomplete: "off", "data-mentions": "option" });
+    const text = make("input", {
+      type: "text",
+      class: "option-text",
+      maxlength: "2000",
+      dir: "auto",
+      autocomplete: "off",
+      "data-mentions": "option",
+    });
     text.addEventListener("input", () => write(key, { text: text.value }));
     text.addEventListener("keydown", (event) => onKey(event, key));
     text.addEventListener("mention", ({ detail }) => write(key, { text: text.value, pid: detail.pid }));
-    const place = make("button", { type: "button", class: "chip place-chip", onclick: () => write(key, { pid: null }) });
-    const drop = make("button", { type: "button", class: "quiet-button", onclick: () => {
-      const index = form.content().options.findIndex((each) => each.key === key);
-      put(without(key));
-      focusAt(Math.max(0, index - 1));
-    } }, "✕");
+    const place = make("button", {
+      type: "button",
+      class: "chip place-chip",
+      onclick: () => write(key, { pid: null }),
+    });
+    const drop = make(
+      "button",
+      {
+        type: "button",
+        class: "quiet-button",
+        onclick: () => {
+          const index = form.content().options.findIndex((each) => each.key === key);
+          put(without(key));
+          focusAt(Math.max(0, index - 1));
+        },
+      },
+      "✕",
+    );
     const lint = make("ul", { class: "lint", "data-lint": `options.${key}`, "aria-label": `About option ${key}` });
     const grip = handle(`Option ${key}`);
-    const element = make("li", { class: "option" }, make("div", { class: "option-head" }, grip, number, gold, text, drop), place, lint);
+    const element = make(
+      "li",
+      { class: "option" },
+      make("div", { class: "option-head" }, grip, number, gold, text, drop),
+      place,
+      lint,
+    );
     return {
       element,
       show(now, index) {
@@ -90,7 +118,10 @@ export function wireOptions(form) {
         for (const button of [drop, grip]) button.hidden = isFixed();
         place.hidden = !now.pid;
         place.textContent = now.pid ? `${form.places().find(({ pid }) => pid === now.pid)?.name ?? now.pid} ✕` : "";
-        place.setAttribute("aria-label", `Option ${index + 1} means the place ${place.textContent.slice(0, -2)}: take it off`);
+        place.setAttribute(
+          "aria-label",
+          `Option ${index + 1} means the place ${place.textContent.slice(0, -2)}: take it off`,
+        );
       },
     };
   }
@@ -108,7 +139,12 @@ export function wireOptions(form) {
     show(content) {
       const isShown = content.type !== "open_ended" && (content.type !== "unanswerable" || content.options.length > 0);
       part.hidden = !isShown && content.type !== "unanswerable";
-      byId("options-label").textContent = content.type === "unanswerable" ? "Options, none of which is right" : content.type === "multiple_choice" ? "Options: mark every right one" : "Options: mark the right one";
+      byId("options-label").textContent =
+        content.type === "unanswerable"
+          ? "Options, none of which is right"
+          : content.type === "multiple_choice"
+            ? "Options: mark every right one"
+            : "Options: mark the right one";
       byId("option-add").hidden = content.type === "yes_no";
       showOptions(content.options);
     },

@@ -26,7 +26,13 @@ export function matching(places, typed, most = 6) {
   const wanted = folded(typed.trim());
   const rank = ({ name }) => {
     const text = folded(name);
-    return text.startsWith(wanted) ? 0 : text.split(/\s+/).some((word) => word.startsWith(wanted)) ? 1 : text.includes(wanted) ? 2 : 3;
+    return text.startsWith(wanted)
+      ? 0
+      : text.split(/\s+/).some((word) => word.startsWith(wanted))
+        ? 1
+        : text.includes(wanted)
+          ? 2
+          : 3;
   };
   return places
     .map((place) => ({ place, rank: rank(place) }))

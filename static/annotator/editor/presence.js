@@ -25,7 +25,9 @@ function sentence(everybody, what) {
   const writing = others.filter((person) => person.is_editing);
   const told = writing.length ? writing : others;
   if (!told.length) return "";
-  const names = [...new Set(told.map((person) => person.display_name))].map((name) => (name === OWN_NAME ? "Another tab of yours" : name));
+  const names = [...new Set(told.map((person) => person.display_name))].map((name) =>
+    name === OWN_NAME ? "Another tab of yours" : name,
+  );
   return `${new Intl.ListFormat("en").format(names)} ${names.length === 1 ? "is" : "are"} ${writing.length ? "editing" : "looking at"} this ${what}`;
 }
 
@@ -35,7 +37,11 @@ export function wirePresence(bench, subjects) {
 
   async function beat({ doc, what, place, isEditing }) {
     try {
-      const { others, n } = await send("POST", bench.api("/presence"), { subject_id: doc.id, tab: TAB, is_editing: isEditing() });
+      const { others, n } = await send("POST", bench.api("/presence"), {
+        subject_id: doc.id,
+        tab: TAB,
+        is_editing: isEditing(),
+      });
       const words = sentence(others, what);
       if (place.textContent !== words) place.textContent = words;
       if (n !== null && n !== doc.base.n && doc.state !== "saving") await doc.refresh();

@@ -18,7 +18,14 @@ import { step, touched } from "./undo.js";
 export const LOCKED = ["approved", "archived"];
 export const statusWords = (status) => status.replaceAll("_", " ");
 
-const tagsOf = (text) => [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
+const tagsOf = (text) => [
+  ...new Set(
+    text
+      .split(",")
+      .map((tag) => tag.trim())
+      .filter(Boolean),
+  ),
+];
 
 // context: { places() }. settings: the project's.
 export function wireQuestion(bench, context, settings) {
@@ -46,7 +53,8 @@ export function wireQuestion(bench, context, settings) {
     if (!mention(place)) toast("Put the cursor into the question, an option or the explanation first.");
   });
 
-  const text = (id, field, read = (value) => value) => byId(id).addEventListener("input", ({ target }) => inner.change({ [field]: read(target.value) }));
+  const text = (id, field, read = (value) => value) =>
+    byId(id).addEventListener("input", ({ target }) => inner.change({ [field]: read(target.value) }));
   text("question-body", "body");
   text("question-explanation", "explanation");
   text("question-category", "category");
@@ -73,7 +81,8 @@ export function wireQuestion(bench, context, settings) {
     setValue(byId("question-explanation"), content.explanation);
     setValue(byId("question-category"), content.category);
     byId("question-difficulty").value = content.difficulty;
-    if (tagsOf(byId("question-tags").value).join() !== content.tags.join()) setValue(byId("question-tags"), content.tags.join(", "));
+    if (tagsOf(byId("question-tags").value).join() !== content.tags.join())
+      setValue(byId("question-tags"), content.tags.join(", "));
     options.show(content);
     gold.show(content);
     evidence.show(content);
@@ -84,10 +93,12 @@ export function wireQuestion(bench, context, settings) {
     const isLocked = LOCKED.includes(out.status);
     const canWrite = inner.canWrite();
     byId("question-status").textContent = statusWords(out.status);
-    byId("question-status").className = `chip ${{ approved: "ok", changes_requested: "warn", rejected: "bad" }[out.status] ?? ""}`;
+    byId("question-status").className =
+      `chip ${{ approved: "ok", changes_requested: "warn", rejected: "bad" }[out.status] ?? ""}`;
     byId("question-form").disabled = !canWrite;
     byId("question-locked").hidden = !isLocked;
-    byId("question-locked").firstElementChild.textContent = `This question is ${statusWords(out.status)}. Reopen it to change it.`;
+    byId("question-locked").firstElementChild.textContent =
+      `This question is ${statusWords(out.status)}. Reopen it to change it.`;
     byId("question-reopen").hidden = bench.role === "viewer";
     byId("question-undo").disabled = !canWrite || !(out.can_undo || doc.isDirty);
     byId("question-redo").disabled = !canWrite || !out.can_redo || doc.isDirty;

@@ -10,7 +10,15 @@ import { unwatch, watch } from "./saved.js";
 import { keyed } from "./show.js";
 import { done } from "./undo.js";
 
-const MARKS = { approved: "✓", submitted: "→", in_review: "◐", changes_requested: "↺", rejected: "✕", archived: "▪", draft: "●" };
+const MARKS = {
+  approved: "✓",
+  submitted: "→",
+  in_review: "◐",
+  changes_requested: "↺",
+  rejected: "✕",
+  archived: "▪",
+  draft: "●",
+};
 
 // editor: { open(doc) }. types: those that the project uses. onOpen(doc) runs when another question is open.
 export async function startQuestions(bench, editor, types, onOpen) {
@@ -31,7 +39,11 @@ export async function startQuestions(bench, editor, types, onOpen) {
         button.replaceChildren(
           make("span", { class: "number" }, `Q${out.number}`),
           make("span", { class: "what", dir: "auto" }, content.body.trim() || "No words yet"),
-          make("span", { class: "quiet" }, `${typeTitle(content.type)} · ${MARKS[out.status] ?? ""} ${statusWords(out.status)}${doc.isDirty ? ", not saved yet" : ""}`),
+          make(
+            "span",
+            { class: "quiet" },
+            `${typeTitle(content.type)} · ${MARKS[out.status] ?? ""} ${statusWords(out.status)}${doc.isDirty ? ", not saved yet" : ""}`,
+          ),
         );
       },
     };

@@ -55,7 +55,9 @@ export function wireRendered(bench) {
       toast("Copied.");
     } catch {
       getSelection().selectAllChildren(panel);
-      toast("The browser does not let this page copy: the text is selected, copy it with the keyboard.", { isBad: true });
+      toast("The browser does not let this page copy: the text is selected, copy it with the keyboard.", {
+        isBad: true,
+      });
     }
   });
   return draw;

@@ -3,7 +3,16 @@
 import { byId, make } from "../dom.js";
 
 export const handle = (label) =>
-  make("button", { type: "button", class: "handle", "aria-label": `${label}: move with Alt and the arrow keys`, "aria-keyshortcuts": "Alt+ArrowUp Alt+ArrowDown" }, "≡");
+  make(
+    "button",
+    {
+      type: "button",
+      class: "handle",
+      "aria-label": `${label}: move with Alt and the arrow keys`,
+      "aria-keyshortcuts": "Alt+ArrowUp Alt+ArrowDown",
+    },
+    "≡",
+  );
 
 // Tells those who do not see it where a row went.
 export function announce(text) {
@@ -38,10 +47,11 @@ export function reorder(list, move) {
     let to = from;
     grip.setPointerCapture(event.pointerId);
     row.classList.add("dragged");
-    const mark = () => rows().forEach((other, index) => {
-      other.classList.toggle("drop-above", index === to && to < from);
-      other.classList.toggle("drop-below", index === to && to > from);
-    });
+    const mark = () =>
+      rows().forEach((other, index) => {
+        other.classList.toggle("drop-above", index === to && to < from);
+        other.classList.toggle("drop-below", index === to && to > from);
+      });
     const over = ({ clientY }) => {
       const middles = rows().map((other) => {
         const box = other.getBoundingClientRect();
@@ -67,6 +77,10 @@ export function reorder(list, move) {
 // A copy of a list with one part moved.
 export function moved(parts, key, to) {
   const rest = parts.filter((part) => part.key !== key);
-  rest.splice(to, 0, parts.find((part) => part.key === key));
+  rest.splice(
+    to,
+    0,
+    parts.find((part) => part.key === key),
+  );
   return rest;
 }

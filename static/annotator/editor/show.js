@@ -3,7 +3,8 @@
 // Sets a field, keeping the cursor at the words where it stood.
 export function setValue(field, value) {
   if (field.value === value) return;
-  const isHere = field === document.activeElement && field.selectionStart !== null && field.selectionStart !== undefined;
+  const isHere =
+    field === document.activeElement && field.selectionStart !== null && field.selectionStart !== undefined;
   const { value: old, selectionStart: start, selectionEnd: end } = field;
   field.value = value;
   if (!isHere) return;

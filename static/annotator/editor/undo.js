@@ -29,7 +29,9 @@ export async function step(doc, direction) {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const isNothingLeft = error.status === 409;
-    toast(isNothingLeft ? `There is nothing to ${direction}.` : `Not done: ${error.message}`, { isBad: !isNothingLeft });
+    toast(isNothingLeft ? `There is nothing to ${direction}.` : `Not done: ${error.message}`, {
+      isBad: !isNothingLeft,
+    });
   }
 }
 
