@@ -268,7 +268,9 @@ def _require_role(connection: Connection, project: Project, kind: Kind, account_
     if role is None:
         raise InputError("tasks are given to members of the project; add them first", param="username")
     if not may(role, _NEEDS[kind]):
-        raise InputError(f"a {role} of the project cannot be given something to {kind}", param="username")
+        raise InputError(
+            f"their role is {role}, which does not allow to {kind}; give it to somebody else", param="username"
+        )
 
 
 def _insert(

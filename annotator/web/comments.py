@@ -12,6 +12,7 @@ from annotator.review.comments import Comment, Subject
 from annotator.store.times import utc_now
 from annotator.web.access import Commenting, ProjectAccess, Reading
 from annotator.web.errors import ERROR_RESPONSES
+from annotator.web.review import is_kept_from
 from annotator.web.review_shapes import CommentChange, CommentIn, CommentList, CommentOut, comment_out
 from annotator.web.state import AppState, State
 
@@ -24,8 +25,10 @@ CommentId = Annotated[str, Path(max_length=26, description="A comment's id.")]
 def list_comments(
     access: Reading, state: State, subject: Subject, subject_id: Annotated[str, Query(max_length=26)]
 ) -> CommentList:
-    """Everything said about something, the earliest first."""
+    """Everything said about something, the earliest first; nothing for who may still be asked to answer it blind."""
     with state.database.reading() as connection:
+        if subject == "question" and is_kept_from(connection, access, state, subject_id):
+            return CommentList(comments=[])
         found = comments.of_subject(connection, access.project.id, subject, subject_id)
         return CommentList(comments=comments_out(connection, found))
 

@@ -1,5 +1,6 @@
 """Assignments, blind answers, reviews, adjudication."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 from annotator.contexts import store as contexts
 from annotator.errors import InputError
 from annotator.people import accounts
+from annotator.people.roles import Permission
 from annotator.questions import store as questions
 from annotator.review import adjudicate, queue, responses, reviews, standing
 from annotator.review.adjudicate import Adjudication
@@ -18,6 +20,7 @@ from annotator.review.match import is_right
 from annotator.review.queue import Queue, QueueKind, States
 from annotator.review.responses import Response
 from annotator.review.reviews import Review
+from annotator.review.sight import is_hidden_from
 from annotator.store.times import utc_now
 from annotator.web.access import Answering, ProjectAccess, Reading, Reviewing
 from annotator.web.errors import ERROR_RESPONSES
@@ -48,6 +51,23 @@ router = APIRouter(prefix="/api/projects/{project}", tags=["review"], responses=
 def allows_own(access: ProjectAccess, state: AppState) -> bool:
     """Whether people may judge what they wrote: a project may say so, and somebody alone has nobody else."""
     return access.project.settings.review_own or state.is_single_user
+
+
+def is_kept_from(connection: Connection, access: ProjectAccess, state: AppState, question_id: str) -> bool:
+    """Whether whoever asks may still have to answer this question blind, so that what others say of it would spoil it.
+
+    Raises:
+        NotFoundError: the project has no such question.
+    """
+    found = questions.get(connection, access.project.id, question_id)
+    return is_hidden_from(
+        connection,
+        access.actor,
+        access.project,
+        found,
+        standing.of_one(connection, access.project, question_id),
+        is_reviewer=access.may(Permission.REVIEW) or allows_own(access, state),
+    )
 
 
 @router.get("/queue")
@@ -93,6 +113,9 @@ def show_standing(access: Reading, state: State, question_id: QuestionId) -> Sta
     with state.database.reading() as connection:
         found = questions.get(connection, access.project.id, question_id)
         settled = standing.of_one(connection, access.project, question_id)
+        if is_kept_from(connection, access, state, question_id):
+            # How many were right, and that reviewers differ, says too much to who has yet to answer.
+            settled = replace(settled, num_right=0, threshold=0.0, verdicts={})
         return standing_out(found.status, settled, access.project.settings.min_reviews)
 
 
@@ -149,9 +172,10 @@ class ReviewList(BaseModel):
 
 @router.get("/questions/{question_id}/reviews")
 def list_reviews(access: Reading, state: State, question_id: QuestionId) -> ReviewList:
-    """Verdicts that stand, on whichever revision, and decisions."""
+    """Verdicts that stand, on whichever revision, and decisions; none for who may still be asked to answer blind."""
     with state.database.reading() as connection:
-        questions.get(connection, access.project.id, question_id)
+        if is_kept_from(connection, access, state, question_id):
+            return ReviewList(reviews=[], adjudications=[])
         return ReviewList(
             reviews=reviews_out(connection, reviews.of_question(connection, question_id)),
             adjudications=adjudications_out(connection, adjudicate.of_question(connection, question_id)),

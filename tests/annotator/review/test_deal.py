@@ -99,9 +99,9 @@ def test_a_dry_run_only_says_what_it_would_do(team):
 
 def test_only_members_whose_role_allows_it_get_tasks(team):
     question = team.ask()
-    with pytest.raises(InputError, match="a annotator of the project cannot be given something to review"):
+    with pytest.raises(InputError, match="their role is annotator, which does not allow to review"):
         deal_out(team, "review", [question], ["bela"])
-    with pytest.raises(InputError, match="a viewer of the project cannot be given something to answer"):
+    with pytest.raises(InputError, match="their role is viewer, which does not allow to answer"):
         deal_out(team, "answer", [question], ["vic"])
 
 

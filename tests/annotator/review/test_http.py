@@ -113,6 +113,12 @@ def test_whoever_answers_sees_neither_gold_nor_author_nor_others_answers(room):
     seen = call("bela", "GET", "/queue?kind=answer").text + call("bela", "GET", f"/questions/{question_id}/blind").text
     for hidden in (SECRET, "gold", "evidence", "explanation", "ada"):
         assert hidden not in seen
+    said = {"subject": "question", "subject_id": question_id, "body": "It is B."}
+    assert call("rosa", "POST", "/comments", said).status_code == 201
+    listed = f"/comments?subject=question&subject_id={question_id}"
+    assert call("bela", "GET", listed).json() == {"comments": []}
+    assert len(call("ada", "GET", listed).json()["comments"]) == 1
+    assert call("bela", "GET", f"/questions/{question_id}/reviews").json() == {"reviews": [], "adjudications": []}
     assert call("ada", "GET", "/queue?kind=answer").json()["left"] == 0
     assert call("vic", "GET", "/queue?kind=answer").status_code == 403
     made = call("bela", "POST", f"/questions/{question_id}/responses", {"answer": {"keys": ["B"]}, "confidence": 4})
