@@ -1,6 +1,7 @@
 // Two people changed the same field: both versions side by side, and a choice for each field.
 
 import { make } from "../dom.js";
+import { OWN_NAME } from "./presence.js";
 
 const NAMES = {
   body: "Question",
@@ -42,7 +43,8 @@ export function conflictView(place, doc, what) {
       place.replaceChildren();
       return;
     }
-    const author = shown.author?.display_name ?? "Somebody else";
+    const name = shown.author?.display_name ?? "Somebody else";
+    const author = name === OWN_NAME ? "Another tab of yours" : name;
     const choices = {};
     const apply = make("button", { type: "button", class: "main", disabled: true }, "Save these choices");
     apply.addEventListener("click", () => doc.resolve(choices));

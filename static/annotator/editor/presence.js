@@ -6,7 +6,8 @@ const EVERY_MS = 5000;
 const STORED = "mapqator.tab";
 const TAB = Math.random().toString(36).slice(2, 14);
 
-const OWN_NAME = document.querySelector('#top a[href="/me"]')?.textContent.trim();
+// As the page's head has it; whoever has the same name here is oneself in another tab.
+export const OWN_NAME = document.querySelector('#top a[href="/me"]')?.textContent.trim();
 
 // The same after the page was loaded again, which is nobody else.
 function ownTab() {
