@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from annotator import __version__
@@ -15,11 +14,11 @@ from annotator.assembly import TOWN_NAME, open_service, prepare_town
 from annotator.demo.project.build import build_demo
 from annotator.errors import MapqatorError, StorageError
 from annotator.maps.service import MapService
-from annotator.paths import static_dir
 from annotator.people.webhook_worker import WebhookWorker
 from annotator.settings import Settings
 from annotator.web import (
     admin,
+    assets,
     assignments,
     assist,
     auth,
@@ -137,7 +136,7 @@ def build_app(settings: Settings) -> FastAPI:
     )
     for module in _ROUTED:
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=static_dir()), name="static")
+    assets.mount(app)
     install_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_upload_bytes=settings.max_upload_bytes)
     app.add_middleware(SameOrigin)

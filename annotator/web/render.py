@@ -11,6 +11,7 @@ from annotator.paths import templates_dir
 from annotator.people.actor import Actor
 from annotator.people.roles import Permission
 from annotator.web.access import ProjectAccess
+from annotator.web.assets import assets
 from annotator.web.state import AppState
 
 _templates = Environment(
@@ -20,7 +21,12 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"version": __version__, "Permission": Permission}
+_templates.globals |= {
+    "version": __version__,
+    "Permission": Permission,
+    "static": lambda path: assets().url(path),
+    "modules": lambda *entries: assets().modules(*entries),
+}
 
 
 def page(

@@ -1,6 +1,6 @@
 // The map: base map, keyed markers, ways and links. It moves only when what is new is out of view or someone asks.
 
-import * as maplibregl from "/static/vendor/maplibre-gl/maplibre-gl.mjs";
+import * as maplibregl from "../vendor/maplibre-gl/maplibre-gl.mjs";
 import { isCalm, make } from "./dom.js";
 import { LineLayers } from "./lines.js";
 import { shapeImages } from "./shapes.js";

@@ -33,8 +33,8 @@ export async function startMap({ key, onMarker, onLine }) {
   const [{ maps }, { MapView }] = await Promise.all([
     getJson("/api/maps"),
     import("../view.js"),
-    style("/static/vendor/maplibre-gl/maplibre-gl.css"),
-    style("/static/annotator/onmap.css"),
+    style(new URL("../../vendor/maplibre-gl/maplibre-gl.css", import.meta.url).href),
+    style(new URL("../onmap.css", import.meta.url).href),
   ]);
   const chosen = maps.find(({ name }) => name === key) ?? maps[0];
   if (!chosen) return none("There is no map yet. Build one: mapqator map build FILE.osm.pbf");
