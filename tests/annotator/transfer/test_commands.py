@@ -32,8 +32,6 @@ def test_a_file_comes_and_goes_by_the_command_line(place, tmp_path):
     assert place.contents() == []
     for arguments, words in (
         (("import", "nowhere", str(path)), "there is no project 'nowhere'"),
-        (("import", "harbour", str(tmp_path / "none")), "there is no file"),
-        (("import", "harbour"), "name a file to import"),
         (("export", "harbour/x@1", "--format", "csv"), "there is no dataset 'x'"),
         (("export", "harbour", "--format", "csv", "--out", str(tmp_path)), "is there already"),
     ):
