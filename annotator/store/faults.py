@@ -14,7 +14,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from annotator.errors import ConfigError, MapqatorError, StorageError
+from annotator.errors import ConfigError, InputError, MapqatorError, StorageError
 
 KEPT = "nothing of this step was written and everything recorded before is kept"
 
@@ -40,6 +40,8 @@ _POSTGRESQL = {
     "57014": "{where} took too long; " + KEPT + "; try again",
 }
 
+_OUT_OF_RANGE = "22003"
+
 
 @contextmanager
 def storage_faults(where: str) -> Iterator[None]:
@@ -50,15 +52,25 @@ def storage_faults(where: str) -> Iterator[None]:
 
     Raises:
         ConfigError: the file is no SQLite database.
+        InputError: a number or a text that no database can hold; whoever sent it chose it.
         StorageError: all else that keeps a database from doing its work.
     """
     try:
         yield
     except TimeoutError as error:
         raise StorageError(f"too many requests want {where} at once; {KEPT}; try again") from error
+    except OverflowError as error:
+        # The driver's own, about a parameter of a statement; any other is a bug.
+        if "SQLite INTEGER" not in str(error):
+            raise
+        raise InputError("a number is too large; whole numbers may have at most 18 digits") from error
+    except UnicodeEncodeError as error:
+        raise InputError("a text holds half of a surrogate pair, which is no character") from error
     except sqlite3.Error as error:
         raise _explain(error, where) from error
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE:
+            raise InputError("a number is too large; whole numbers may have at most 9 digits") from error
         if isinstance(error, _BUGS) or (isinstance(error, InterfaceError) and isinstance(error.orig, sqlite3.Error)):
             raise
         raise _explain(error.orig or error, where) from error
