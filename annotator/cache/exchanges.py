@@ -206,10 +206,13 @@ class ExchangeStore:
             content = None if sha is None else get_blob(connection, sha)
         return () if content is None else tuple(json.loads(content.body)["place_ids"])
 
-    def blob(self, sha: str) -> Content:
+    def blob(self, sha: str, *, with_frozen: bool = True) -> Content:
         """The body of an exchange, the result of a tool call, or a frozen dataset's content, by its hash.
 
         What a frozen dataset holds may be shown for as long as the dataset is there: nothing is frozen that expires.
+
+        Args:
+            with_frozen: whether content counts that only a frozen dataset holds; False for those who may not see it.
 
         Raises:
             NotFoundError: nothing of that hash was recorded, or all of it has expired.
@@ -220,14 +223,17 @@ class ExchangeStore:
             select(exchange.c.id).where(exchange.c.body_sha == sha),
             select(tool_call.c.id).where(tool_call.c.result_sha == sha),
         )
-        may_be_shown = union_all(
+        recorded = (
             select(exchange.c.id).where(
                 exchange.c.blob_sha == sha, or_(exchange.c.state == "redacted", _is_valid(exchange.c.expires_at, now))
             ),
             select(tool_call.c.id).where(tool_call.c.result_blob == sha, _is_valid(tool_call.c.expires_at, now)),
+        )
+        frozen = (
             select(snapshot_blob.c.snapshot_id).where(snapshot_blob.c.sha == sha),
             select(snapshot.c.id).where(snapshot.c.manifest_sha == sha),
         )
+        may_be_shown = union_all(*recorded, *(frozen if with_frozen else ()))
         with self.database.reading() as connection:
             if connection.execute(may_be_shown.limit(1)).first() is not None:
                 content = get_blob(connection, sha)

@@ -11,12 +11,15 @@ from annotator.people.actor import Actor
 from annotator.store.tables import (
     context,
     context_call,
+    dataset,
     evidence,
     exchange,
     membership,
     project,
     question,
     revision,
+    snapshot,
+    snapshot_blob,
     tool_call,
     tool_call_exchange,
 )
@@ -81,6 +84,20 @@ def uses_of(connection: Connection, actor: Actor, sha: str) -> Uses:
     calls = _calls(connection, sha)
     ids = [call.id for call in calls]
     return Uses(tuple(calls), tuple(_contexts(connection, actor, ids)), tuple(_questions(connection, actor, sha)))
+
+
+def is_frozen_for(connection: Connection, actor: Actor, sha: str) -> bool:
+    """Whether a frozen dataset of a project that the actor may see holds these bytes: its manifest, a rendered context,
+    what its calls gave. Recordings belong to the whole installation; a dataset's own texts belong to its project."""
+    holds = select(snapshot_blob.c.snapshot_id).where(snapshot_blob.c.sha == sha)
+    found = connection.execute(
+        select(snapshot.c.id)
+        .join(dataset, dataset.c.id == snapshot.c.dataset_id)
+        .join(project, project.c.id == dataset.c.project_id)
+        .where(or_(snapshot.c.manifest_sha == sha, snapshot.c.id.in_(holds)), _may_see(actor))
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 def _calls(connection: Connection, sha: str) -> list[CallUse]:

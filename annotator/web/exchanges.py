@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from annotator.cache.browse import list_recordings
 from annotator.cache.records import Exchange, State, ToolCall
 from annotator.cache.statistics import statistics
-from annotator.contexts.uses import uses_of
+from annotator.contexts.uses import is_frozen_for, uses_of
 from annotator.maps.answer import Change
 from annotator.maps.params import ToolName
 from annotator.store.times import to_text
@@ -172,11 +172,14 @@ class UsesOut(BaseModel):
 def content(request: Request, sha: Sha, state: ProgramState, actor: AnyAccount) -> Response:
     """The exact bytes of a response body or of a result, by their sha256; checked as they are read.
 
-    A browser gets a page that shows them; `?raw` gives it the bytes too.
+    A browser gets a page that shows them; `?raw` gives it the bytes too. What providers answered is shared by the whole
+    installation; a frozen dataset's manifest and rendered contexts are given to those who may see its project.
     """
     if wants_viewer(request):
         return viewer_page(request, state, actor, sha)
-    found = state.service.store.blob(sha)
+    with state.database.reading() as connection:
+        with_frozen = is_frozen_for(connection, actor, sha)
+    found = state.service.store.blob(sha, with_frozen=with_frozen)
     # What providers sent is shown, never run: no page of theirs may act in ours.
     headers = {
         "content-security-policy": "sandbox; default-src 'none'",

@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from annotator.cache.records import Exchange
-from annotator.contexts.uses import uses_of
+from annotator.contexts.uses import is_frozen_for, uses_of
 from annotator.errors import NotFoundError
 from annotator.people.actor import Actor
 from annotator.store.times import to_text
@@ -37,13 +37,15 @@ def viewer_page(request: Request, state: AppState, actor: Actor, sha: str) -> HT
     """The page; its script gets the bytes and shows them.
 
     Raises:
-        NotFoundError: nothing of that hash was ever recorded.
+        NotFoundError: nothing of that hash was ever recorded, or only in datasets that the actor may not see.
         TamperedError: what is stored is not what came.
     """
     store = state.service.store
+    with state.database.reading() as connection:
+        with_frozen = is_frozen_for(connection, actor, sha)
     shown, trouble = None, ""
     try:
-        found = store.blob(sha)
+        found = store.blob(sha, with_frozen=with_frozen)
         shown = Shown(len(found.body), found.mime)
     except NotFoundError as error:
         trouble = error.message
