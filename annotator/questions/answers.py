@@ -67,7 +67,7 @@ class TimeAnswer(_Answer):
 
 
 class PlaceAnswer(_Answer):
-    """A place; right by id or name, or by a position within `max_m` where `max_m` is given."""
+    """A place; right by id, by name where one of the two has no id of the same map, or within `max_m` where given."""
 
     kind: Literal["place"] = "place"
     pid: str = Field(default="", max_length=512)
