@@ -7,6 +7,7 @@ from itertools import cycle
 from sqlalchemy import Connection, select
 
 from annotator.contexts import store as contexts
+from annotator.contexts.calls import add_call, change_call
 from annotator.datasets.freeze import freeze
 from annotator.datasets.plan import FreezeRequest
 from annotator.datasets.snapshots import create_dataset
@@ -109,6 +110,10 @@ def _write_context(
     connection: Connection, actor: Actor, colleagues: Sequence[Actor], made: Project, sheet: Sheet, end: End
 ) -> None:
     context = contexts.create(connection, actor, made, content=sheet.content, now=utc_now())
+    for call_id in sheet.content.tool_call_ids:
+        add_call(connection, actor, made, call_id, now=utc_now())
+    first = sheet.content.tool_call_ids[0]
+    change_call(connection, actor, made, first, label=sheet.items[0].title, is_saved=True, now=utc_now())
     written = attach_proofs(connection, sheet.written)
     for index, content in enumerate(written):
         question = questions.create(connection, actor, made, context.id, content=content, now=utc_now())
