@@ -1,15 +1,22 @@
 """What changed between two revisions of a question, word by word."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
+
+from rapidfuzz.distance import Indel
 
 from annotator.review.words import answer_words, option_words
 
 MAX_WORDS = 4_000
 """Longer texts are compared line by line: comparing words takes time that grows with their square."""
+
+MAX_PAIRS = 40_000
+"""Of equal words, one in each text. Beyond, the least difference is shown instead of the one that reads best: what
+difflib does grows with their square, so that two pages of "yes no yes no" would keep it busy for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ def words(old: str, new: str) -> tuple[Part, ...]:
     pattern = r"\s+|\w+|[^\w\s]" if max(len(old), len(new)) < 8 * MAX_WORDS else r"[^\n]*\n?"
     before, after = re.findall(pattern, old), re.findall(pattern, new)
     found: list[Part] = []
-    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in _steps(before, after):
         if kind == "equal":
             found.append(Part("same", "".join(before[a:b])))
             continue
@@ -49,6 +56,14 @@ def words(old: str, new: str) -> tuple[Part, ...]:
         if c < d:
             found.append(Part("added", "".join(after[c:d])))
     return tuple(part for part in found if part.text)
+
+
+def _steps(before: Sequence[str], after: Sequence[str]) -> Iterable[tuple[str, int, int, int, int]]:
+    """What becomes of which words, as difflib's opcodes say it."""
+    left, right = Counter(before), Counter(after)
+    if sum(count * right[word] for word, count in left.items()) <= MAX_PAIRS:
+        return SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return Indel.opcodes(before, after).as_list()
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange]:
