@@ -112,9 +112,9 @@ class Endpoint:
             response = self._client.request(method, f"{self.base_url}{path}", json=body, timeout=timeout)
         except httpx.TimeoutException:
             raise UpstreamTimeoutError(f"the model at {self.base_url} did not answer in time; try again") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL):
             raise UpstreamError(
-                f"no model answers at {self.base_url} ({error}); start one with `make up`, or set --assist-url"
+                f"no model answers at {self.base_url}; start one with `make up`, or name another with --assist-url"
             ) from None
         try:
             answer = response.json()
