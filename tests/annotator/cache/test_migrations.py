@@ -7,16 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from annotator.errors import ConfigError, MapqatorError, StorageError
 from annotator.store.migrate import HEAD, migrate, migrations_folder
 from annotator.store.sessions import Database, open_database
-from annotator.store.tables import metadata
+from annotator.store.tables import blob, metadata
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -54,6 +55,23 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     migrate(database)
     with database.reading() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+
+
+def test_a_database_of_the_first_revision_gets_the_later_tables_and_keeps_its_recordings(empty_url: str) -> None:
+    database = open_database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    with database.writing(alone=True) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = {"sha256": "0" * 64, "bytes": b"kept", "codec": "identity", "size_bytes": 4, "mime": "text/plain"}
+        connection.execute(blob.insert(), row)
+    migrate(database)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+        assert bytes(connection.execute(select(blob.c.bytes)).scalar_one()) == b"kept"
+    assert _tables(database) == {*metadata.tables, "alembic_version"}
+    database.close()
 
 
 def test_processes_that_start_at_once_make_the_tables_once(empty_url: str) -> None:
