@@ -8,11 +8,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
+from annotator.assist.suggest import origin_of
 from annotator.cache.stored_results import load_results
 from annotator.contexts import listing, store
 from annotator.contexts.fields import FIELDS_OF_KIND, FieldOut
 from annotator.contexts.history import can_redo, history
-from annotator.contexts.model import ContextContent, ItemKind
+from annotator.contexts.model import ContextContent, ItemKind, Ulid
 from annotator.contexts.recorded import recorded_answers
 from annotator.contexts.render import TEMPLATE_VERSION, Format, render
 from annotator.contexts.store import Context, Status
@@ -88,12 +89,13 @@ class NewContext(BaseModel):
 
 
 class ContextSave(BaseModel):
-    """Content written on revision `base_n`."""
+    """Content written on revision `base_n`; `suggestion_id` names the proposed rewrite that it takes up."""
 
     model_config = ConfigDict(extra="forbid")
 
     base_n: int = Field(ge=1)
     content: ContextContent
+    suggestion_id: Ulid | None = None
 
 
 class ContextStatus(BaseModel):
@@ -195,6 +197,9 @@ def save_context(
 ) -> Response:
     """Writes a revision. What others wrote meanwhile is merged in where it touches other fields, else it is a 409."""
     with state.database.writing() as connection:
+        origin = None
+        if save.suggestion_id is not None:
+            origin = origin_of(connection, access.project.id, save.suggestion_id)
         saved = store.save(
             connection,
             access.actor,
@@ -202,6 +207,7 @@ def save_context(
             context_id,
             save.content,
             base_n=save.base_n,
+            origin=origin,
             now=utc_now(),
         )
         return _answer(state, connection, saved.now, merged=saved.merged, with_calls=with_calls)

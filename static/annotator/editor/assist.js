@@ -4,7 +4,7 @@ import { ApiError, getJson, send } from "../api.js";
 import { byId, make } from "../dom.js";
 import { toast } from "../toast.js";
 import { lettered } from "./convert.js";
-import { LOCKED } from "./question.js";
+import { isOpenTo } from "./question.js";
 import { touched } from "./undo.js";
 
 const NUM_QUESTIONS = 3;
@@ -130,7 +130,7 @@ export function startAssist(bench, { context, questions }) {
           const now = questions.current();
           // An empty question that lies open is what the suggestion is for.
           const doc =
-            now && !now.content.body.trim() && !LOCKED.includes(now.out.status) ? now : await questions.create();
+            now && !now.content.body.trim() && isOpenTo(bench.role, now.out) ? now : await questions.create();
           if (!doc) return false;
           touched(doc);
           doc.change(asQuestion(suggested, doc.content), { suggestion_id });
@@ -175,7 +175,7 @@ export function startAssist(bench, { context, questions }) {
     ask(
       currentTarget,
       { kind: "rewrite" },
-      ({ text }) => [
+      ({ text }, suggestion_id) => [
         [
           [text],
           () => {
@@ -190,7 +190,8 @@ export function startAssist(bench, { context, questions }) {
               view: { fields: null, hidden: [], show_steps: false },
             };
             touched(doc);
-            doc.change({ items: [...doc.content.items.filter(({ role }) => role !== "rewrite"), note] });
+            const items = [...doc.content.items.filter(({ role }) => role !== "rewrite"), note];
+            doc.change({ items }, { suggestion_id });
           },
         ],
       ],
@@ -201,9 +202,9 @@ export function startAssist(bench, { context, questions }) {
   function show(doc) {
     if (doc !== shownFor) place.replaceChildren();
     shownFor = doc;
-    const canWrite = doc && !LOCKED.includes(doc.out.status);
+    const canWrite = doc && isOpenTo(bench.role, doc.out);
     for (const id of BUTTONS) byId(id).hidden = !isReady;
-    byId("distractors-suggest").hidden = !isReady || !canWrite;
+    for (const id of ["distractors-suggest", "explanation-suggest"]) byId(id).hidden = !isReady || !canWrite;
   }
 
   if (bench.role !== "viewer") {
