@@ -13,6 +13,8 @@ export class MapView {
   // onTrouble(error): what is there could not be had.
   constructor(container, { map, theme, onMarker, onLine, onTrouble }) {
     this.leaveAim = null;
+    // Whoever comes back to a page finds the map where they left it.
+    this.isPlaced = location.hash.includes("view=");
     // While a point is being chosen, what lies there is not meant.
     this.onMarker = (pointer, what) => this.leaveAim || onMarker(pointer, what);
     this.base = map;
@@ -87,8 +89,9 @@ export class MapView {
     return isCalm() ? { duration: 0 } : { duration: EASE_MS };
   }
 
-  // Shows a drawing; what was there before and stays is moved, never taken away and put back.
-  show({ markers, lines }) {
+  // Shows a drawing; what was there before and stays is moved, never taken away and put back. isFitted: the map begins
+  // with it.
+  show({ markers, lines }, { isFitted = false } = {}) {
     const wanted = new Map(markers.map((marker) => [`${marker.shape}:${marker.id}`, marker]));
     for (const [key, { marker }] of this.markers) {
       if (wanted.has(key)) continue;
@@ -106,7 +109,9 @@ export class MapView {
     }
     this.lines.show(lines);
     const ways = lines.filter(({ role }) => role !== "hidden").flatMap(({ points }) => points);
-    this.reveal([...markers.map(({ lat, lon }) => [lon, lat]), ...ways]);
+    const points = [...markers.map(({ lat, lon }) => [lon, lat]), ...ways];
+    if (isFitted && !this.isPlaced) this.fit(points, { duration: 0, maxZoom: 16 });
+    else this.reveal(points);
   }
 
   addMarker(key) {
@@ -148,9 +153,15 @@ export class MapView {
       return x > EDGE_PX && x < clientWidth - EDGE_PX && y > EDGE_PX + 16 && y < clientHeight - EDGE_PX;
     };
     if (points.every(isSeen)) return;
+    this.fit(points, { ...this.motion(), maxZoom: Math.max(17, this.map.getZoom()) });
+  }
+
+  fit(points, options) {
+    const { clientWidth, clientHeight } = this.map.getContainer();
+    if (!points.length || !clientWidth || !clientHeight) return;
     const bounds = points.reduce((box, point) => box.extend(point), new maplibregl.LngLatBounds());
     const padding = Math.min(56, clientWidth / 4, clientHeight / 4);
-    this.map.fitBounds(bounds, { ...this.motion(), padding, maxZoom: Math.max(17, this.map.getZoom()) });
+    this.map.fitBounds(bounds, { ...options, padding });
   }
 
   // Lets somebody choose a point: a click, or Enter for the centre. Null when they leave it by Escape,

@@ -7,7 +7,7 @@ import { conflictView } from "./conflict.js";
 import { Doc } from "./doc.js";
 import { openHistory } from "./history.js";
 import { buildItem } from "./item.js";
-import { placesOf } from "./places.js";
+import { namesOf, placesOf, positionsOf } from "./places.js";
 import { wireRendered } from "./rendered.js";
 import { moved, reorder } from "./reorder.js";
 import { watch } from "./saved.js";
@@ -28,12 +28,13 @@ export async function startContext(bench) {
   const doc = new Doc(bench.api(`/contexts/${bench.contextId}`), out);
   const named = () => new Map(placesOf(doc.content, bench.answers).map((place) => [place.pid, place]));
   let placesByPid = named();
+  let names = namesOf(doc.content, bench.answers);
   const list = byId("items");
   const panel = {
     bench,
     fields,
     canWrite,
-    places: () => placesByPid,
+    names: () => names,
     change: (key, patch) => put(doc.content.items.map((item) => (item.key === key ? { ...item, ...patch } : item))),
     remove,
   };
@@ -47,7 +48,7 @@ export async function startContext(bench) {
 
   function remove(key) {
     const item = doc.content.items.find((each) => each.key === key);
-    const title = item.title || standardTitle(item, bench.answers.get(item.tool_call_id), placesByPid);
+    const title = item.title || standardTitle(item, bench.answers.get(item.tool_call_id), names);
     const index = doc.content.items.indexOf(item);
     put(doc.content.items.filter((each) => each.key !== key));
     (list.children[index] ?? list.lastElementChild)?.querySelector(".item-title")?.focus();
@@ -69,9 +70,11 @@ export async function startContext(bench) {
       );
     }
     placesByPid = named();
+    names = namesOf(doc.content, bench.answers);
     setValue(byId("context-name"), doc.content.title);
     showItems(doc.content.items);
     byId("items-empty").hidden = doc.content.items.length > 0;
+    bench.emit("positions", positionsOf(doc.content, bench.answers));
     bench.emit("places", [...placesByPid.values()]);
   }
 
@@ -110,7 +113,7 @@ export async function startContext(bench) {
   );
   byId("context-undo").addEventListener("click", () => step(doc, "undo"));
   byId("context-redo").addEventListener("click", () => step(doc, "redo"));
-  byId("context-history").addEventListener("click", () => openHistory(doc, "context"));
+  byId("context-history").addEventListener("click", () => openHistory(doc, "context", { canWrite }));
   if (canWrite) reorder(list, (key, to) => put(moved(doc.content.items, key, to)));
 
   bench.on("add", ({ answer, kind, hidden, fields: chosen }) => {

@@ -11,7 +11,7 @@ const tick = (label, isOn, onchange) => {
   return make("label", { class: "check small" }, box, make("span", { dir: "auto" }, label));
 };
 
-// panel: { bench, fields, places, canWrite, change(key, patch), remove(key) }
+// panel: { bench, fields, names, canWrite, change(key, patch), remove(key) }
 export function buildItem(item, panel) {
   const { key } = item;
   const { bench } = panel;
@@ -101,7 +101,7 @@ export function buildItem(item, panel) {
       now = next;
       seen = { answer: answer() };
       number.textContent = String(index + 1);
-      const standard = standardTitle(next, answer(), panel.places());
+      const standard = standardTitle(next, answer(), panel.names());
       title.textContent = next.title || standard;
       if (isTheSame) return;
       title.title = next.title || standard;

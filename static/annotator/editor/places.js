@@ -1,4 +1,6 @@
-// The places of the context, for mentions and for answers that are places.
+// The places of the context, for mentions, for answers that are places and for the names of stops.
+
+import { at, degrees, insidesOf } from "../workbench/known.js";
 
 const isPlace = (place) => place && typeof place.pid === "string";
 
@@ -17,6 +19,29 @@ export function placesOf(content, answers) {
     }
   }
   return [...found.values()];
+}
+
+// Positions that have a name in the context, the first name of each first: its places, and what was looked up inside one.
+export function positionsOf(content, answers) {
+  const places = placesOf(content, answers);
+  const seen = new Set(places.map(({ pid }) => pid));
+  const inside = content.items
+    .flatMap(({ tool_call_id: id }) => (answers.has(id) ? insidesOf(answers.get(id)) : []))
+    .filter(({ pid }) => seen.has(pid));
+  return [...places, ...inside].filter(({ lat }) => typeof lat === "number");
+}
+
+// stop(waypoint): what the context calls it, else its position or id.
+export function namesOf(content, answers) {
+  const positions = positionsOf(content, answers);
+  const byPid = new Map(positions.map(({ pid, name }) => [pid, name]));
+  const byPosition = new Map(positions.toReversed().map((position) => [at(position), position.name]));
+  return {
+    stop: (waypoint) =>
+      waypoint.place_id
+        ? (byPid.get(waypoint.place_id) ?? waypoint.place_id)
+        : (byPosition.get(at(waypoint)) ?? degrees(waypoint)),
+  };
 }
 
 const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();

@@ -19,36 +19,30 @@ export const kindOf = (answer) => KIND_OF_TOOL[answer.tool];
 const words = (type) => (type ?? "").replaceAll("_", " ");
 const trip = ({ distance_m, duration_s }) => `${distance(distance_m)}, ${duration(duration_s)}`;
 
-// places: names of the context's places by id, for the ends of routes.
-function end(waypoint, places) {
-  if (!waypoint) return "?";
-  if (waypoint.place_id) return places.get(waypoint.place_id)?.name ?? waypoint.place_id;
-  return `${waypoint.lat.toFixed(4)}, ${waypoint.lon.toFixed(4)}`;
-}
-
 const TITLES = {
   text_search: ({ params }) => `Places: “${params.query}”`,
-  reverse_geocode: ({ params }) => `Places at ${params.lat}, ${params.lon}`,
+  reverse_geocode: ({ params }, names) => `Places at ${names.stop(params)}`,
   place_details: ({ result, params }) => `Place: ${result.place ? fullName(result.place) : params.place_id}`,
   nearby_search: ({ params }) =>
     `Nearby: ${params.keyword ?? (words(params.type) || "places")} within ${distance(params.radius_m)}`,
-  compute_routes: ({ params, result }, places) =>
-    `Route: ${end(params.origin, places)} → ${end(params.destination, places)}` +
+  compute_routes: ({ params, result }, names) =>
+    `Route: ${names.stop(params.origin)} → ${names.stop(params.destination)}` +
     (result.routes.length ? ` (${trip(result.routes[0])})` : ", no way"),
   travel_matrix: ({ params }) =>
     `Travel times: ${count(params.origins.length, "start")}, ${count(params.destinations.length, "end")}`,
-  search_along_route: ({ params }, places) =>
-    `${params.keyword ?? words(params.type)} along ${end(params.origin, places)} → ${end(params.destination, places)}`,
+  search_along_route: ({ params }, names) =>
+    `${params.keyword ?? words(params.type)} along ${names.stop(params.origin)} → ${names.stop(params.destination)}`,
   distance_bearing: ({ result }) => `Straight line: ${distance(result.distance_m)} ${result.compass}`,
   open_at: ({ result }) => `Open at ${result.local_time.slice(0, 16).replace("T", " ")}: ${result.state}`,
 };
 
-export function standardTitle(item, answer, places) {
+// names: how the context calls the stops of its ways.
+export function standardTitle(item, answer, names) {
   if (item.kind === "note") {
     const first = item.text.trim().split("\n")[0].slice(0, 80);
     return item.role === "rewrite" ? "Rewrite, in place of all other items" : `Note: ${first || "empty"}`;
   }
-  return answer ? TITLES[answer.tool](answer, places) : "An answer that is no longer stored";
+  return answer ? TITLES[answer.tool](answer, names) : "An answer that is no longer stored";
 }
 
 // Rows of a result that can be hidden: [{ pointer, label, pid }].

@@ -53,7 +53,7 @@ export function makeAsker(bench) {
     if (mode && mode !== "record") query.set("mode", mode);
     const text = query.size ? `?${query}` : "";
     const answer = await send("POST", bench.api(`/tools/${tool}${text}`), params, { signal });
-    keep(answer);
+    keep(answer, { isFresh: true });
     return answer;
   }
 
@@ -64,9 +64,10 @@ export function makeAsker(bench) {
     return answer;
   }
 
-  function keep(answer) {
+  // isFresh: somebody has just asked; otherwise a recording is looked at again.
+  function keep(answer, { isFresh = false } = {}) {
     if (answer.id) bench.answers.set(answer.id, answer);
-    bench.emit("answer", { answer });
+    bench.emit("answer", { answer, isFresh });
   }
 
   return { run, call, recorded };

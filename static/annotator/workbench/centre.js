@@ -34,19 +34,24 @@ export class Centre {
     this.act = makeActions(this);
     new ValueMenu(this.root, bench, { answer: () => this.answer, extra: (pointer) => this.mention(pointer) });
     bench.on("light", (light) => this.light(light));
-    bench.on("show", ({ answer, item }) => this.show(answer, { hidden: item?.view?.hidden ?? [] }));
+    bench.on("show", ({ answer, item, isOpening = false, tab }) => {
+      // Whoever has asked something while the context was read keeps what they asked for.
+      if (isOpening && this.answer) return;
+      this.show(answer, { hidden: item?.view?.hidden ?? [], isOpening, tab });
+    });
     bench.on("evidence-mode", ({ on }) => on && this.answer && showTab("cards"));
   }
 
   // ── Showing ──
 
-  // hidden: rows that the context leaves out.
-  show(answer, { isBack = false, hidden = [], hasFocus = false } = {}) {
+  // hidden: rows that the context leaves out. isOpening: the page shows it by itself, and the map is fitted to it.
+  show(answer, { isBack = false, hidden = [], hasFocus = false, isOpening = false, tab = "cards" } = {}) {
     if (this.answer && !isBack && this.answer !== answer)
       this.before = [...this.before, this.answer].slice(-MAX_BEFORE);
-    Object.assign(this, { answer, hidden, chosen: 0 });
+    Object.assign(this, { answer, hidden, chosen: 0, isToBeFitted: isOpening });
     this.draw();
-    this.showTab("cards");
+    this.showTab(tab);
+    if (isOpening) return;
     const said = summaryOf(answer);
     const isEmpty = answer.result.kind === "routes" && !answer.result.routes.length;
     say(
@@ -78,7 +83,10 @@ export class Centre {
   }
 
   drawMap() {
-    if (this.answer) this.desk.view?.show(drawingOf(this.answer, { known: this.desk.known, chosen: this.chosen }));
+    const { view, known } = this.desk;
+    if (!this.answer || !view) return;
+    view.show(drawingOf(this.answer, { known, chosen: this.chosen }), { isFitted: this.isToBeFitted });
+    this.isToBeFitted = false;
   }
 
   actions() {

@@ -4,7 +4,8 @@
 import { fullName } from "../format.js";
 import { valueAt } from "./pointers.js";
 
-const at = ({ lat, lon }) => `${lat.toFixed(6)},${lon.toFixed(6)}`;
+// About a metre: as near as the text of a context wants a position to be to a place's to be called by it.
+export const at = ({ lat, lon }) => `${lat.toFixed(5)},${lon.toFixed(5)}`;
 
 export const degrees = ({ lat, lon }) => `${lat.toFixed(6)}, ${lon.toFixed(6)}`;
 
@@ -13,10 +14,19 @@ export function placesOf({ result }) {
   return result.places ?? [];
 }
 
+// A position that was looked up and found to lie inside a place, such as a square, may be called by it.
+export function insidesOf({ tool, params, result }) {
+  if (tool !== "reverse_geocode") return [];
+  return result.places
+    .filter(({ distance_m, name }) => distance_m === 0 && name)
+    .map((place) => ({ lat: params.lat, lon: params.lon, name: place.name, pid: place.pid }));
+}
+
 export function makeKnown(bench) {
   let ofContext = [];
   const seen = new Map(); // Places by id, the latest last.
-  const names = new Map(); // Names by coordinates.
+  const names = new Map(); // Names by coordinates, those of the latest answers.
+  let namesHere = new Map(); // Those of the context, which come first.
 
   function remember(place) {
     const name = place.name || fullName(place);
@@ -26,7 +36,13 @@ export function makeKnown(bench) {
     names.set(at(place), name);
   }
 
-  bench.on("answer", ({ answer }) => placesOf(answer).toReversed().forEach(remember));
+  bench.on("answer", ({ answer }) => {
+    placesOf(answer).toReversed().forEach(remember);
+    for (const { lat, lon, name } of insidesOf(answer)) names.set(at({ lat, lon }), name);
+  });
+  bench.on("positions", (positions) => {
+    namesHere = new Map(positions.toReversed().map((position) => [at(position), position.name]));
+  });
   bench.on("places", (places) => {
     ofContext = places;
     for (const place of places) {
@@ -49,7 +65,7 @@ export function makeKnown(bench) {
     // What a stop of a route is called, wherever it was chosen.
     nameOf(stop) {
       if (stop.place_id) return seen.get(stop.place_id)?.name ?? stop.place_id;
-      return names.get(at(stop)) ?? degrees(stop);
+      return namesHere.get(at(stop)) ?? names.get(at(stop)) ?? degrees(stop);
     },
     // Where a stop is; null for an id that nobody has located yet.
     positionOf(stop) {

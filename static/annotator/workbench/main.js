@@ -63,7 +63,17 @@ function wireKeys() {
     },
     { group },
   );
-  bind("bench.map", "M", "Go to the map", () => desk.view?.focus(), { group });
+  bind(
+    "bench.map",
+    "M",
+    "Go to the map",
+    () => {
+      // On a small screen the map is there with tools and results only.
+      if (getComputedStyle(byId("map")).visibility === "hidden") showTab("cards");
+      desk.view?.focus();
+    },
+    { group },
+  );
   bind(
     "page.search",
     "/",
