@@ -21,6 +21,10 @@ bind(
   { group: "Everywhere" },
 );
 
+// On a small screen the project's pages are one line that scrolls, and the one that is open is in view.
+const here = document.querySelector('#top [aria-label="Project"] [aria-current]');
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 48;
+
 function showConnection() {
   const bar = byId("offline");
   bar.hidden = navigator.onLine;
