@@ -9,6 +9,7 @@ export function startComments(bench) {
   const form = byId("comment-form");
   const alert = form.querySelector("[role=alert]");
   let doc = null;
+  form.hidden = bench.role === "viewer";
 
   const path = () => bench.api(`/comments?subject=question&subject_id=${doc.id}`);
 
@@ -40,7 +41,7 @@ export function startComments(bench) {
       const { comments } = await getJson(path());
       if (mine !== doc) return;
       const said = comments.filter((comment) => !comment.deleted_at);
-      section.hidden = false;
+      section.hidden = bench.role === "viewer" && !said.length;
       byId("comments-heading").textContent = said.length ? `Comments (${said.length})` : "Comments";
       byId("comment-list").replaceChildren(...said.map(entry));
     } catch (error) {

@@ -29,8 +29,10 @@ export class Doc extends EventTarget {
     this.savedAt = null;
     this.message = "";
     this.conflict = null;
-    const pending = recall(out.id);
+    // What waits for a question that is shown without its answer stays where it is: there is nothing to put it on.
+    const pending = out.is_blind ? null : recall(out.id);
     if (pending) {
+      this.#suggestion_id = pending.suggestion_id ?? null;
       this.base = { n: pending.base_n, content: pending.base };
       this.content = pending.content;
       this.#schedule(0);
@@ -53,6 +55,7 @@ export class Doc extends EventTarget {
 
   // The suggestion that a change takes up is named to the server, which records where the words come from.
   change(patch, { suggestion_id = null } = {}) {
+    if (this.out.is_blind) return;
     const content = { ...this.content, ...patch };
     if (same(content, this.content)) return;
     this.content = content;
@@ -107,11 +110,25 @@ export class Doc extends EventTarget {
     const out = await getJson(this.path);
     if (this.#sending || this.conflict) return;
     this.out = out;
+    if (out.is_blind) {
+      this.#hide(out);
+      return;
+    }
     if (out.n === this.base.n) {
       this.#say(this.state);
       return;
     }
     this.#meet(out.n, out.content, out.by);
+  }
+
+  // Somebody else has handed it in, and whoever is here may be asked for an answer: what is not saved stays kept in this
+  // browser and is sent no more.
+  #hide(out) {
+    clearTimeout(this.#timer);
+    this.base = { n: out.n, content: out.content };
+    this.content = out.content;
+    this.#say("saved");
+    this.#tell();
   }
 
   // choices: field → "mine" or "theirs".
@@ -137,6 +154,7 @@ export class Doc extends EventTarget {
 
   async #put(num_tries) {
     if (this.conflict) return false;
+    if (this.out.is_blind) return !this.isDirty;
     if (!this.isDirty) return this.#settle();
     const sent = this.content;
     this.#say("saving");
@@ -211,7 +229,12 @@ export class Doc extends EventTarget {
 
   #keep() {
     if (this.isDirty)
-      this.isKept = keep(this.id, { base_n: this.base.n, base: this.base.content, content: this.content });
+      this.isKept = keep(this.id, {
+        base_n: this.base.n,
+        base: this.base.content,
+        content: this.content,
+        suggestion_id: this.#suggestion_id,
+      });
     else forget(this.id);
   }
 

@@ -6,6 +6,8 @@ import { ago, distance, duration, moment } from "../format.js";
 import { toast } from "../toast.js";
 import { keyed } from "./show.js";
 
+const COMPUTED = ["distance_bearing", "open_at"];
+
 const steps = (pointer) =>
   pointer
     .split("/")
@@ -69,10 +71,23 @@ export function wireEvidence(bench, form, { options, gold, announce }) {
       const key = keys.has(made.key) ? `e${Math.random().toString(36).slice(2, 10)}` : made.key;
       doc.change({ evidence: [...doc.content.evidence, { ...made, key }] });
       announce(`Evidence attached: ${name(pointer)}.`);
+      return { doc, key };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       toast(`Not attached: ${error.message}`, { isBad: true });
     }
+  }
+
+  // What is computed here is computed for the question that is open, so it becomes evidence of it by itself.
+  async function recordComputed({ answer, isFresh }) {
+    if (!isFresh || !COMPUTED.includes(answer.tool) || !form.doc() || !form.canWrite()) return;
+    const attached = await attach(answer, "", null);
+    if (!attached) return;
+    const { doc, key } = attached;
+    toast("This result is evidence of the open question now.", {
+      action: "Undo",
+      run: () => doc.change({ evidence: doc.content.evidence.filter((item) => item.key !== key) }),
+    });
   }
 
   function use({ answer, pointer, value, how }) {
@@ -100,6 +115,7 @@ export function wireEvidence(bench, form, { options, gold, announce }) {
     }
   }
   bench.on("value", use);
+  bench.on("answer", recordComputed);
 
   function build({ key }) {
     const words = make("a", { class: "evidence-value", dir: "auto" });

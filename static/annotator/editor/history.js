@@ -8,7 +8,7 @@ import { touched } from "./undo.js";
 
 const origin = (from) => (from?.model ? `with ${from.model}` : from?.import ? "imported" : null);
 
-export async function openHistory(doc, what) {
+export async function openHistory(doc, what, { canWrite }) {
   // Outside of the panes: of those that are not in view nothing is drawn, a dialogue no more than the rest.
   const dialog = byId("history") ?? make("dialog", { id: "history", "aria-labelledby": "history-heading" });
   document.body.append(dialog);
@@ -61,11 +61,16 @@ export async function openHistory(doc, what) {
           ),
           isCurrent
             ? make("span", { class: "chip" }, "current")
-            : make(
-                "button",
-                { type: "button", onclick: () => restore(revision.n), "aria-label": `Restore revision ${revision.n}` },
-                "Restore",
-              ),
+            : canWrite &&
+                make(
+                  "button",
+                  {
+                    type: "button",
+                    onclick: () => restore(revision.n),
+                    "aria-label": `Restore revision ${revision.n}`,
+                  },
+                  "Restore",
+                ),
         );
       }),
     ),

@@ -36,8 +36,9 @@ function bindKeys(bench, { context, questions, editor, evidenceMode }) {
   key("evidence", "E", "Pick values as evidence", evidenceMode);
   // In a search box the browser's own undo is meant.
   const isOurs = () =>
-    byId("side").contains(document.activeElement) || !document.activeElement?.matches("input, textarea, select");
-  const fallback = () => questions.current() ?? context.doc;
+    bench.role !== "viewer" &&
+    (byId("side").contains(document.activeElement) || !document.activeElement?.matches("input, textarea, select"));
+  const fallback = () => (editor.form.canWrite() || !questions.current() ? (questions.current() ?? context.doc) : null);
   bind("editor.undo", "Mod+Z", "Undo", () => undo(fallback()), { when: isOurs, group: GROUP });
   bind("editor.redo", "Shift+Mod+Z", "Redo", () => redo(fallback()), { when: isOurs, group: GROUP });
   for (let number = 1; number <= 9; number += 1) {
@@ -50,7 +51,7 @@ function bindKeys(bench, { context, questions, editor, evidenceMode }) {
     );
   }
   bind("editor.comment", "C", "Write a comment", () => byId("comment-body").focus(), {
-    when: () => !byId("comments").hidden,
+    when: () => !byId("comments").hidden && !byId("comment-form").hidden,
     group: GROUP,
   });
 }
@@ -70,6 +71,15 @@ function wireEvidenceMode(bench) {
     if (event.key === "Escape" && isOn && !event.defaultPrevented) set(false);
   });
   return button;
+}
+
+// The page opens on what the question that was asked for stands on, else on the context's first answer.
+function showFirst(bench, context, doc) {
+  const items = context.doc.content.items.filter(({ tool_call_id: id }) => bench.answers.has(id));
+  const cited = doc?.content.evidence.map(({ tool_call_id: id }) => id) ?? [];
+  const item = items.find(({ tool_call_id: id }) => cited.includes(id)) ?? items[0];
+  const tab = doc ? "questions-pane" : "cards";
+  if (item) bench.emit("show", { answer: bench.answers.get(item.tool_call_id), item, isOpening: true, tab });
 }
 
 function timeQuestions(bench, questions) {
@@ -112,6 +122,7 @@ export async function start(bench) {
     );
     return;
   }
+  const isAskedFor = new URLSearchParams(location.search).has("q");
   const editor = wireQuestion(bench, context, project.settings);
   const comments = startComments(bench);
   const parts = { timing: null, assist: null, beat: null };
@@ -121,6 +132,7 @@ export async function start(bench) {
     parts.beat?.();
     comments.show(doc);
   });
+  showFirst(bench, context, isAskedFor ? questions.current() : null);
   parts.timing = timeQuestions(bench, questions);
   parts.timing.switchTo(questions.current());
   parts.assist = startAssist(bench, { context, questions, editor });

@@ -15,8 +15,16 @@ import { announce } from "./reorder.js";
 import { setValue } from "./show.js";
 import { step, touched } from "./undo.js";
 
-export const LOCKED = ["approved", "archived"];
+const LOCKED = ["approved", "archived"];
 export const statusWords = (status) => status.replaceAll("_", " ");
+export const isOpenTo = (role, { status, is_blind: isBlind }) =>
+  role !== "viewer" && !isBlind && !LOCKED.includes(status);
+
+function whyLocked({ status, is_blind: isBlind }) {
+  if (isBlind)
+    return "You may still be asked for your own answer, so this question is shown without its answer and cannot be changed.";
+  return LOCKED.includes(status) ? `This question is ${statusWords(status)}.` : "";
+}
 
 const tagsOf = (text) => [
   ...new Set(
@@ -38,8 +46,9 @@ export function wireQuestion(bench, context, settings) {
     doc: () => doc,
     content: () => doc?.content,
     places: context.places,
-    canWrite: () => bench.role !== "viewer" && doc && !LOCKED.includes(doc.out.status),
+    canWrite: () => Boolean(doc) && isOpenTo(bench.role, doc.out),
     change(patch) {
+      if (!inner.canWrite()) return;
       touched(doc);
       doc.change(patch);
     },
@@ -90,20 +99,23 @@ export function wireQuestion(bench, context, settings) {
 
   function showState() {
     const { out } = doc;
-    const isLocked = LOCKED.includes(out.status);
     const canWrite = inner.canWrite();
+    const why = whyLocked(out);
+    const mayReopen = bench.role !== "viewer" && !out.is_blind && Boolean(why);
     byId("question-status").textContent = statusWords(out.status);
     byId("question-status").className =
       `chip ${{ approved: "ok", changes_requested: "warn", rejected: "bad" }[out.status] ?? ""}`;
     byId("question-form").disabled = !canWrite;
-    byId("question-locked").hidden = !isLocked;
-    byId("question-locked").firstElementChild.textContent =
-      `This question is ${statusWords(out.status)}. Reopen it to change it.`;
-    byId("question-reopen").hidden = bench.role === "viewer";
+    byId("question-locked").hidden = !why;
+    byId("question-locked").firstElementChild.textContent = mayReopen ? `${why} Reopen it to change it.` : why;
+    byId("question-reopen").hidden = !mayReopen;
     byId("question-undo").disabled = !canWrite || !(out.can_undo || doc.isDirty);
     byId("question-redo").disabled = !canWrite || !out.can_redo || doc.isDirty;
     byId("question-submit").disabled = !canWrite || !["draft", "changes_requested"].includes(out.status);
-    byId("question-delete").disabled = out.status === "approved" || bench.role === "viewer";
+    byId("question-delete").disabled = out.status === "approved" || bench.role === "viewer" || out.is_blind;
+    byId("question-duplicate").disabled = out.is_blind;
+    byId("question-history").disabled = out.is_blind;
+    for (const id of ["question-save", "question-save-next"]) byId(id).disabled = !canWrite;
   }
 
   function onChange() {
@@ -111,7 +123,8 @@ export function wireQuestion(bench, context, settings) {
     seen = doc.content;
     show();
     showState();
-    lint.check(doc.content);
+    // Lint would miss the answer that somebody who answers blind does not get.
+    if (!doc.out.is_blind) lint.check(doc.content);
   }
 
   async function submit() {
@@ -141,7 +154,7 @@ export function wireQuestion(bench, context, settings) {
 
   byId("question-undo").addEventListener("click", () => step(doc, "undo"));
   byId("question-redo").addEventListener("click", () => step(doc, "redo"));
-  byId("question-history").addEventListener("click", () => openHistory(doc, "question"));
+  byId("question-history").addEventListener("click", () => openHistory(doc, "question", { canWrite: inner.canWrite() }));
   byId("question-submit").addEventListener("click", submit);
   byId("question-reopen").addEventListener("click", reopen);
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -5,7 +5,7 @@ import { byId, make } from "../dom.js";
 import { toast } from "../toast.js";
 import { blank, typeTitle } from "./convert.js";
 import { Doc } from "./doc.js";
-import { LOCKED, statusWords } from "./question.js";
+import { isOpenTo, statusWords } from "./question.js";
 import { unwatch, watch } from "./saved.js";
 import { keyed } from "./show.js";
 import { done } from "./undo.js";
@@ -22,7 +22,6 @@ const MARKS = {
 
 // editor: { open(doc) }. types: those that the project uses. onOpen(doc) runs when another question is open.
 export async function startQuestions(bench, editor, types, onOpen) {
-  const canWrite = bench.role !== "viewer";
   const path = bench.api(`/contexts/${bench.contextId}/questions`);
   const list = byId("question-list");
   const docs = [];
@@ -78,7 +77,7 @@ export async function startQuestions(bench, editor, types, onOpen) {
     showList();
     onOpen(doc);
     if (!focus || !doc) return;
-    const isFresh = !doc.content.body && canWrite && !LOCKED.includes(doc.out.status);
+    const isFresh = !doc.content.body && isOpenTo(bench.role, doc.out);
     byId(isFresh ? "question-body" : "question-heading").focus();
   }
 
