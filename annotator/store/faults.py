@@ -71,6 +71,8 @@ def storage_faults(where: str) -> Iterator[None]:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE:
             raise InputError("a number is too large; whole numbers may have at most 9 digits") from error
+        if isinstance(error, DataError) and "NUL" in str(error.orig):
+            raise InputError("a text holds the character NUL, which this database cannot keep") from error
         if isinstance(error, _BUGS) or (isinstance(error, InterfaceError) and isinstance(error.orig, sqlite3.Error)):
             raise
         raise _explain(error.orig or error, where) from error
