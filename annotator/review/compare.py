@@ -63,7 +63,8 @@ def _steps(before: Sequence[str], after: Sequence[str]) -> Iterable[tuple[str, i
     left, right = Counter(before), Counter(after)
     if sum(count * right[word] for word, count in left.items()) <= MAX_PAIRS:
         return SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return Indel.opcodes(before, after).as_list()
+    least = Indel.opcodes(before, after)
+    return [(one.tag, one.src_start, one.src_end, one.dest_start, one.dest_end) for one in least]
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange]:
