@@ -1,6 +1,6 @@
 """JSON Pointers (RFC 6901): how evidence names a value inside recorded JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from annotator.errors import InputError
@@ -42,14 +42,16 @@ def look_up(document: Any, pointer: str) -> Any:
     return value
 
 
-def walk(document: Any, steps: Sequence[str | int] = ()) -> Iterator[tuple[str, Any]]:
-    """Every value of a document with its pointer, containers before what they hold."""
-    yield join(*steps), document
-    children = (
-        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    )
-    for step, child in children:
-        yield from walk(child, (*steps, step))
+def walk(document: Any) -> Iterator[tuple[str, Any]]:
+    """Every value of a document with its pointer, containers before what they hold, in the document's order."""
+    left = [("", document)]
+    while left:
+        pointer, value = left.pop()
+        yield pointer, value
+        if isinstance(value, dict):
+            left += [(f"{pointer}{join(step)}", child) for step, child in reversed(value.items())]
+        elif isinstance(value, list):
+            left += [(f"{pointer}/{index}", value[index]) for index in reversed(range(len(value)))]
 
 
 def _is_index(step: str) -> bool:

@@ -1,6 +1,7 @@
 """Content under its own hash: written once, compressed where that helps, and checked whenever it is read."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
@@ -15,6 +16,7 @@ MIN_COMPRESSED_BYTES = 512
 
 _BATCH = 200
 _BY_SHA = select(blob).where(blob.c.sha256 == bindparam("sha"))
+_BY_SHAS = select(blob).where(blob.c.sha256.in_(bindparam("shas", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +78,19 @@ def get_blob(connection: Connection, sha: str) -> Content | None:
         TamperedError: what is stored there has another hash.
     """
     row = connection.execute(_BY_SHA, {"sha": sha}).mappings().first()
-    if row is None:
-        return None
-    body = _intact(row)
-    if body is None:
-        raise TamperedError(
-            f"the stored content {sha} was changed after it was recorded and is no evidence any more; "
-            "restore the database from a backup, or ask the provider again"
-        )
-    return Content(body, row["mime"])
+    return None if row is None else _content(row)
+
+
+def get_blobs(connection: Connection, shas: Sequence[str]) -> dict[str, Content]:
+    """The contents of hashes in one statement; those that are not there are left out.
+
+    Args:
+        shas: a few hundred at most.
+
+    Raises:
+        TamperedError: what is stored under one of them has another hash.
+    """
+    return {row["sha256"]: _content(row) for row in connection.execute(_BY_SHAS, {"shas": shas}).mappings()}
 
 
 def verify_blobs(database: Database) -> BlobCheck:
@@ -105,6 +111,16 @@ def verify_blobs(database: Database) -> BlobCheck:
             return BlobCheck(num_blobs, num_bytes, tuple(tampered))
         num_blobs += len(shas)
         last = shas[-1]
+
+
+def _content(row: RowMapping) -> Content:
+    body = _intact(row)
+    if body is None:
+        raise TamperedError(
+            f"the stored content {row['sha256']} was changed after it was recorded and is no evidence any more; "
+            "restore the database from a backup, or ask the provider again"
+        )
+    return Content(body, row["mime"])
 
 
 def _compress(content: bytes) -> tuple[str, bytes]:

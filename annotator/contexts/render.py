@@ -42,13 +42,16 @@ class Rendered:
     Args:
         sha: sha256 of the text's UTF-8 bytes.
         chars: Unicode code points.
-        tokens: an estimate; see `tokens`.
     """
 
     text: str
     sha: str
     chars: int
-    tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """An estimate, made when it is asked for; see `tokens`."""
+        return estimate(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,14 @@ class _Part:
 
 
 def render(content: ContextContent, results: Mapping[str, StoredResult], *, format: Format) -> Rendered:
-    """A context in one format.
+    """A context in one format; see `render_all`."""
+    return render_all(content, results, (format,))[format]
+
+
+def render_all(
+    content: ContextContent, results: Mapping[str, StoredResult], formats: Sequence[Format] = FORMATS
+) -> dict[Format, Rendered]:
+    """A context in several formats, whose results are read once for all of them.
 
     A note of role `rewrite` takes the place of all other items in text and Markdown; JSON holds it beside them. An
     answer whose storage has ended says so in its place.
@@ -74,12 +84,15 @@ def render(content: ContextContent, results: Mapping[str, StoredResult], *, form
         InputError: a text holds what JSON cannot, such as half a surrogate pair.
     """
     parts = [_part(item, results) for item in content.items]
-    if format == "json":
-        text = write_json(content, _json_items(parts))
-    else:
-        document = Document(clean(content.title), tuple(_sections(parts)))
-        text = write_text(document) if format == "text" else write_markdown(document)
-    return Rendered(text, sha256_hex(text.encode(errors="surrogatepass")), len(text), estimate(text))
+    document = None if set(formats) == {"json"} else Document(clean(content.title), tuple(_sections(parts)))
+    found: dict[Format, Rendered] = {}
+    for format in formats:
+        if document is None or format == "json":
+            text = write_json(content, _json_items(parts))
+        else:
+            text = write_text(document) if format == "text" else write_markdown(document)
+        found[format] = Rendered(text, sha256_hex(text.encode(errors="surrogatepass")), len(text))
+    return found
 
 
 def render_context(connection: Connection, content: ContextContent, now: datetime) -> dict[Format, Rendered]:
@@ -90,7 +103,7 @@ def render_context(connection: Connection, content: ContextContent, now: datetim
         TamperedError: a result is not what was stored.
     """
     results = load_results(connection, content.tool_call_ids, now)
-    return {format: render(content, results, format=format) for format in FORMATS}
+    return render_all(content, results)
 
 
 def shown_places(content: ContextContent, results: Mapping[str, StoredResult]) -> list[Place]:

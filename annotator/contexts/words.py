@@ -94,6 +94,9 @@ def listed(parts: Sequence[str], last: str = "and") -> str:
 
 def clean(text: str) -> str:
     """Somebody's text as one line: single spaces, no control characters, whatever its script."""
+    if text.isprintable():
+        # No control character and no white space but plain spaces: almost every text.
+        return " ".join(text.split())
     kept = (" " if character.isspace() else character for character in text)
     return " ".join("".join(one for one in kept if unicodedata.category(one) not in ("Cc", "Cs", "Zl", "Zp")).split())
 

@@ -1,6 +1,6 @@
 """A snapshot made ready to be written: its manifest, and every blob that is not in the database yet."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from annotator import __version__
 from annotator.cache.blobs import Packed, pack_blob
-from annotator.cache.json_text import canonical
+from annotator.cache.json_text import canonical, sha256_hex
 from annotator.cache.records import Exchange
 from annotator.cache.stored_results import StoredResult
 from annotator.datasets.gather import Gathered, TermsBook, build_of, gathered
@@ -27,8 +27,8 @@ from annotator.datasets.manifest import (
     provider_entry,
 )
 from annotator.datasets.native import ITEM_SCHEMA, NativeItem, ids_only
-from annotator.datasets.places import places_of
-from annotator.datasets.plan import Plan
+from annotator.datasets.places import PlaceFinder
+from annotator.datasets.plan import Plan, Progress
 from annotator.datasets.renders import TEMPLATE_VERSION, Renders, ids_only_renders, renders_of
 from annotator.maps.catalogue import Catalogue
 from annotator.maps.embedded.manifest import Manifest as MapManifest
@@ -39,6 +39,8 @@ from annotator.questions.model import QuestionContent
 from annotator.store.times import to_text
 
 _JSON = "application/json"
+_MAX_HELD_BYTES = 2**24
+"""New blobs in memory, compressed. Smaller snapshots are written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,13 @@ class Prepared:
     Args:
         manifest: as a value, `packed_manifest` as bytes.
         rows: in the order of the items.
-        blobs: new ones by hash; recorded bodies and results are in the database already.
+        blobs: new ones that were not stored yet; recorded bodies and results are in the database already.
     """
 
     manifest: Manifest
     packed_manifest: Packed
     rows: tuple[Row, ...]
-    blobs: dict[str, Packed]
+    blobs: tuple[Packed, ...]
 
 
 class Assembler:
@@ -74,9 +76,18 @@ class Assembler:
     Args:
         made: a plan without reasons against it.
         snapshot_id: of the snapshot to be.
+        store: takes new blobs, many at once, when there are too many to hold in memory.
     """
 
-    def __init__(self, catalogue: Catalogue, project: Project, actor: Actor, made: Plan, snapshot_id: str) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        project: Project,
+        actor: Actor,
+        made: Plan,
+        snapshot_id: str,
+        store: Callable[[Sequence[Packed]], None],
+    ) -> None:
         self._book = TermsBook(catalogue)
         self._project = project
         self._actor = actor
@@ -88,11 +99,18 @@ class Assembler:
         self._contexts: dict[str, ContextEntry] = {}
         self._items: list[ItemEntry] = []
         self._rows: list[Row] = []
-        self._blobs: dict[str, Packed] = {}
+        self._store = store
+        self._blobs: list[Packed] = []
+        self._held_bytes = 0
+        self._put_shas: set[str] = set()
         self._withheld: set[str] = set()
 
-    def prepare(self, connection: Connection, now: datetime) -> Prepared:
-        """Reads everything once more, in the same transaction in which it was planned."""
+    def prepare(self, connection: Connection, now: datetime, progress: Progress | None = None) -> Prepared:
+        """Reads everything once more, in the same transaction in which it was planned.
+
+        Args:
+            progress: told how many questions of how many are ready.
+        """
         ids = [state.question_id for state in self._made.states]
         last: tuple[str, Renders] | None = None
         for found, split in zip(gathered(connection, self._project, ids, now), self._made.splits, strict=True):
@@ -102,8 +120,10 @@ class Assembler:
                 last = found.context.revision.id, self._renders(found)
             self._add_context(found, last[1])
             self._add_item(found, last[1], split)
+            if progress is not None:
+                progress(len(self._items), len(ids))
         manifest = self._manifest(now)
-        return Prepared(manifest, pack_blob(manifest.dump(), _JSON), tuple(self._rows), self._blobs)
+        return Prepared(manifest, pack_blob(manifest.dump(), _JSON), tuple(self._rows), tuple(self._blobs))
 
     def _add_call(self, call: StoredResult) -> None:
         if call.tool_call_id in self._calls:
@@ -134,7 +154,7 @@ class Assembler:
     def _renders(self, found: Gathered) -> Renders:
         content = found.context.content
         if self._is_reduced(content.tool_call_ids):
-            shown = places_of(content, QuestionContent(), found.calls)
+            shown = PlaceFinder().find(content, QuestionContent(), found.calls)
             return ids_only_renders([place.pid for place in shown])
         return renders_of(content, found.calls)
 
@@ -142,8 +162,8 @@ class Assembler:
         context = found.context
         if context.id in self._contexts:
             return
-        for sha, (body, mime) in renders.by_sha().items():
-            self._blobs.setdefault(sha, pack_blob(body, mime))
+        for body, mime in renders.by_sha().values():
+            self._put(body, mime)
         text_sha, json_sha, markdown_sha = renders.shas
         self._contexts[context.id] = ContextEntry(
             id=context.id,
@@ -181,7 +201,7 @@ class Assembler:
                 number=question.number,
                 n=question.revision.n,
                 content_sha=question.revision.content_sha,
-                item_sha=self._put(item.line()),
+                item_sha=self._put(item.line(renders.json)),
                 split=split,
                 context=found.context.id,
                 evidence=tuple(self._evidence(found)),
@@ -213,10 +233,16 @@ class Assembler:
     def _is_reduced(self, call_ids: Iterable[str]) -> bool:
         return any(call_id in self._made.reduced for call_id in call_ids)
 
-    def _put(self, body: bytes) -> str:
-        packed = pack_blob(body, _JSON)
-        self._blobs.setdefault(packed.sha256, packed)
-        return packed.sha256
+    def _put(self, body: bytes, mime: str = _JSON) -> str:
+        sha = sha256_hex(body)
+        if sha not in self._put_shas:
+            self._put_shas.add(sha)
+            self._blobs.append(pack_blob(body, mime))
+            self._held_bytes += len(self._blobs[-1].stored)
+            if self._held_bytes > _MAX_HELD_BYTES:
+                self._store(self._blobs)
+                self._blobs, self._held_bytes = [], 0
+        return sha
 
     def _manifest(self, now: datetime) -> Manifest:
         made, dataset = self._made, self._made.dataset

@@ -6,7 +6,7 @@ that contexts and evidence were made of.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from annotator.datasets.standing import in_body, in_result
 from annotator.errors import TamperedError
 from annotator.maps.calls import HttpResponse
 from annotator.people.projects import ProjectSettings
+from annotator.questions import locate
 from annotator.questions.evidence import Mismatch
 from annotator.questions.lint import lint
 from annotator.questions.model import Evidence
@@ -64,6 +65,13 @@ class CheckedCall:
     problems: tuple[Problem, ...]
     result: Any
     bodies: dict[str, bytes]
+    _documents: dict[str, Any] = field(default_factory=dict)
+
+    def document(self, exchange_id: str) -> Any:
+        """What one of the bodies says, parsed once."""
+        if exchange_id not in self._documents:
+            self._documents[exchange_id] = locate.parse(self.bodies[exchange_id])
+        return self._documents[exchange_id]
 
     @property
     def is_ids_only(self) -> bool:
@@ -205,12 +213,11 @@ def _of_evidence(item: Evidence, checked: CheckedCall) -> Problem | None:
         return Problem(checked.problems[0].code, f"{where}: {checked.problems[0].message}")
     reason = in_result(item, checked.result)
     if reason is None and item.response is not None:
-        body = checked.bodies.get(item.response.exchange_id)
         exchange = next((one for one in checked.call.exchanges if one.id == item.response.exchange_id), None)
-        if body is None or exchange is None:
+        if item.response.exchange_id not in checked.bodies or exchange is None:
             reason = "the exchange that it names is not behind its call"
         elif exchange.body_sha != item.response.body_sha:
             reason = "the provider's answer is not the one that was attached"
         else:
-            reason = in_body(item, body)
+            reason = in_body(item, checked.document(item.response.exchange_id))
     return None if reason is None else Problem("evidence_differs", f"{where}: {reason}")

@@ -1,5 +1,10 @@
-"""Freezing: what was planned is written whole in one transaction, or not at all."""
+"""Freezing: what was planned is there whole, or not at all.
 
+All rows are written in one transaction at the end, which is short. Blobs of a large snapshot go before it, some at a
+time: a freeze that is killed or refused then leaves blobs that nothing refers to, and the next one takes them up.
+"""
+
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
@@ -7,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from annotator.cache.blobs import Packed
 from annotator.cache.json_text import canonical
 from annotator.datasets.assemble import Assembler, Prepared
-from annotator.datasets.plan import FreezeRequest, Plan, State, plan
+from annotator.datasets.plan import FreezeRequest, Plan, Progress, State, plan
 from annotator.datasets.snapshots import Snapshot, by_id, get_dataset, latest
 from annotator.errors import ConflictError, FreezeError
 from annotator.maps.catalogue import Catalogue
@@ -40,6 +45,8 @@ def freeze(
     request: FreezeRequest,
     *,
     now: datetime,
+    progress: Progress | None = None,
+    last: Callable[[Connection], None] | None = None,
 ) -> Snapshot:
     """Freezes questions of a project as a version of a dataset.
 
@@ -47,6 +54,8 @@ def freeze(
 
     Args:
         slug: of the dataset.
+        progress: told how many steps of how many are done, two for each question; it may raise to stop the freeze.
+        last: called in the transaction that writes; nothing is frozen if it raises.
 
     Raises:
         NotFoundError: there is no such dataset.
@@ -54,14 +63,28 @@ def freeze(
         FreezeError: `detail` has every reason: `{"reasons": [{"question", "number", "code", "message"}, ...]}`.
         ConflictError: something changed while it was being checked; nothing was written.
     """
+
+    def store(blobs: Sequence[Packed]) -> None:
+        with database.writing(is_durable=False) as connection:
+            _put_blobs(connection, blobs)
+
     with database.reading() as connection:
-        made = plan(connection, catalogue, project, get_dataset(connection, project.id, slug), request, now)
+        dataset = get_dataset(connection, project.id, slug)
+        made = plan(connection, catalogue, project, dataset, request, now, _half(progress, 0))
         refuse(made)
-        prepared = Assembler(catalogue, project, actor, made, new_id(now)).prepare(connection, now)
+        assembler = Assembler(catalogue, project, actor, made, new_id(now), store)
+        prepared = assembler.prepare(connection, now, _half(progress, 1))
     with database.writing() as connection:
         _insist(connection, project, made)
+        if last is not None:
+            last(connection)
         _write(connection, actor, project, made, prepared, now)
         return by_id(connection, prepared.manifest.id)
+
+
+def _half(progress: Progress | None, number: int) -> Progress | None:
+    """Progress of the first or second look at every question."""
+    return None if progress is None else lambda done, total: progress(number * total + done, 2 * total)
 
 
 def refuse(made: Plan) -> None:
@@ -110,7 +133,7 @@ def _write(
 ) -> None:
     manifest = prepared.manifest
     manifest_sha = prepared.packed_manifest.sha256
-    _put_blobs(connection, [*prepared.blobs.values(), prepared.packed_manifest])
+    _put_blobs(connection, [*prepared.blobs, prepared.packed_manifest])
     connection.execute(
         snapshot.insert(),
         {
@@ -165,7 +188,7 @@ def _write(
     )
 
 
-def _put_blobs(connection: Connection, packed: list[Packed]) -> None:
+def _put_blobs(connection: Connection, packed: Sequence[Packed]) -> None:
     """Stores content in statements of bounded size."""
     batch: list[dict[str, object]] = []
     num_bytes = 0

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, select
 from annotator.cache.stored_results import StoredResult, load_results
 from annotator.contexts import store as contexts
 from annotator.contexts.store import Context
-from annotator.datasets.native import STRICTEST, ExportPolicy, ItemResponses, ItemReview
+from annotator.datasets.native import STRICTEST, ExportPolicy, ItemPlace, ItemResponses, ItemReview
+from annotator.datasets.places import PlaceFinder
 from annotator.errors import NotFoundError
 from annotator.maps.catalogue import Catalogue
 from annotator.maps.provider import Provider
@@ -25,6 +26,8 @@ from annotator.store.times import to_text
 
 _BATCH = 50
 """Questions in memory at once, with their contexts' results."""
+_HELD_CALLS = 200
+"""Results that stay in memory beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Gathered:
         authors: usernames of who wrote revisions, the first one first.
         reviews: of the current revision, the first one first, without those withdrawn.
         responses: to the current revision.
+        places: of the context and the question.
     """
 
     question: Question
@@ -44,6 +48,7 @@ class Gathered:
     authors: tuple[str, ...]
     reviews: tuple[ItemReview, ...]
     responses: ItemResponses
+    places: tuple[ItemPlace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,8 @@ def gathered(
     connection: Connection, project: Project, question_ids: Sequence[str], now: datetime
 ) -> Iterator[Gathered]:
     """Questions with all around them, in the order given; those that are not there are left out."""
+    finder = PlaceFinder()
+    held: dict[str, StoredResult] = {}
     for start in range(0, len(question_ids), _BATCH):
         part = question_ids[start : start + _BATCH]
         found = questions.get_many(connection, project.id, part)
@@ -117,7 +124,10 @@ def gathered(
                 *(evidence.tool_call_id for evidence in item.content.evidence),
             )
         }
-        calls = load_results(connection, sorted(call_ids), now)
+        # Neighbouring questions share contexts, and contexts share calls.
+        held |= load_results(connection, sorted(call_ids - held.keys()), now)
+        calls = {call_id: held[call_id] for call_id in call_ids}
+        held = calls | dict(list(held.items())[-_HELD_CALLS:])
         authors, reviews, responses = _second_looks(connection, list(found.values()))
         for question_id in part:
             if question_id not in found:
@@ -125,13 +135,15 @@ def gathered(
             item = found[question_id]
             context = around[item.context_id]
             own = (*context.content.tool_call_ids, *(evidence.tool_call_id for evidence in item.content.evidence))
+            behind = {call_id: calls[call_id] for call_id in own}
             yield Gathered(
                 question=item,
                 context=context,
-                calls={call_id: calls[call_id] for call_id in own},
+                calls=behind,
                 authors=tuple(dict.fromkeys(authors[item.id])),
                 reviews=tuple(reviews[item.revision.id]),
                 responses=_responses(item, responses[item.revision.id]),
+                places=finder.find(context.content, item.content, behind),
             )
 
 

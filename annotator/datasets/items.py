@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from annotator.cache.blobs import get_blob
 from annotator.datasets.gather import Gathered, TermsBook, gathered
 from annotator.datasets.native import (
     ItemContext,
@@ -17,11 +16,10 @@ from annotator.datasets.native import (
     ids_only,
     read_line,
 )
-from annotator.datasets.places import places_of
 from annotator.datasets.renders import TEMPLATE_VERSION, Renders, renders_of
 from annotator.datasets.selection import ItemFilter, question_ids
-from annotator.datasets.snapshots import Snapshot
-from annotator.errors import TamperedError
+from annotator.datasets.snapshots import Snapshot, manifest_bytes
+from annotator.datasets.sources import intact
 from annotator.maps.catalogue import Catalogue
 from annotator.people.projects import Project
 from annotator.questions.answers import OpenAnswer, PlaceAnswer, PointAnswer
@@ -46,8 +44,9 @@ def lines(connection: Connection, snapshot: Snapshot) -> Iterator[bytes]:
     Raises:
         TamperedError: something is missing or is not what was frozen.
     """
-    for entry in json.loads(_content(connection, snapshot.manifest_sha))["items"]:
-        yield _content(connection, entry["item_sha"])
+    shas = [entry["item_sha"] for entry in json.loads(manifest_bytes(connection, snapshot))["items"]]
+    for _, body in intact(connection, shas):
+        yield body
 
 
 def unfrozen(
@@ -111,7 +110,7 @@ def item_of(
         explanation=content.explanation,
         context=_context(found, renders),
         evidence=tuple(_evidence(item, found) for item in content.evidence),
-        places=places_of(found.context.content, content, found.calls),
+        places=found.places,
         authors=found.authors,
         reviews=found.reviews,
         responses=found.responses,
@@ -132,7 +131,7 @@ def _context(found: Gathered, renders: Renders | None) -> ItemContext:
         title=context.content.title,
         content_sha=context.revision.content_sha,
         text=None if renders is None else renders.text.decode(),
-        json_content=None if renders is None else json.loads(renders.json),
+        json_content=None if renders is None else renders.json_value,
         text_sha=shas[0],
         json_sha=shas[1],
         markdown_sha=shas[2],
@@ -183,10 +182,3 @@ def bare_value(answer: OpenAnswer) -> Any:
 
 def _distinct(words: Iterator[str] | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if word))
-
-
-def _content(connection: Connection, sha: str) -> bytes:
-    found = get_blob(connection, sha)
-    if found is None:
-        raise TamperedError(f"the content {sha} of the snapshot is missing from the database")
-    return found.body

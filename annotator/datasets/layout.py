@@ -12,7 +12,7 @@ so that it can be written and read as a stream; where blobs are looked up by nam
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +131,10 @@ class Folder:
         """What lies under a hash, whether it is that or not; None where nothing does."""
         path = self.root / blob_path(sha)
         return path.read_bytes() if path.is_file() else None
+
+    def bodies(self, shas: Sequence[str]) -> Iterator[bytes | None]:
+        """What lies under each hash, in order."""
+        return map(self.blob, shas)
 
     def spare(self, sha: str) -> bytes | None:
         """Nothing lies twice in a folder."""

@@ -154,9 +154,21 @@ class NativeItem(_Part):
     licence: str = ""
     attribution: tuple[str, ...] = ()
 
-    def line(self) -> bytes:
-        """Canonical JSON (RFC 8785) without a line end: a line of `items.jsonl`."""
-        return canonical(self.model_dump(mode="json"))
+    def line(self, context_json: bytes | None = None) -> bytes:
+        """Canonical JSON (RFC 8785) without a line end: a line of `items.jsonl`.
+
+        Args:
+            context_json: canonical JSON of `context.json_content` where it is at hand, which saves writing it again.
+        """
+        if context_json is None or self.context.json_content is None:
+            return canonical(self.model_dump(mode="json"))
+        values = self.model_dump(mode="json", exclude={"context": {"json_content"}})
+        values["context"]["json"] = None
+        # Keys are sorted, and quotes within strings are escaped: nothing before the context looks like its beginning,
+        # and nothing between that and its JSON like the latter.
+        head, begin, rest = canonical(values).partition(b'"context":{"content_sha":')
+        before, _, tail = rest.partition(b'"json":null')
+        return b"".join((head, begin, before, b'"json":', context_json, tail))
 
 
 def ids_only(item: NativeItem) -> NativeItem:

@@ -4,7 +4,7 @@ Planning only reads. Freezing writes what was planned, if nothing has changed in
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
@@ -18,7 +18,6 @@ from annotator.datasets.checks import CallChecker, problems_of
 from annotator.datasets.compare import Difference, compare_items, states_of
 from annotator.datasets.gather import Gathered, TermsBook, gathered
 from annotator.datasets.manifest import Counts, item_states
-from annotator.datasets.places import places_of
 from annotator.datasets.selection import ItemFilter, question_ids
 from annotator.datasets.snapshots import Dataset, Snapshot, latest, manifest_bytes
 from annotator.datasets.splits import Member, SplitSpec, divide
@@ -27,6 +26,7 @@ from annotator.maps.catalogue import Catalogue
 from annotator.people.projects import Project
 
 MAX_ITEMS = 100_000
+type Progress = Callable[[int, int], None]
 
 
 class FreezeRequest(BaseModel):
@@ -133,11 +133,13 @@ def plan(
     dataset: Dataset,
     request: FreezeRequest,
     now: datetime,
+    progress: Progress | None = None,
 ) -> Plan:
     """Checks everything that freezing insists on.
 
     Args:
         connection: a reading transaction.
+        progress: told how many questions of how many were checked.
 
     Raises:
         InputError: the version is none.
@@ -156,9 +158,11 @@ def plan(
     members = []
     for found in gathered(connection, project, ids, now):
         _add(made, found, checker, project)
-        pids = frozenset(place.pid for place in places_of(found.context.content, found.question.content, found.calls))
+        pids = frozenset(place.pid for place in found.places)
         made.pids |= pids
         members.append(Member(found.question.revision.content_sha, found.context.id, pids))
+        if progress is not None:
+            progress(len(members), len(ids))
     made.splits = divide(members, request.splits)
     made.warnings += [
         f"split '{name}' gets no question: its groups are too few or too large"

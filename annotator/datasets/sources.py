@@ -1,17 +1,21 @@
 """Where a snapshot's bytes are: in the database, or in files that were exported. Nothing read here is trusted."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
-from annotator.cache.blobs import get_blob
+from annotator.cache.blobs import get_blobs
 from annotator.datasets.layout import Part, parts
 from annotator.datasets.manifest import Manifest, read_manifest
 from annotator.datasets.snapshots import Snapshot, manifest_bytes
 from annotator.errors import TamperedError
 from annotator.store.tables import blob, revision
+
+_AT_ONCE = 32
+"""Blobs that one statement reads; a recorded answer may have some megabytes."""
+_OF_SHAS = select(blob).where(blob.c.sha256.in_(bindparam("shas", expanding=True)))
 
 
 class Source(Protocol):
@@ -31,6 +35,10 @@ class Source(Protocol):
 
     def blob(self, sha: str) -> bytes | None:
         """What lies under a hash; None where nothing does."""
+        ...
+
+    def bodies(self, shas: Sequence[str]) -> Iterator[bytes | None]:
+        """What lies under each hash, in order, a few in memory at once."""
         ...
 
     def spare(self, sha: str) -> bytes | None:
@@ -63,13 +71,21 @@ class DatabaseSource:
 
     def lines(self, manifest: Manifest) -> Iterator[bytes]:
         """Each item's blob; an empty line where it is gone."""
-        for item in manifest.items:
-            yield self.blob(item.item_sha) or b""
+        for body in self.bodies([item.item_sha for item in manifest.items]):
+            yield body or b""
 
     def blob(self, sha: str) -> bytes | None:
         """What the row of a hash holds, unpacked as far as it can be."""
-        row = self._connection.execute(select(blob).where(blob.c.sha256 == sha)).mappings().first()
-        return None if row is None else _unpacked(row)
+        return next(self.bodies([sha]))
+
+    def bodies(self, shas: Sequence[str]) -> Iterator[bytes | None]:
+        """What the rows of hashes hold, in order, unpacked as far as it can be."""
+        for start in range(0, len(shas), _AT_ONCE):
+            part = shas[start : start + _AT_ONCE]
+            rows = self._connection.execute(_OF_SHAS, {"shas": part}).mappings()
+            found = {row["sha256"]: _unpacked(row) for row in rows}
+            for sha in part:
+                yield found.get(sha)
 
     def spare(self, sha: str) -> bytes | None:
         """The content of a revision."""
@@ -93,16 +109,24 @@ def parts_of(connection: Connection, snapshot: Snapshot) -> Iterator[Part]:
     manifest = read_manifest(body)
     return parts(
         body,
-        (_intact(connection, item.item_sha) for item in manifest.items),
-        ((sha, _intact(connection, sha)) for sha in manifest.file_shas),
+        (body for _, body in intact(connection, [item.item_sha for item in manifest.items])),
+        intact(connection, manifest.file_shas),
     )
 
 
-def _intact(connection: Connection, sha: str) -> bytes:
-    content = get_blob(connection, sha)
-    if content is None:
-        raise TamperedError(f"the content {sha} of the snapshot is missing from the database")
-    return content.body
+def intact(connection: Connection, shas: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Hashes and contents of a snapshot's blobs, in order, each checked, a few in memory at once.
+
+    Raises:
+        TamperedError: one is missing or is not what was frozen.
+    """
+    for start in range(0, len(shas), _AT_ONCE):
+        part = shas[start : start + _AT_ONCE]
+        found = get_blobs(connection, part)
+        for sha in part:
+            if sha not in found:
+                raise TamperedError(f"the content {sha} of the snapshot is missing from the database")
+            yield sha, found[sha].body
 
 
 def _unpacked(row: RowMapping) -> bytes:

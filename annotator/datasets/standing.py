@@ -19,11 +19,15 @@ def in_result(item: Evidence, result: Any) -> str | None:
     return None
 
 
-def in_body(item: Evidence, body: bytes) -> str | None:
-    """Why the value does not stand in the provider's bytes, in words; None when it does, or never stood there."""
+def in_body(item: Evidence, document: Any) -> str | None:
+    """Why the value does not stand in the provider's answer, in words; None when it does, or never stood there.
+
+    Args:
+        document: what `locate.parse` makes of the answer's bytes.
+    """
     if item.response is None or item.response.pointer is None:
         return None
-    raw = look_up(locate.parse(body), item.response.pointer)
+    raw = look_up(document, item.response.pointer)
     if raw is MISSING or not locate.is_same(item.value, raw, locate.name_at(item.pointer)):
         return f"the provider's answer does not have this value at {item.response.pointer}"
     return None

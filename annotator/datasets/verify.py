@@ -6,8 +6,10 @@ named: the question, and the pointer in the document that changed.
 """
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
@@ -16,18 +18,22 @@ from annotator.cache.json_text import canonical, sha256_hex
 from annotator.contexts.model import ContextContent
 from annotator.datasets.layout import opened
 from annotator.datasets.manifest import ContextEntry, ItemEntry, Manifest, read_manifest
+from annotator.datasets.native import NativeItem
 from annotator.datasets.rebuild import Rebuilder
 from annotator.datasets.report import Finding, Report, Users
 from annotator.datasets.snapshots import Snapshot
 from annotator.datasets.sources import DatabaseSource, Source
+from annotator.datasets.splits import Member
 from annotator.datasets.standing import in_body, in_result
-from annotator.datasets.verify_items import differences, line_findings, split_findings
+from annotator.datasets.verify_items import differences, line_findings, parse_line, split_findings
 from annotator.datasets.verify_rows import row_findings
 from annotator.datasets.where import where
 from annotator.errors import InputError
+from annotator.questions import locate
 from annotator.questions.model import QuestionContent
 
 MAX_FINDINGS = 500
+_HELD_ANSWERS = 50
 type Progress = Callable[[int, int], None]
 
 
@@ -62,6 +68,7 @@ class _Verifier:
         self._findings: list[Finding] = []
         self._bad: dict[str, bytes | None] = {}
         self._recovered: dict[str, bytes] = {}
+        self._answers: OrderedDict[str, Any] = OrderedDict()
         self._num_bytes = 0
         self._num_evidence = 0
 
@@ -102,17 +109,16 @@ class _Verifier:
         self._blobs(manifest)
         self._exchanges(manifest, users)
         again = Rebuilder(manifest, self._source.blob)
-        self._items(manifest, again)
+        members = self._items(manifest, again)
         self._calls(manifest, again, users)
         self._name_changes(manifest, users)
-        self._findings += split_findings(manifest, self._source)
+        self._findings += split_findings(manifest, members)
         self._findings += rows(manifest)
         for name in self._source.strays(manifest):
             self._add("stray", f"{name} does not belong to this snapshot")
 
     def _blobs(self, manifest: Manifest) -> None:
-        for sha in manifest.file_shas:
-            body = self._source.blob(sha)
+        for sha, body in zip(manifest.file_shas, self._source.bodies(manifest.file_shas), strict=True):
             self._num_bytes += len(body or b"")
             if body is None or sha256_hex(body) != sha:
                 self._bad[sha] = body
@@ -158,12 +164,19 @@ class _Verifier:
                     sha=call.result_sha,
                 )
 
-    def _items(self, manifest: Manifest, again: Rebuilder) -> None:
+    def _items(self, manifest: Manifest, again: Rebuilder) -> list[Member]:
+        """Every item; gives what dividing them has to know of those whose lines can be read."""
+        members: list[Member] = []
         contexts = {context.id: context for context in manifest.contexts}
         checked: set[str] = set()
         lines = self._source.lines(manifest)
-        for index, item in enumerate(manifest.items):
+        contents = self._source.bodies([item.content_sha for item in manifest.items])
+        for index, (item, body) in enumerate(zip(manifest.items, contents, strict=True)):
             line = next(lines, None)
+            found = parse_line(line or b"")
+            if isinstance(found, NativeItem):
+                places = frozenset(place.pid for place in found.places)
+                members.append(Member(item.content_sha, item.context, places))
             context = contexts.get(item.context)
             if context is None:
                 self._add(
@@ -177,14 +190,15 @@ class _Verifier:
                 checked.add(context.id)
                 self._context(context, item.number, again)
             self._num_bytes += len(line or b"")
-            self._item(item, line, manifest, context, again)
+            self._item(item, line, found, body, manifest, context, again)
             if self._progress is not None:
                 self._progress(index + 1, len(manifest.items))
         if next(lines, None) is not None:
             self._add("line_changed", "items.jsonl has more lines than the manifest has items")
+        return members
 
     def _context(self, context: ContextEntry, number: int, again: Rebuilder) -> None:
-        content = self._read(context.content_sha, ContextContent)
+        content = self._read(context.content_sha, self._source.blob(context.content_sha), ContextContent)
         if content is None or context.is_ids_only:
             return
         if content.tool_call_ids != context.calls:
@@ -211,10 +225,17 @@ class _Verifier:
             )
 
     def _item(
-        self, item: ItemEntry, line: bytes | None, manifest: Manifest, context: ContextEntry, again: Rebuilder
+        self,
+        item: ItemEntry,
+        line: bytes | None,
+        found: NativeItem | Exception,
+        body: bytes | None,
+        manifest: Manifest,
+        context: ContextEntry,
+        again: Rebuilder,
     ) -> None:
-        content = None if item.is_ids_only else self._read(item.content_sha, QuestionContent)
-        self._findings += line_findings(item, line, manifest, context, content)
+        content = None if item.is_ids_only else self._read(item.content_sha, body, QuestionContent)
+        self._findings += line_findings(item, line, found, manifest, context, content)
         if content is None:
             return
         self._findings += differences(item, content)
@@ -227,9 +248,9 @@ class _Verifier:
             reason = in_result(evidence, made.value) if made.body is not None else made.problem
             if reason is not None:
                 self._add("evidence_differs", reason, question=item.number, pointer=entry.pointer, sha=entry.result_sha)
-            body = None if entry.body_sha is None else self._source.blob(entry.body_sha)
             if entry.body_sha is not None:
-                reason = "the provider's answer is missing" if body is None else in_body(evidence, body)
+                document = self._answer(entry.body_sha)
+                reason = "the provider's answer is missing" if document is None else in_body(evidence, document)
                 if reason is not None:
                     self._add(
                         "evidence_differs", reason, question=item.number, pointer=entry.body_pointer, sha=entry.body_sha
@@ -245,9 +266,20 @@ class _Verifier:
                 for pointer in (exact,) if exact is not None else pointers or ("",):
                     self._add("blob_changed", f"the content {sha} {verb}", question=number, pointer=pointer, sha=sha)
 
-    def _read[T: (ContextContent, QuestionContent)](self, sha: str, model: type[T]) -> T | None:
+    def _answer(self, sha: str) -> Any:
+        """What a provider's answer says, None where it is missing; neighbouring questions ask for it again."""
+        if sha in self._answers:
+            self._answers.move_to_end(sha)
+            return self._answers[sha]
+        body = self._source.blob(sha)
+        document = self._answers[sha] = None if body is None else locate.parse(body)
+        if len(self._answers) > _HELD_ANSWERS:
+            self._answers.popitem(last=False)
+        return document
+
+    def _read[T: (ContextContent, QuestionContent)](self, sha: str, body: bytes | None, model: type[T]) -> T | None:
         """A revision's content; None where it cannot be read, which is told as a changed blob."""
-        body = self._recovered.get(sha) or self._source.blob(sha)
+        body = self._recovered.get(sha) or body
         try:
             return None if body is None else model.model_validate(json.loads(body))
         except (ValidationError, ValueError, RecursionError):

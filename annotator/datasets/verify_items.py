@@ -1,7 +1,8 @@
 """An item of a snapshot against what it was made of: its line, its question's content, and its split."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,18 +12,31 @@ from annotator.datasets.items import bare_gold
 from annotator.datasets.manifest import ContextEntry, ItemEntry, Manifest
 from annotator.datasets.native import NativeItem, read_line
 from annotator.datasets.report import Finding
-from annotator.datasets.sources import Source
 from annotator.datasets.splits import Member, divide
 from annotator.errors import MapqatorError
 from annotator.questions.model import QuestionContent
 
 
+def parse_line(line: bytes) -> NativeItem | Exception:
+    """The item of a line, or why it holds none."""
+    try:
+        return read_line(line)
+    except (ValidationError, ValueError, RecursionError) as error:
+        return error
+
+
 def line_findings(
-    item: ItemEntry, line: bytes | None, manifest: Manifest, context: ContextEntry, content: QuestionContent | None
+    item: ItemEntry,
+    line: bytes | None,
+    found: NativeItem | Exception,
+    manifest: Manifest,
+    context: ContextEntry,
+    content: QuestionContent | None,
 ) -> Iterator[Finding]:
     """What is wrong with an item's line: its hash, and every field that follows from something else.
 
     Args:
+        found: what `parse_line` makes of the line.
         content: of the question; None where it cannot be read or is withheld.
     """
     if not line:
@@ -34,26 +48,25 @@ def line_findings(
             sha=item.item_sha,
         )
         return
-    if sha256_hex(line) == item.item_sha:
+    is_intact = sha256_hex(line) == item.item_sha
+    if is_intact:
         if content is None:
             return
         changed = "says something else than its question"
     else:
         changed = "was changed"
-    try:
-        found = read_line(line)
-    except (ValidationError, ValueError, RecursionError) as error:
-        why = "is no JSON" if not isinstance(error, ValidationError) else "is no item"
+    if isinstance(found, Exception):
+        why = "is no JSON" if not isinstance(found, ValidationError) else "is no item"
         yield Finding(
             code="line_changed",
             message=f"the item's line {changed}: it {why}",
             question=item.number,
-            pointer=_first_place(error),
+            pointer=_first_place(found),
             sha=item.item_sha,
         )
         return
     pointers = list(_fields_that_differ(found, item, manifest, context, content))
-    if not pointers and sha256_hex(line) != item.item_sha:
+    if not pointers and not is_intact:
         pointers = [""]
     for pointer in pointers:
         yield Finding(
@@ -99,17 +112,10 @@ def differences(item: ItemEntry, content: QuestionContent) -> Iterator[Finding]:
         )
 
 
-def split_findings(manifest: Manifest, source: Source) -> Iterator[Finding]:
+def split_findings(manifest: Manifest, members: Sequence[Member]) -> Iterator[Finding]:
     """Where items are not in the split in which their content puts them."""
-    members = []
-    for item, line in zip(manifest.items, source.lines(manifest), strict=False):
-        try:
-            places = frozenset(place.pid for place in read_line(line).places)
-        except (ValidationError, ValueError, RecursionError):
-            # Told as a changed line; without its places nothing can be said about splits.
-            return
-        members.append(Member(item.content_sha, item.context, places))
     if len(members) != len(manifest.items):
+        # A changed line is told as one; without its places nothing can be said about splits.
         return
     wanted = divide(members, manifest.splits)
     for index, (item, split) in enumerate(zip(manifest.items, wanted, strict=True)):
@@ -120,8 +126,11 @@ def split_findings(manifest: Manifest, source: Source) -> Iterator[Finding]:
                 question=item.number,
                 pointer=f"/items/{index}/split",
             )
-    sizes = {name: manifest.counts.splits.get(name, 0) for name in {*wanted, *manifest.counts.splits}}
-    if manifest.counts.items != len(members) or any(wanted.count(name) != size for name, size in sizes.items()):
+    sizes = Counter(wanted)
+    names = {*sizes, *manifest.counts.splits}
+    if manifest.counts.items != len(members) or any(
+        sizes[name] != manifest.counts.splits.get(name, 0) for name in names
+    ):
         yield Finding(code="manifest_changed", message="the manifest counts its items otherwise", pointer="/counts")
 
 
@@ -165,7 +174,7 @@ def _fields_that_differ(
             wanted[f"/evidence/{index}/value"] = evidence.value
             wanted[f"/evidence/{index}/role"] = evidence.role
             wanted[f"/evidence/{index}/result_sha"] = evidence.result_sha
-    values = found.model_dump(mode="json")
+    values = found.model_dump(mode="json", exclude={"context": {"text", "json_content"}})
     for pointer, value in wanted.items():
         if not _is_same(_at(values, pointer), value):
             yield pointer
@@ -186,6 +195,8 @@ def _at(values: Any, pointer: str) -> Any:
 
 
 def _is_same(one: Any, other: Any) -> bool:
+    if type(one) is str and one == other:
+        return True
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True) or _sha(one) == _sha(other)
 
 
