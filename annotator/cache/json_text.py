@@ -30,7 +30,7 @@ def canonical(value: Any) -> bytes:
         pass
     try:
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise InputError(f"the request cannot be written as JSON: {error}") from None
 
 

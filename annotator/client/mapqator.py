@@ -171,13 +171,30 @@ class Project:
 
         Args:
             request: `filter`, `splits` and more, as the API's documentation has them.
+
+        Raises:
+            JobError: there are so many questions that it was a job, and it failed; its result has the reasons.
         """
-        body = {"version": version, "dry_run": dry_run, **request}
-        return self._api.send("POST", f"{self._path}/datasets/{dataset}/snapshots", body)
+        path = f"{self._path}/datasets/{dataset}/snapshots"
+        result = self._settled(self._api.send("POST", path, {"version": version, "dry_run": dry_run, **request}))
+        if "plan" in result:
+            plan: Json = result["plan"]
+            return plan
+        return result if "can_freeze" in result else self._api.get(f"{path}/{version}")
 
     def verify(self, dataset: str, version: str) -> Json:
         """Recomputes every byte of a frozen dataset, and names what changed."""
-        return self._api.send("POST", f"{self._path}/datasets/{dataset}/snapshots/{version}/verify")
+        path = f"{self._path}/datasets/{dataset}/snapshots/{version}/verify"
+        result = self._settled(self._api.send("POST", path))
+        report: Json = result.get("report", result)
+        return report
+
+    def _settled(self, answer: Json) -> Json:
+        """An answer, or the result of the job that it is."""
+        if "num_done" not in answer:
+            return answer
+        result: Json = self._api.wait(f"{self._path}/jobs", answer)["result"]
+        return result
 
     # Files
 

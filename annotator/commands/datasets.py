@@ -66,8 +66,9 @@ def freeze(
         "splits": {"by": by, "seed": seed} | ({"shares": _shares(split)} if split else {}),
         "ids_only": ids_only,
     }
+    settings = settings_of(context)
     try:
-        outcome = asyncio.run(_freeze(settings_of(context), project, dataset, given, create=create, dry_run=dry_run))
+        outcome = asyncio.run(_freeze(settings, project, dataset, given, create=create, dry_run=dry_run, quiet=as_json))
     except FreezeError as error:
         outcome = error.detail | {"can_freeze": False, "message": error.message}
     if as_json:
@@ -138,7 +139,7 @@ def replay(
 
 
 async def _freeze(
-    settings: Settings, project_slug: str, slug: str, given: dict[str, Any], *, create: bool, dry_run: bool
+    settings: Settings, project_slug: str, slug: str, given: dict[str, Any], *, create: bool, dry_run: bool, quiet: bool
 ) -> dict[str, Any]:
     from annotator.assembly import open_service
     from annotator.datasets import freeze as freezing
@@ -169,17 +170,26 @@ async def _freeze(
             with database.writing() as connection:
                 dataset = snapshots.create_dataset(connection, actor, project, title=slug, slug=slug, now=utc_now())
         if dry_run:
-            with database.reading() as connection:
-                made = planning.plan(connection, service.catalogue, project, dataset, request, utc_now())
+            with database.reading() as connection, _bar("Checking", quiet=quiet) as progress:
+                made = planning.plan(connection, service.catalogue, project, dataset, request, utc_now(), progress)
             return {
                 "can_freeze": not made.reasons,
                 "reasons": [reason.model_dump(mode="json") for reason in made.reasons],
                 "warnings": made.warnings,
                 "counts": made.counts.model_dump(mode="json"),
             }
-        frozen = await asyncio.to_thread(
-            freezing.freeze, database, service.catalogue, actor, project, slug, request, now=utc_now()
-        )
+        with _bar("Freezing", quiet=quiet) as progress:
+            frozen = await asyncio.to_thread(
+                freezing.freeze,
+                database,
+                service.catalogue,
+                actor,
+                project,
+                slug,
+                request,
+                now=utc_now(),
+                progress=progress,
+            )
     return {"can_freeze": True, "version": frozen.version, "manifest_sha": frozen.manifest_sha, "counts": frozen.counts}
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from annotator.datasets.freeze import freeze
 from annotator.datasets.plan import FreezeRequest, Plan, plan
@@ -46,7 +46,7 @@ def freeze_task(
                 last=lambda connection: progress.within(connection, progress.num_done, progress.num_total, "Writing"),
             )
         except FreezeError as error:
-            reasons: list[Any] = error.detail["reasons"]
+            reasons = cast(list[Any], error.detail["reasons"])
             progress.result = {"reasons": reasons[:MAX_REASONS], "num_reasons": len(reasons)}
             raise
         return {

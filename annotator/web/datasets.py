@@ -1,23 +1,25 @@
 """Datasets and their frozen snapshots: made, frozen, verified, replayed and compared."""
 
 import asyncio
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from annotator.datasets import snapshots
 from annotator.datasets.compare import Difference, compare_items
 from annotator.datasets.freeze import freeze
 from annotator.datasets.manifest import Counts, item_states
-from annotator.datasets.plan import FreezeRequest, Plan, Reason, plan
-from annotator.datasets.provenance import Provenance, provenance_of
+from annotator.datasets.plan import FreezeRequest, plan
+from annotator.datasets.provenance import provenance_of
 from annotator.datasets.replay import Replay, rebuild
 from annotator.datasets.report import Report
+from annotator.datasets.selection import question_ids
 from annotator.datasets.snapshots import Dataset, Snapshot
+from annotator.datasets.tasks import freeze_task, plan_task, replay_task, verify_task
 from annotator.datasets.verify import verify_snapshot
+from annotator.datasets.versions import parse_version
 from annotator.people.accounts import Person, names
 from annotator.people.roles import Permission
 from annotator.questions.flow import isolated_author
@@ -25,122 +27,31 @@ from annotator.questions.model import Status
 from annotator.review.standing import UNDECIDED
 from annotator.store.times import to_text, utc_now
 from annotator.web.access import Managing, ProjectAccess, Reading, Reviewing
+from annotator.web.dataset_jobs import is_job, start_job
+from annotator.web.dataset_shapes import (
+    DatasetChange,
+    DatasetIn,
+    DatasetOut,
+    DatasetsOut,
+    FreezeIn,
+    PersonOut,
+    ProvenanceOut,
+    SnapshotOut,
+    SnapshotsOut,
+    plan_out,
+    plan_summary,
+)
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import AppState, State
+from annotator.web.transfer import JobOut
 
 router = APIRouter(prefix="/api/projects/{project}/datasets", tags=["datasets"], responses=ERROR_RESPONSES)
 
 DatasetSlug = Annotated[str, Path(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$", description="The dataset's slug.")]
+AsJob = Annotated[
+    bool | None, Query(description="Whether to start a job instead of answering; by default for 500 questions or more.")
+]
 VersionPath = Annotated[str, Path(max_length=64, pattern=r"^[0-9][0-9A-Za-z.-]*$", description="Such as 1.0.0.")]
-
-
-class PersonOut(BaseModel):
-    """An account, for people."""
-
-    username: str
-    display_name: str
-
-
-class SnapshotOut(BaseModel):
-    """A snapshot.
-
-    Args:
-        parent: version of the one before; None for the first.
-        filter: what chose its questions.
-    """
-
-    id: str
-    version: str
-    manifest_sha: str
-    parent: str | None
-    filter: dict[str, Any]
-    counts: Counts
-    created_at: str
-    by: PersonOut | None
-
-
-class DatasetOut(BaseModel):
-    """A dataset; `latest` is its snapshot of the highest version."""
-
-    slug: str
-    title: str
-    licence: str
-    card: str
-    created_at: str
-    deleted_at: str | None
-    by: PersonOut | None
-    latest: SnapshotOut | None
-    num_snapshots: int
-
-
-class DatasetsOut(BaseModel):
-    """The datasets of a project by slug; a project has few, so that they are one page."""
-
-    datasets: list[DatasetOut]
-    next: None = None
-    total: int
-
-
-class SnapshotsOut(BaseModel):
-    """The snapshots of a dataset, the latest first."""
-
-    snapshots: list[SnapshotOut]
-    next: None = None
-    total: int
-
-
-class ProvenanceOut(BaseModel):
-    """Frozen questions with what stands behind them; `next` is the cursor of the next page."""
-
-    items: list[Provenance]
-    next: str | None
-    total: int
-
-
-class DatasetIn(BaseModel):
-    """A new dataset; the slug is made of the title where none is given."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    title: str = Field(max_length=1000)
-    slug: str = Field(default="", max_length=63)
-    licence: str = Field(default="CC-BY-4.0", max_length=1000)
-    card: str = Field(default="", max_length=200_000)
-
-
-class DatasetChange(BaseModel):
-    """What is to be another; snapshots that exist keep what they say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    title: str | None = Field(default=None, max_length=1000)
-    licence: str | None = Field(default=None, max_length=1000)
-    card: str | None = Field(default=None, max_length=200_000)
-
-
-class FreezeIn(FreezeRequest):
-    """What to freeze; `dry_run` only says what would come of it."""
-
-    dry_run: bool = False
-
-
-class PlanOut(BaseModel):
-    """What freezing would give.
-
-    Args:
-        reasons: against it; empty when it can be frozen.
-        warnings: what is worth a look all the same.
-        difference: from the snapshot before.
-        least_version: the least version that may come next; None before the first snapshot.
-    """
-
-    can_freeze: bool
-    reasons: list[Reason]
-    warnings: list[str]
-    counts: Counts
-    parent: str | None
-    difference: Difference
-    least_version: str | None
 
 
 @router.get("")
@@ -218,15 +129,32 @@ def list_snapshots(state: State, access: Reading, slug: DatasetSlug) -> Snapshot
     return SnapshotsOut(snapshots=rows, total=len(rows))
 
 
-@router.post("/{slug}/snapshots", status_code=201, response_model=None, responses={201: {"model": SnapshotOut}})
-def freeze_dataset(state: State, access: Managing, slug: DatasetSlug, body: FreezeIn) -> Response:
+@router.post(
+    "/{slug}/snapshots",
+    status_code=201,
+    response_model=None,
+    responses={201: {"model": SnapshotOut}, 202: {"model": JobOut}},
+)
+def freeze_dataset(state: State, access: Managing, slug: DatasetSlug, body: FreezeIn, job: AsJob = None) -> Response:
     """Freezes a snapshot, or says with `dry_run` what would come of it (200).
 
-    A 409 `cannot_freeze` has every reason in `detail.reasons`.
+    A 409 `cannot_freeze` has every reason in `detail.reasons`. For many questions it starts a job (202), whose result
+    has `version`, `plan`, or the first `reasons`.
     """
     now = utc_now()
     request = FreezeRequest.model_validate(body.model_dump(exclude={"dry_run"}))
     catalogue = state.service.catalogue
+    with state.database.reading() as connection:
+        snapshots.get_dataset(connection, access.project.id, slug)
+        parse_version(request.version)
+        num_items = len(question_ids(connection, access.project.id, request.filter))
+    if is_job(job, num_items):
+        params = {"dataset": slug, "version": request.version, "is_dry_run": body.dry_run}
+        if body.dry_run:
+            task = plan_task(state.database, catalogue, access.project, slug, request, plan_summary)
+        else:
+            task = freeze_task(state.database, catalogue, access.actor, access.project, slug, request)
+        return _started(start_job(state, access, "freeze", params, task))
     if body.dry_run:
         with state.database.reading() as connection:
             dataset = snapshots.get_dataset(connection, access.project.id, slug)
@@ -279,20 +207,38 @@ def list_items(
     return ProvenanceOut(items=rows, next=str(last + 1) if more else None, total=1 if number is not None else total)
 
 
-@router.post("/{slug}/snapshots/{version}/verify")
-def verify(state: State, access: Reading, slug: DatasetSlug, version: VersionPath) -> Report:
-    """Recomputes everything offline; changes nothing."""
-    with state.database.reading() as connection:
-        return verify_snapshot(connection, find_snapshot(connection, access, slug, version))
-
-
-@router.post("/{slug}/snapshots/{version}/replay")
-def replay(state: State, access: Reviewing, slug: DatasetSlug, version: VersionPath) -> Replay:
-    """Asks every call again in replay mode and compares the bytes; the calls are recorded as any others."""
+@router.post(
+    "/{slug}/snapshots/{version}/verify",
+    response_model=None,
+    responses={200: {"model": Report}, 202: {"model": JobOut}},
+)
+def verify(state: State, access: Reading, slug: DatasetSlug, version: VersionPath, job: AsJob = None) -> Response:
+    """Recomputes everything offline; changes nothing. For many questions a job (202), whose result has `report`."""
     with state.database.reading() as connection:
         found = find_snapshot(connection, access, slug, version)
+        if not is_job(job, found.counts["items"]):
+            return JSONResponse(verify_snapshot(connection, found).model_dump(mode="json"))
+    params = {"dataset": slug, "version": version, "is_replay": False}
+    return _started(start_job(state, access, "verify", params, verify_task(state.database, found)))
+
+
+@router.post(
+    "/{slug}/snapshots/{version}/replay",
+    response_model=None,
+    responses={200: {"model": Replay}, 202: {"model": JobOut}},
+)
+def replay(state: State, access: Reviewing, slug: DatasetSlug, version: VersionPath, job: AsJob = None) -> Response:
+    """Asks every call again in replay mode and compares the bytes; the calls are recorded as any others.
+
+    For many questions it starts a job (202), whose result has `replay`.
+    """
+    with state.database.reading() as connection:
+        found = find_snapshot(connection, access, slug, version)
+    if is_job(job, found.counts["items"]):
+        params = {"dataset": slug, "version": version, "is_replay": True}
+        return _started(start_job(state, access, "verify", params, replay_task(state.service, found)))
     # In a loop of its own, so that a long replay holds up nobody else's answers.
-    return asyncio.run(rebuild(state.service, found))
+    return JSONResponse(asyncio.run(rebuild(state.service, found)).model_dump(mode="json"))
 
 
 @router.get("/{slug}/snapshots/{version}/diff")
@@ -352,17 +298,8 @@ def snapshot_out(connection: Connection, found: Snapshot) -> SnapshotOut:
     return _snapshot(found, versions, names(connection, [found.created_by]))
 
 
-def plan_out(made: Plan) -> PlanOut:
-    """A plan as JSON."""
-    return PlanOut(
-        can_freeze=not made.reasons,
-        reasons=made.reasons,
-        warnings=made.warnings,
-        counts=made.counts,
-        parent=None if made.parent is None else made.parent.version,
-        difference=made.difference,
-        least_version=None if made.least_version is None else str(made.least_version),
-    )
+def _started(job: JobOut) -> JSONResponse:
+    return JSONResponse(job.model_dump(mode="json"), 202)
 
 
 def _set_deleted(state: AppState, access: ProjectAccess, slug: str, *, deleted: bool) -> DatasetOut:

@@ -21,7 +21,7 @@ from annotator.errors import ConflictError, ForbiddenError, InputError, NotFound
 from annotator.people import accounts
 from annotator.people.roles import Permission
 from annotator.store.times import to_text, utc_now
-from annotator.web.access import Exporting, Managing, ProjectAccess
+from annotator.web.access import Exporting, Managing, ProjectAccess, Reading
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.state import AppState, State
 
@@ -134,7 +134,7 @@ async def start_import(
             raise InputError("the upload was broken off") from None
         raise
     _submit_import(state, access, made)
-    return await run_in_threadpool(_one, state, access, made.id)
+    return await run_in_threadpool(one_job, state, access, made.id)
 
 
 @router.post("/imports/{job_id}/run", status_code=202)
@@ -162,7 +162,7 @@ def import_after_look(state: State, access: Managing, job_id: str) -> JobOut:
             now=utc_now(),
         )
     _submit_import(state, access, made)
-    return _one(state, access, made.id)
+    return one_job(state, access, made.id)
 
 
 @router.post("/imports/{job_id}/undo")
@@ -205,7 +205,7 @@ def start_export(state: State, access: Exporting, body: ExportIn) -> JobOut:
         lambda file: files.result_folder(made.id) / file,
     )
     state.jobs.submit(made.id, task)
-    return _one(state, access, made.id)
+    return one_job(state, access, made.id)
 
 
 @router.get("/exports/{job_id}/file", response_class=FileResponse)
@@ -246,20 +246,28 @@ def list_jobs(
 
 
 @router.get("/jobs/{job_id}")
-def get_job(state: State, access: Exporting, job_id: str) -> JobOut:
-    """A job and how far it is."""
-    return _one(state, access, job_id)
+def get_job(state: State, access: Reading, job_id: str) -> JobOut:
+    """A job and how far it is; who may only read sees those that verify."""
+    found = one_job(state, access, job_id)
+    _sees(access, found.kind)
+    return found
 
 
 @router.delete("/jobs/{job_id}")
-def cancel_job(state: State, access: Exporting, job_id: str) -> JobOut:
+def cancel_job(state: State, access: Reading, job_id: str) -> JobOut:
     """Cancels a job: one's own, or anybody's for those who manage the project."""
     with state.database.writing() as connection:
         found = jobs.get(connection, access.project.id, job_id, utc_now())
+        _sees(access, found.kind)
         if found.account_id != access.actor.account_id and not access.may(Permission.MANAGE):
             raise ForbiddenError("somebody else started this job; who manages the project may cancel it")
         jobs.cancel(connection, access.actor, access.project.id, job_id, now=utc_now())
-    return _one(state, access, job_id)
+    return one_job(state, access, job_id)
+
+
+def _sees(access: ProjectAccess, kind: Kind) -> None:
+    if kind != "verify" and not access.may(Permission.EXPORT):
+        raise ForbiddenError("reviewers and those who manage the project see its imports, exports and freezes")
 
 
 def _new_job(state: AppState, access: ProjectAccess, kind: Kind, params: dict[str, Any]) -> Job:
@@ -314,7 +322,8 @@ def _submit_import(state: AppState, access: ProjectAccess, job: Job) -> None:
     state.jobs.submit(job.id, task, after=None if is_dry_run else lambda: files.remove(kept_by))
 
 
-def _one(state: AppState, access: ProjectAccess, job_id: str) -> JobOut:
+def one_job(state: AppState, access: ProjectAccess, job_id: str) -> JobOut:
+    """A job of the project as JSON."""
     with state.database.reading() as connection:
         found = jobs.get(connection, access.project.id, job_id, utc_now())
         return _out(found, accounts.names(connection, [found.account_id])[found.account_id])

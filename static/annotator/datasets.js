@@ -1,12 +1,45 @@
 // The snapshot builder with its dry run, and the buttons that verify and replay a frozen version.
 
-import { ApiError, send } from "./api.js";
+import { ApiError, getJson, send } from "./api.js";
 import { byId, make, named } from "./dom.js";
 import { toast } from "./toast.js";
 
 const MOST = 100;
 const outcome = byId("outcome");
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+// ── Jobs: what takes seconds for a large dataset ──
+
+const LOOK_EVERY_MS = 400;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Watches a job until it is over; a lost connection only makes it wait.
+async function watch(job) {
+  const bar = make("progress", { max: 1, "aria-label": "Progress" });
+  const words = make("span", { class: "quiet" });
+  const stop = make("button", { type: "button" }, "Cancel");
+  const path = `${outcome.dataset.jobs}/${job.id}`;
+  stop.addEventListener("click", () => send("DELETE", path).catch((error) => toast(error.message, { isBad: true })));
+  // Announced once; whoever listens asks the bar for more.
+  outcome.replaceChildren(make("div", { class: "going", "aria-live": "off" }, bar, words, stop));
+  while (!["done", "failed", "cancelled"].includes(job.state)) {
+    words.textContent = job.message;
+    if (job.num_total) bar.value = job.num_done / job.num_total;
+    await pause(LOOK_EVERY_MS);
+    try {
+      job = await getJson(path);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 0) throw error;
+      words.textContent = "The connection is lost; the job goes on.";
+    }
+  }
+  if (job.state === "done") return job.result;
+  const { reasons } = job.result ?? {};
+  throw new ApiError(job.message, reasons ? { code: "cannot_freeze", detail: job.result } : {});
+}
+
+// An answer, or the result of the job that it is.
+const settled = (answer) => ("num_done" in answer ? watch(answer) : answer);
 
 // ── What came of it, in words ──
 
@@ -44,7 +77,8 @@ function splitTable(splits) {
 
 function differenceLine({ added, removed, changed }, parent) {
   if (!parent) return null;
-  return make("p", {}, `Since ${parent}: ${added.length} added, ${removed.length} removed, ${changed.length} changed.`);
+  const size = (some) => some.length ?? some;
+  return make("p", {}, `Since ${parent}: ${size(added)} added, ${size(removed)} removed, ${size(changed)} changed.`);
 }
 
 function showPlan(plan, base) {
@@ -53,7 +87,7 @@ function showPlan(plan, base) {
     make(
       "p",
       { class: plan.can_freeze ? "verdict ok" : "verdict bad" },
-      plan.can_freeze ? "It can be frozen." : `It cannot be frozen: ${plural(plan.reasons.length, "reason")}.`,
+      plan.can_freeze ? "It can be frozen." : `It cannot be frozen: ${plural(plan.num_reasons ?? plan.reasons.length, "reason")}.`,
     ),
     make("p", {}, `${plural(counts.items, "question")} about ${plural(counts.contexts, "context")} and ${plural(counts.places, "place")}.`),
     ...[
@@ -69,7 +103,7 @@ function showPlan(plan, base) {
 function showRefusal(error, base) {
   const reasons = error.detail?.reasons ?? [];
   outcome.replaceChildren(
-    make("p", { class: "verdict bad" }, reasons.length ? `It cannot be frozen: ${plural(reasons.length, "reason")}.` : error.message),
+    make("p", { class: "verdict bad" }, reasons.length ? `It cannot be frozen: ${plural(error.detail.num_reasons ?? reasons.length, "reason")}.` : error.message),
     ...reasonList(reasons, base).filter(Boolean),
   );
 }
@@ -114,14 +148,18 @@ function wireBuilder(form) {
   const { path, page, questions } = form.dataset;
   const alert = form.querySelector("[role=alert]");
 
-  async function ask(isDry) {
+  function ask(isDry) {
     if (form.hasAttribute("aria-busy") || !form.reportValidity()) return;
+    run(() => send("POST", path, { ...requestOf(form), dry_run: isDry }), isDry ? "Checking…" : "Checking and freezing…");
+  }
+
+  async function run(start, words) {
     form.setAttribute("aria-busy", "true");
     alert.textContent = "";
-    outcome.replaceChildren(make("p", { class: "quiet" }, isDry ? "Checking…" : "Checking and freezing…"));
+    outcome.replaceChildren(make("p", { class: "quiet" }, words));
     try {
-      const answer = await send("POST", path, { ...requestOf(form), dry_run: isDry });
-      if (isDry) showPlan(answer, questions);
+      const answer = await settled(await start());
+      if (answer.plan ?? "can_freeze" in answer) showPlan(answer.plan ?? answer, questions);
       else location.assign(`${page}/${encodeURIComponent(answer.version)}`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -162,6 +200,7 @@ function wireBuilder(form) {
     else row.remove();
   });
   showSplits();
+  if (outcome.dataset.job) run(() => getJson(`${outcome.dataset.jobs}/${outcome.dataset.job}`), "Going on…");
 }
 
 // ── A frozen version ──
@@ -199,6 +238,9 @@ const showReport = (report) =>
     report.num_more,
   );
 
+// What a job of this page gave: a report, or a replay.
+const showResult = (result) => (result.replay ? showReplay(result.replay) : result.report ? showReport(result.report) : null);
+
 const showReplay = (replay) =>
   showFindings(
     replay.is_ok ? "Asked again without a network: the same bytes." : "Asked again, something came out otherwise.",
@@ -207,23 +249,29 @@ const showReplay = (replay) =>
     replay.findings,
   );
 
-function wireRun(button, busyWords, show) {
-  button?.addEventListener("click", async () => {
-    if (button.hasAttribute("aria-busy")) return;
-    button.setAttribute("aria-busy", "true");
-    outcome.replaceChildren(make("p", { class: "quiet" }, busyWords));
-    try {
-      show(await send("POST", button.dataset.path, {}));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      outcome.replaceChildren(named("p", error.message, { class: "verdict bad" }));
-    } finally {
-      button.removeAttribute("aria-busy");
-    }
-  });
+async function runHere(start, words, show) {
+  if (outcome.hasAttribute("aria-busy")) return;
+  outcome.setAttribute("aria-busy", "true");
+  outcome.replaceChildren(make("p", { class: "quiet" }, words));
+  try {
+    const answer = await start();
+    if ("num_done" in answer) showResult(await watch(answer));
+    else show(answer);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    outcome.replaceChildren(named("p", error.message, { class: "verdict bad" }));
+  } finally {
+    outcome.removeAttribute("aria-busy");
+  }
 }
+
+const wireRun = (button, words, show) =>
+  button?.addEventListener("click", () => runHere(() => send("POST", button.dataset.path, {}), words, show));
 
 const builder = byId("builder");
 if (builder) wireBuilder(builder);
 wireRun(byId("verify"), "Recomputing every byte…", showReport);
 wireRun(byId("replay"), "Asking everything again of the recordings alone…", showReplay);
+if (!builder && outcome?.dataset.job) {
+  runHere(() => getJson(`${outcome.dataset.jobs}/${outcome.dataset.job}`), "Going on…", showResult);
+}

@@ -22,6 +22,7 @@ from annotator.questions.model import QuestionType
 from annotator.store.tables import question
 from annotator.store.times import to_text
 from annotator.web.access import ProjectAccess, Reading
+from annotator.web.dataset_jobs import going_on
 from annotator.web.datasets import DatasetSlug, VersionPath, difference_from, find_snapshot, sight_of
 from annotator.web.render import page
 from annotator.web.state import State
@@ -48,6 +49,7 @@ def dataset(request: Request, state: State, access: Reading, slug: DatasetSlug) 
         frozen = snapshots.snapshots_of(connection, found.id)
         people = names(connection, [item.created_by for item in frozen])
         numbers = _numbers(connection, access.project)
+        job = going_on(connection, access, "freeze", dataset=slug)
     return page(
         request,
         state,
@@ -65,6 +67,7 @@ def dataset(request: Request, state: State, access: Reading, slug: DatasetSlug) 
         splits=SplitSpec(),
         types=get_args(QuestionType),
         categories=access.project.settings.categories,
+        job=job,
         may_manage=access.may(Permission.MANAGE),
         may_export=access.may(Permission.EXPORT),
     )
@@ -89,6 +92,7 @@ def snapshot(
         parent = None if found.parent_id is None else snapshots.by_id(connection, found.parent_id)
         by = names(connection, [found.created_by]).get(found.created_by)
         dataset = snapshots.get_dataset(connection, access.project.id, slug)
+        job = going_on(connection, access, "verify", dataset=slug, version=version)
     return page(
         request,
         state,
@@ -107,6 +111,7 @@ def snapshot(
         split=split or "",
         start=start,
         number=number,
+        job=job,
         may_export=access.may(Permission.EXPORT),
         may_review=access.may(Permission.REVIEW),
     )
