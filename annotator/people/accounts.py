@@ -96,7 +96,9 @@ def count(connection: Connection, text: str = "") -> int:
 def has_administrator(connection: Connection) -> bool:
     """Whether somebody can sign in and manage this installation."""
     query = select(account.c.id).where(
-        account.c.id != LOCAL_ACCOUNT_ID, account.c.is_admin.is_(True), account.c.is_active.is_(True)
+        account.c.id != LOCAL_ACCOUNT_ID,
+        account.c.is_admin.is_not_distinct_from(True),
+        account.c.is_active.is_not_distinct_from(True),
     )
     return connection.execute(query.limit(1)).first() is not None
 

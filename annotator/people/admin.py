@@ -82,7 +82,11 @@ def _keep_an_administrator(connection: Connection) -> None:
     query = (
         select(func.count())
         .select_from(account)
-        .where(account.c.id != LOCAL_ACCOUNT_ID, account.c.is_admin.is_(True), account.c.is_active.is_(True))
+        .where(
+            account.c.id != LOCAL_ACCOUNT_ID,
+            account.c.is_admin.is_not_distinct_from(True),
+            account.c.is_active.is_not_distinct_from(True),
+        )
     )
     if connection.execute(query).scalar_one() <= 1:
         raise ConflictError("this installation needs an administrator; make somebody else one first")

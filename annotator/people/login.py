@@ -111,7 +111,7 @@ def reset_password(
 def _credentials(connection: Connection, username: str) -> _Credentials | None:
     query = select(account.c.id, account.c.password_hash).where(
         account.c.username == username.strip().lower(),
-        account.c.is_active.is_(True),
+        account.c.is_active.is_not_distinct_from(True),
         account.c.id != LOCAL_ACCOUNT_ID,
     )
     row = connection.execute(query).first()

@@ -67,7 +67,11 @@ def find(connection: Connection, secret: str, *, now: datetime) -> FoundSession 
     query = (
         select(session, account.c.username, account.c.display_name, account.c.is_admin)
         .join(account, account.c.id == session.c.account_id)
-        .where(session.c.secret_sha == _sha(secret), session.c.expires_at > now, account.c.is_active.is_(True))
+        .where(
+            session.c.secret_sha == _sha(secret),
+            session.c.expires_at > now,
+            account.c.is_active.is_not_distinct_from(True),
+        )
     )
     row = connection.execute(query).first()
     if row is None or now - row.created_at >= LIFETIME:

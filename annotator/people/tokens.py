@@ -133,7 +133,7 @@ def find(connection: Connection, secret: str, *, now: datetime) -> FoundToken | 
         .where(
             api_token.c.secret_sha == sha256_hex(secret.encode()),
             api_token.c.revoked_at.is_(None),
-            account.c.is_active.is_(True),
+            account.c.is_active.is_not_distinct_from(True),
         )
     )
     row = connection.execute(query).first()

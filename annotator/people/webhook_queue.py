@@ -61,7 +61,9 @@ def has_news(connection: Connection) -> bool:
     """Whether the log has rows that some webhook was not looked at for."""
     newer = exists().where(audit_log.c.project_id == webhook.c.project_id, audit_log.c.seq > webhook.c.delivered_seq)
     return (
-        connection.execute(select(webhook.c.id).where(webhook.c.is_active.is_(True), newer).limit(1)).first()
+        connection.execute(
+            select(webhook.c.id).where(webhook.c.is_active.is_not_distinct_from(True), newer).limit(1)
+        ).first()
         is not None
     )
 
@@ -74,7 +76,9 @@ def enqueue(connection: Connection, *, now: datetime) -> int:
         )
     )
     num_made = 0
-    for row in connection.execute(select(webhook).where(webhook.c.is_active.is_(True))).mappings().all():
+    for row in (
+        connection.execute(select(webhook).where(webhook.c.is_active.is_not_distinct_from(True))).mappings().all()
+    ):
         hook = read_webhook(row)
         query = (
             select(audit_log.c.seq, audit_log.c.action)
@@ -174,7 +178,7 @@ def _due(now: datetime) -> Select[Any]:
         .where(
             webhook_delivery.c.state == "waiting",
             webhook_delivery.c.next_at <= now,
-            webhook.c.is_active.is_(True),
+            webhook.c.is_active.is_not_distinct_from(True),
         )
     )
 
