@@ -11,6 +11,7 @@ from annotator.assembly import TOWN_NAME, TOWN_TITLE
 from annotator.maps.embedded.build import build_map
 from annotator.maps.embedded.library import MapLibrary
 from annotator.paths import TOWN
+from tests.annotator import postgresql
 from tests.annotator.program import Annotator, serving
 
 
@@ -42,3 +43,17 @@ def annotator_server(town_data: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copytree(town_data / "maps", folder / "maps")
     with serving(folder) as annotator:
         yield annotator
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The folder of the socket of a PostgreSQL server of our own."""
+    with postgresql.running() as folder:
+        yield folder
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """An empty database on the server."""
+    with postgresql.new_database(postgresql_server) as url:
+        yield url
