@@ -1,6 +1,7 @@
 // What a context's item is called, and the rows that its result has.
 
 import { count, distance, duration, fullName, placeName } from "../format.js";
+import { degrees } from "../workbench/known.js";
 
 const KIND_OF_TOOL = {
   text_search: "places",
@@ -21,7 +22,7 @@ const trip = ({ distance_m, duration_s }) => `${distance(distance_m)}, ${duratio
 
 const TITLES = {
   text_search: ({ params }) => `Places: “${params.query}”`,
-  reverse_geocode: ({ params }, names) => `Places at ${names.stop(params)}`,
+  reverse_geocode: ({ params }) => `Places at ${degrees(params)}`,
   place_details: ({ result, params }) => `Place: ${result.place ? fullName(result.place) : params.place_id}`,
   nearby_search: ({ params }) =>
     `Nearby: ${params.keyword ?? (words(params.type) || "places")} within ${distance(params.radius_m)}`,

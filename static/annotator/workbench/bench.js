@@ -2,8 +2,8 @@
 //
 // From tools, map and cards: answer {answer}, add {answer, kind?, hidden?, fields?}, value {answer, pointer, value, label,
 // how: "evidence" | "option" | "copy" | "raw"}, place {answer, pointer, place}, light {answer, pointer, on}.
-// From context and questions: show {answer, item, isOpening?, tab?}, light, evidence-mode {on}, places [{pid, name, lat, lon}],
-// positions [{lat, lon, name}], which name the stops of ways.
+// From context and questions: show {answer, item, isOpening?, tab?}, light, evidence-mode {on},
+// places [{pid, name, lat, lon}], positions [{lat, lon, name}] after which the stops of ways are called.
 
 export function makeBench({ project, contextId, role }) {
   const events = new EventTarget();

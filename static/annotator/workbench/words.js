@@ -1,6 +1,7 @@
 // What answers, outcomes and numbers are called.
 
 import { count, distance, placeName } from "../format.js";
+import { degrees } from "./known.js";
 
 export const OUTCOMES = {
   hit: "from a recording",
@@ -25,7 +26,8 @@ const TITLES = {
       .join(", ");
     return `${what || "Places"}, within ${distance(params.radius_m ?? 1000)} of ${known.nameOf(params)}`;
   },
-  reverse_geocode: ({ params }, { known }) => `What is at ${known.nameOf(params)}`,
+  // What is there is the answer, so the question says where.
+  reverse_geocode: ({ params }) => `What is at ${degrees(params)}`,
   place_details: ({ params, result }, { known }) => (result?.place ? placeName(result.place) : known.nameOf(params)),
   compute_routes: ({ params }, words) => `${MODES[params.mode] ?? "Way"} ${fromTo(params, words)}`,
   search_along_route: ({ params }, words) => {
