@@ -21,7 +21,7 @@ async function watch(job) {
   const path = `${outcome.dataset.jobs}/${job.id}`;
   stop.addEventListener("click", () => send("DELETE", path).catch((error) => toast(error.message, { isBad: true })));
   // Announced once; whoever listens asks the bar for more.
-  outcome.replaceChildren(make("div", { class: "going", "aria-live": "off" }, bar, words, stop));
+  outcome.replaceChildren(make("div", { class: "going", "aria-live": "off" }, bar, words, "mayCancel" in outcome.dataset && stop));
   while (!["done", "failed", "cancelled"].includes(job.state)) {
     words.textContent = job.message;
     if (job.num_total) bar.value = job.num_done / job.num_total;
