@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select, true
 
 from annotator.people.actor import Actor
+from annotator.people.projects import ProjectSettings
+from annotator.people.roles import Permission, may
+from annotator.review.standing import UNDECIDED
 from annotator.store.tables import (
     context,
     context_call,
@@ -26,6 +29,8 @@ from annotator.store.tables import (
 
 MAX_ROWS = 100
 """How many of each are listed."""
+MAX_LOOKED_AT = 1000
+"""Questions among which those are looked for that somebody may see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ class Uses:
 
 
 def uses_of(connection: Connection, actor: Actor, sha: str) -> Uses:
-    """Who uses a result or a response body, by its sha256; contexts and questions of the actor's projects only."""
+    """Who uses a result or a response body, by its sha256; contexts and questions of the actor's projects only, and
+    no evidence of questions that they may be asked to answer blind."""
     calls = _calls(connection, sha)
     ids = [call.id for call in calls]
     return Uses(tuple(calls), tuple(_contexts(connection, actor, ids)), tuple(_questions(connection, actor, sha)))
@@ -160,18 +166,26 @@ def _questions(connection: Connection, actor: Actor, sha: str) -> Iterable[Quest
             evidence.c.result_sha,
             evidence.c.pointer,
             evidence.c.body_pointer,
+            question.c.status,
+            question.c.created_by,
+            project.c.settings_json,
+            membership.c.role.label("member_role"),
         )
         .join(revision, revision.c.id == evidence.c.revision_id)
         .join(question, (question.c.id == evidence.c.question_id) & (question.c.current_n == revision.c.n))
         .join(project, project.c.id == question.c.project_id)
+        .outerjoin(
+            membership, (membership.c.project_id == project.c.id) & (membership.c.account_id == actor.account_id)
+        )
         .where(
             or_(evidence.c.result_sha == sha, evidence.c.body_sha == sha),
             question.c.deleted_at.is_(None),
             _may_see(actor),
         )
         .order_by(project.c.slug, question.c.number, evidence.c.key)
-        .limit(MAX_ROWS)
+        .limit(MAX_LOOKED_AT)
     ).mappings()
+    shown = [row for row in rows if _may_see_evidence(actor, row)]
     return [
         QuestionUse(
             project_slug=row["project_slug"],
@@ -183,8 +197,19 @@ def _questions(connection: Connection, actor: Actor, sha: str) -> Iterable[Quest
             role=row["role"],
             pointer=row["pointer"] if row["result_sha"] == sha else row["body_pointer"],
         )
-        for row in rows
+        for row in shown[:MAX_ROWS]
     ]
+
+
+def _may_see_evidence(actor: Actor, row: RowMapping) -> bool:
+    """Whether an answer's evidence is no secret to the actor: reviewers see all, others their own questions, and those
+    that nobody will be asked to answer blind any more unless the project keeps them to their authors."""
+    if actor.is_admin or row["created_by"] == actor.account_id:
+        return True
+    if row["member_role"] is not None and may(row["member_role"], Permission.REVIEW):
+        return True
+    settings = ProjectSettings.model_validate_json(row["settings_json"])
+    return not settings.isolate and (settings.blind_answers == 0 or row["status"] not in UNDECIDED)
 
 
 def _may_see(actor: Actor) -> ColumnElement[bool]:

@@ -127,3 +127,28 @@ def test_those_who_see_the_project_read_its_frozen_texts(
     assert outside.get(f"/x/{walks.result_sha}").status_code == 200
     # A token for another project only does not reach as far as whoever made it.
     assert httpx.get(f"{outside.base_url}/x/{walks.manifest_sha}", headers=stranger.bound).status_code in (403, 404)
+
+
+@pytest.mark.usefixtures("member")
+def test_who_may_be_asked_blind_learns_no_evidence_from_the_recording_behind_it(
+    client: httpx.Client, outside: httpx.Client, walks: Walks
+) -> None:
+    base = f"/api/projects/{walks.slug}"
+
+    def cited() -> set[int]:
+        return {use["number"] for use in outside.get(f"/api/bodies/{walks.result_sha}/uses").json()["questions"]}
+
+    def set_settings(**settings: Any) -> None:
+        now = client.get(base).json()["settings"]
+        assert client.patch(base, json={"settings": now | settings}).is_success
+
+    assert cited() == {1, 2}
+    set_settings(blind_answers=1, overlap=1.0)
+    first = next(row for row in client.get(f"{base}/questions").json()["questions"] if row["number"] == 1)
+    for step in ("reopen", "submit"):
+        assert client.post(f"{base}/questions/{first['id']}/{step}", json={}).is_success
+    assert cited() == {2}
+    set_settings(isolate=True)
+    assert cited() == set()
+    set_settings(isolate=False, blind_answers=0)
+    assert cited() == {1, 2}
