@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     max_response_bytes: int = Field(32 * 2**20, ge=1024, description="Largest answer of a provider that is read.")
     max_wait_s: float = Field(30.0, ge=0, description="Longest wait for a provider's rate limit before a 429.")
     town: bool = Field(True, description="Build the embedded town when there is no map yet.")
-    demo: bool = Field(True, description="Make the demo project when there is no project yet and nobody has to sign in.")
+    demo: bool = Field(True, description="Make the demo project when there is none yet and nobody signs in.")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")

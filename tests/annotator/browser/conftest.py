@@ -24,6 +24,8 @@ FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 PATIENCE_MS = 30_000
+# The least at which the workbench has three panes: the map is drawn by the processor, so its pixels cost.
+WIDTH, HEIGHT = 1024, 640
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 
 
@@ -52,16 +54,24 @@ def chromium() -> Iterator:
 
 @pytest.fixture
 def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
-    """Opens a page, and waits until its map is drawn if it has one; whatever the page complained of fails the test.
+    """Opens a page; whatever it complained of fails the test.
 
     Args of what it gives: width, height, path, and any option of Playwright's `new_context`; `expected` names, in lower
-    case, what the test itself makes the page complain of.
+    case, what the test itself makes the page complain of; `with_map` waits until the map is drawn.
     """
     contexts = []
     complaints: list[str] = []
     allowed: list[str] = []
 
-    def open_it(width: int = 1280, height: int = 800, *, path: str = "/", expected: tuple[str, ...] = (), **options):
+    def open_it(
+        width: int = WIDTH,
+        height: int = HEIGHT,
+        *,
+        path: str = "/",
+        expected: tuple[str, ...] = (),
+        with_map: bool = False,
+        **options,
+    ):
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         allowed.extend(expected)
@@ -80,8 +90,10 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
             ),
         )
         page.goto(f"{annotator_server.url}{path}")
-        if page.locator("#map").count():
+        if with_map:
             wait_for_map(page)
+        elif page.locator("#map").count():
+            page.wait_for_selector("#map .maplibregl-canvas", state="attached")
         return page
 
     yield open_it
@@ -129,13 +141,39 @@ def open_bench(open_page: Callable, project: str, new_context: Callable[..., dic
     """`open_bench(width, height, context=…, query=…, **options)` opens the workbench on a context, a new one if none is
     given, and waits until its tools are there."""
 
-    def open_it(width: int = 1280, height: int = 800, *, context: dict | None = None, query: str = "", **options):
+    def open_it(width: int = WIDTH, height: int = HEIGHT, *, context: dict | None = None, query: str = "", **options):
         made = context or new_context(title="A walk at the harbour")
         page = open_page(width, height, path=f"/p/{project}/contexts/{made['id']}{query}", **options)
         page.wait_for_selector("#tool-form form", state="attached")
         return page
 
     return open_it
+
+
+@pytest.fixture(scope="module")
+def kept_page(chromium, annotator_server: Annotator, project: str) -> Iterator:
+    """One workbench for the tests of a module that ask nothing of the page but its tools; see `shared_bench`."""
+    path = f"{annotator_server.url}/api/projects/{project}/contexts"
+    made = httpx.post(path, json={"content": {"title": "Asked by many"}}, timeout=30).json()
+    context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+    page.goto(f"{annotator_server.url}/p/{project}/contexts/{made['id']}")
+    page.wait_for_selector("#tool-form form")
+    page.wait_for_selector("#map .maplibregl-canvas", state="attached")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def shared_bench(kept_page) -> Iterator:
+    """A workbench in which earlier tests have asked for this and that; what this one reroutes is put back."""
+    yield kept_page
+    kept_page.unroute_all()
 
 
 @pytest.fixture

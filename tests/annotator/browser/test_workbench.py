@@ -7,8 +7,9 @@ import polyline
 import pytest
 
 from tests.annotator.browser.asking import make_route, open_details, overflow, pick, send, tool
+from tests.annotator.browser.conftest import HEIGHT, WIDTH
 
-SIZES = [(1280, 800), (400, 800)]
+SIZES = [(WIDTH, HEIGHT), (400, 800)]
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -29,9 +30,8 @@ def test_nearby_search_asks_around_the_maps_centre(open_bench, width, height):
     assert overflow(page) == 0
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_a_place_shows_what_is_known_and_whether_it_is_open(open_bench, search, width, height):
-    page = open_bench(width, height)
+def test_a_place_shows_what_is_known_and_whether_it_is_open(open_bench, search):
+    page = open_bench()
     search(page, "pharmacy")
     open_details(page, 0)
     terms = page.locator("#answer dt").all_inner_texts()
@@ -90,9 +90,8 @@ def test_a_route_drawn_beside_the_chosen_one_is_chosen_by_a_click(open_bench, se
     page.wait_for_selector(".card[data-row='/routes/1'][aria-current]")
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_stops_are_named_in_the_order_of_visit(open_bench, search, width, height):
-    page = open_bench(width, height)
+def test_stops_are_named_in_the_order_of_visit(open_bench, search):
+    page = open_bench()
     search(page, "pharmacy")
     tool(page, "compute_routes")
     start, end = pick(page, "origin", 0), pick(page, "destination", 1)
@@ -141,9 +140,8 @@ def test_a_matrix_has_a_cell_for_every_pair(open_bench, search, width, height):
     assert overflow(page) == 0
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_computed_tools_fill_from_chosen_places(open_bench, search, width, height):
-    page = open_bench(width, height)
+def test_computed_tools_fill_from_chosen_places(open_bench, search):
+    page = open_bench()
     search(page, "pharmacy")
     tool(page, "distance_bearing")
     pick(page, "origin", 0)
@@ -158,9 +156,8 @@ def test_computed_tools_fill_from_chosen_places(open_bench, search, width, heigh
     assert page.locator("[data-pointer='/local_time']").inner_text() == "2026-07-01 10:30"
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_a_pasted_link_or_coordinates_find_what_is_there(open_bench, width, height):
-    page = open_bench(width, height)
+def test_a_pasted_link_or_coordinates_find_what_is_there(open_bench):
+    page = open_bench()
     tool(page, "text_search")
     page.fill("#tool-form [name=query]", "https://www.openstreetmap.org/#map=17/45.392654/-65.328712")
     send(page, "What is at 45.392654, -65.328712")
@@ -170,7 +167,7 @@ def test_a_pasted_link_or_coordinates_find_what_is_there(open_bench, width, heig
 
 
 def test_a_point_is_chosen_on_the_map_by_mouse_and_by_keyboard(open_bench):
-    page = open_bench()
+    page = open_bench(with_map=True)
     tool(page, "reverse_geocode")
     page.get_by_label("Around: choose on the map").click()
     page.locator("#map canvas").click(position={"x": 250, "y": 180})

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.annotator.browser.asking import find, give, place, tool
+from tests.annotator.browser.conftest import HEIGHT, WIDTH
 
 # How many colours a picture has, and what share of it the most common one covers.
 COLOURS = """async (png) => {
@@ -23,12 +24,12 @@ COLOURS = """async (png) => {
   return { number: counts.size, largest: Math.max(...counts.values()) / pixels.length };
 }"""
 
-SIZES = [(1280, 800), (400, 800)]
+SIZES = [(WIDTH, HEIGHT), (400, 800)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_map_is_drawn_with_its_attribution(open_bench, scheme):
-    page = open_bench(color_scheme=scheme)
+    page = open_bench(color_scheme=scheme, with_map=True)
     shot = base64.b64encode(page.locator("#map canvas").screenshot()).decode()
     colours = page.evaluate(COLOURS, shot)
     assert colours["number"] > 200

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.annotator.browser.asking import make_route
+from tests.annotator.browser.conftest import HEIGHT, WIDTH
 from tests.annotator.browser.writing import make_bench, pick_evidence, wait_saved
 
 NUM_MANY = 300
@@ -20,8 +21,8 @@ def bench(annotator_server, project):
 def opened(open_page, bench):
     """`opened(query, …)` opens the context, and waits until it is shown whole."""
 
-    def run(query="", width=1280, **options):
-        page = open_page(width, 800, path=f"{bench.path}{query}", **options)
+    def run(query="", width=WIDTH, **options):
+        page = open_page(width, HEIGHT, path=f"{bench.path}{query}", **options)
         page.wait_for_selector("#answer-title", state="attached")
         return page
 
@@ -33,7 +34,7 @@ def view(page):
 
 
 def test_a_context_opens_on_its_first_answer_and_the_map_is_fitted_once(opened, settle, bench):
-    page = opened()
+    page = opened(with_map=True)
     place = bench.calls["details"]["result"]["place"]
     assert page.locator("#answer-title").inner_text() == place["name"]
     assert page.locator("#map .pin").count() == 1
@@ -136,7 +137,7 @@ def pick_evidence_of_shown(page):
     pick_evidence(page, "details", "/place/name")
 
 
-def test_a_context_of_many_items_is_drawn_and_ordered_at_once(open_page, bench):
+def test_a_context_of_many_items_is_drawn_and_put_in_order(open_page, bench):
     calls = list(bench.calls.items())
     items = []
     for index in range(NUM_MANY):
@@ -147,29 +148,12 @@ def test_a_context_of_many_items_is_drawn_and_ordered_at_once(open_page, bench):
     bench.ask("PUT", f"{path}/{made['id']}", {"base_n": 1, "content": {"title": "Many", "items": items[:1]}})
     page = open_page(path=bench.path.replace(bench.context["id"], made["id"]))
     page.wait_for_selector("#items > li")
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Performance.enable")
-
-    def script_s():
-        metrics = devtools.send("Performance.getMetrics")["metrics"]
-        return next(metric["value"] for metric in metrics if metric["name"] == "ScriptDuration")
-
-    def taken_s(act):
-        before = script_s()
-        act()
-        return script_s() - before
-
-    def draw():
-        with page.expect_response("**/undo"):
-            page.click("#context-undo")
-        page.wait_for_selector(f"#items > li:nth-child({NUM_MANY})")
-
-    def order():
+    with page.expect_response("**/undo"):
+        page.click("#context-undo")
+    page.wait_for_selector(f"#items > li:nth-child({NUM_MANY})")
+    page.focus("#items [data-key=k0] .item-title")
+    for _ in range(3):
         with page.expect_response(lambda response: response.request.method == "PUT"):
             page.keyboard.press("Alt+ArrowDown")
-
-    assert taken_s(draw) < 0.3
-    page.focus("#items [data-key=k0] .item-title")
-    assert min(taken_s(order) for _ in range(3)) < 0.3
     assert page.locator("#items > li").nth(3).get_attribute("data-key") == "k0"
     assert page.evaluate("document.activeElement.closest('li').dataset.key") == "k0"
