@@ -1,5 +1,6 @@
 """A project with a frozen dataset, a second server on the same database that asks for a login, and a stranger there."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,15 @@ class Stranger:
     bound: dict[str, str]
     cookie: dict[str, str]
     csrf: str
+
+
+@pytest.fixture(scope="session")
+def annotator_server(town_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Annotator]:
+    """A server of this area's own: nobody else may rely on what is fuzzed here, down to the name of who asks."""
+    folder = tmp_path_factory.mktemp("attacked") / "data"
+    shutil.copytree(town_data / "maps", folder / "maps")
+    with serving(folder) as annotator:
+        yield annotator
 
 
 @pytest.fixture(scope="session")
