@@ -130,20 +130,31 @@ export class ValueMenu {
     this.menu.append(...this.items(button));
     // Inside the pane, so that what comes next by Tab stays what it is.
     button.after(this.menu);
-    const { left, bottom, top } = button.getBoundingClientRect();
-    const { width, height } = this.menu.getBoundingClientRect();
-    const below = bottom + height + MARGIN <= innerHeight;
-    this.menu.style.left = `${Math.max(MARGIN, Math.min(left, innerWidth - width - MARGIN))}px`;
-    this.menu.style.top = `${Math.max(MARGIN, below ? bottom + 4 : top - height - 4)}px`;
+    this.place();
     this.menu.querySelector("[role=menuitem]:not([disabled])").focus({ preventScroll: true });
-    this.stopScroll = () => this.close(false);
-    addEventListener("scroll", this.stopScroll, { capture: true, once: true });
+    this.onScroll = () => this.place();
+    addEventListener("scroll", this.onScroll, { capture: true });
+  }
+
+  // Beside its button, wherever that has been scrolled to; a pane that comes to rest must not take the menu away.
+  place() {
+    const { menu, button } = this;
+    const { left, bottom, top } = button.getBoundingClientRect();
+    const pane = this.root.parentElement.getBoundingClientRect();
+    if (bottom < pane.top || top > pane.bottom) {
+      this.close(false);
+      return;
+    }
+    const { width, height } = menu.getBoundingClientRect();
+    const below = bottom + height + MARGIN <= innerHeight;
+    menu.style.left = `${Math.max(MARGIN, Math.min(left, innerWidth - width - MARGIN))}px`;
+    menu.style.top = `${Math.max(MARGIN, below ? bottom + 4 : top - height - 4)}px`;
   }
 
   close(isFocused = true) {
     if (!this.menu) return;
     const { menu, button } = this;
-    removeEventListener("scroll", this.stopScroll, { capture: true });
+    removeEventListener("scroll", this.onScroll, { capture: true });
     this.menu = this.button = null;
     menu.remove();
     button.setAttribute("aria-expanded", "false");
