@@ -151,5 +151,8 @@ class Writer:
 
 
 def _key(row: Row) -> str:
-    """Equal contexts have equal keys; titles differ where nothing else does."""
-    return sha256_hex(canonical([item.model_dump(mode="json") for item in row.context.items]))
+    """Equal contexts have equal keys. Titles count where there are recorded calls; the programs that write plain text
+    give each question's context a title of its own.
+    """
+    context = row.context if row.context.tool_call_ids else row.context.model_copy(update={"title": ""})
+    return sha256_hex(canonical(context.model_dump(mode="json")))

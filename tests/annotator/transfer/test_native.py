@@ -7,12 +7,14 @@ from sqlalchemy import select
 
 from annotator.cache.blobs import get_blob
 from annotator.cache.stored_results import load_results
+from annotator.contexts import store as contexts
 from annotator.datasets.freeze import freeze
 from annotator.datasets.imports.recorded import IMPORTED_HEADER
 from annotator.datasets.plan import FreezeRequest
 from annotator.datasets.snapshots import create_dataset
 from annotator.people.local import local_actor
 from annotator.questions import evidence as evidences
+from annotator.questions import store as questions
 from annotator.store.tables import cache_head, exchange
 from annotator.store.times import utc_now
 
@@ -108,3 +110,21 @@ def test_an_export_that_contradicts_itself_is_no_import(frozen, place, tmp_path)
 def test_a_frozen_dataset_leaves_in_other_formats_with_its_splits(frozen, tmp_path, key):
     job = frozen.take(key, tmp_path / "out", dataset="saltmere")
     assert (job.state, job.result["version"]) == ("done", "1.0.0"), job.message
+
+
+def test_contexts_of_the_same_calls_under_other_titles_stay_apart(town_place, place, tmp_path):
+    with town_place.database.writing() as connection:
+        (about, content) = town_place.contents()[0]
+        renamed = about.model_copy(update={"title": "Seen again"})
+        made = contexts.create(connection, ACTOR, town_place.project, content=renamed, now=utc_now())
+        body = content.model_copy(update={"body": "Is it the same when it is seen again?"})
+        question = questions.create(connection, ACTOR, town_place.project, made.id, content=body, now=utc_now())
+        questions.set_status(connection, ACTOR, town_place.project, question.id, "approved", now=utc_now())
+        create_dataset(connection, ACTOR, town_place.project, title="Saltmere", now=utc_now())
+    request = FreezeRequest.model_validate({"version": "1.0.0"})
+    freeze(town_place.database, town_place.catalogue, ACTOR, town_place.project, "saltmere", request, now=utc_now())
+    target = tmp_path / "out"
+    town_place.take("native", target, dataset="saltmere", version="1.0.0", is_packed=False)
+    job = place.bring(target)
+    assert job.result["num_contexts"] == 2
+    assert "Seen again" in {context.title for context, _ in place.contents()}
