@@ -4,14 +4,15 @@ A flag wins over the environment, the environment over the default. `EngineSetti
 `EngineConfig`; `ServerSettings` belongs to the HTTP side alone.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
-from server.config import EngineConfig
+from server.config import EngineConfig, KVFormatName, WeightFormat
 from server.errors import ConfigError
 
 _CONFIG = SettingsConfigDict(env_prefix="RHUMB_", extra="ignore", env_ignore_empty=True)
@@ -22,6 +23,21 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _bytes_of(value: object) -> object:
+    """`40GiB`, `512MB` or plain bytes, as an integer."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?\s*", value, re.IGNORECASE)
+    if match is None:
+        raise ValueError("must be a number of bytes, or a size such as 40GiB or 512MB")
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index((unit or " ").lower()))
+
+
+Size = Annotated[int, BeforeValidator(_bytes_of), Field(ge=1)]
+"""Bytes, given as a number or with a unit."""
 
 
 class EngineSettings(BaseSettings):
@@ -35,14 +51,19 @@ class EngineSettings(BaseSettings):
     load_format: Literal["safetensors", "dummy"] = Field(
         "safetensors", description="'dummy' builds random weights from config.json alone."
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Type of the weights.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Type of the arithmetic.")
+    weight_format: WeightFormat = Field("auto", description="How weights are kept; 'auto' is the dtype.")
+    kv_format: KVFormatName = Field("auto", description="How keys and values are cached; 'auto' is the dtype.")
     device: str = Field("auto", description="'cpu', 'cuda', 'cuda:1', ...; auto takes a GPU if there is one.")
     page_size: int = Field(16, description="Positions per KV page.")
-    num_pages: int | None = Field(None, description="KV pages in the pool; by default from --kv-memory-bytes.")
-    kv_memory_bytes: int | None = Field(None, description="Bytes for the KV pool; by default from the machine.")
+    num_pages: int | None = Field(None, description="KV pages in the pool; by default from --kv-memory.")
+    kv_memory: Size | None = Field(None, description="Memory of the KV pool, such as 40GiB; by default measured.")
     max_model_len: int | None = Field(None, description="Longest prompt plus output in tokens.")
-    max_rows: int = Field(64, description="Sequences that may run in one step.")
-    max_step_tokens: int = Field(2048, description="Token budget of one step.")
+    max_rows: int | None = Field(None, description="Sequences that may run in one step; 64 on CPU, 256 on GPU.")
+    max_step_tokens: int | None = Field(None, description="Token budget of one step; 2,048 on CPU, 8,192 on GPU.")
+    max_mixed_tokens: int | None = Field(
+        None, description="Prompt tokens of a step in which others decode; by default the whole budget."
+    )
     max_waiting: int = Field(1024, description="Requests that may queue before new ones get a 429.")
     scheduling: Literal["fcfs", "priority"] = Field("fcfs", description="Order of admission.")
     prefix_caching: bool = Field(True, description="Reuse the KV pages of equal prompt beginnings.")
@@ -50,6 +71,10 @@ class EngineSettings(BaseSettings):
     attention_backend: str = Field("auto", description="Attention backend by name; auto takes the first that can.")
     variants: CommaSeparated = Field(("full",), description="Variants to serve as model:variant; the first is default.")
     num_threads: int | None = Field(None, description="CPU threads of the model; all cores by default.")
+    graphs: bool | None = Field(None, description="Replay captured CUDA graphs; auto: on GPU.")
+    batch_invariant: bool = Field(False, description="Give a request bitwise the same tokens in any batch.")
+    tensor_parallel: int = Field(1, ge=1, description="GPUs of this host that share every layer.")
+    profile_dir: str | None = Field(None, description="Write torch profiler traces of the engine to this folder.")
     engine_seed: int = Field(0, description="Seed of dummy weights.")
 
     _split_variants = field_validator("variants", mode="before")(_split)
@@ -62,6 +87,7 @@ class EngineSettings(BaseSettings):
         """
         values = self.model_dump()
         values["seed"] = values.pop("engine_seed")
+        values["kv_memory_bytes"] = values.pop("kv_memory")
         if values["model"] is None:
             values["model"] = str(EMBEDDED_MODEL)
             values["served_name"] = values["served_name"] or EMBEDDED_MODEL_ID

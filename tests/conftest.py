@@ -15,6 +15,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():
+    # Without a GPU the Triton kernels are interpreted; Triton decides when a kernel's module is imported.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 SENTENCES = [
     "The ship left the harbour at dawn, and nobody on the quay waved.",

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -9,6 +10,9 @@ from server.engine.batch import StepBatch
 from server.kv.plan import KVPlan
 from server.kv.pool import PagePool
 from server.kv.table import PageTables
+
+if TYPE_CHECKING:
+    from server.models.rope import RotaryEmbedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +90,18 @@ class AttentionBackend(ABC):
             return prefill.flatten(1)
         decode = self.decode(layer, q[boundary:], batch, batch.num_prefill_rows)
         return torch.cat([prefill, decode]).flatten(1)
+
+    def attend_rotating(
+        self, layer: int, qkv: torch.Tensor, num_heads: int, rope: "RotaryEmbedding", batch: StepBatch
+    ) -> torch.Tensor:
+        """Rotate, write, then attend; a backend may fuse the first two.
+
+        Args:
+            qkv: [n, heads + 2 * kv_heads, head_dim] before RoPE, of the batch's first n tokens; may be overwritten.
+
+        Returns:
+            [n, heads * head_dim].
+        """
+        num_rotated = (qkv.shape[1] + num_heads) // 2
+        rotated = rope(qkv, num_rotated, batch)
+        return self.attend(layer, rotated[:, :num_heads], rotated[:, num_heads:], qkv[:, num_rotated:], batch)

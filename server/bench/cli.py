@@ -196,8 +196,9 @@ def latency(
 ) -> None:
     """Time one batch of equal requests in an engine of this process, from submission to the last token."""
     # A batch that runs in two halves would be timed as one.
-    rows = max(engine.max_rows, batch_size)
-    core = load_core(replace(engine, max_rows=rows, max_step_tokens=max(engine.max_step_tokens, rows)))
+    rows = max(engine.max_rows or batch_size, batch_size)
+    tokens = None if engine.max_step_tokens is None else max(engine.max_step_tokens, rows)
+    core = load_core(replace(engine, max_rows=rows, max_step_tokens=tokens))
     with progress(core.info.model, num_iters + num_iters_warmup, is_hidden=disable_tqdm) as on_done:
         result = measure_latency(
             core,

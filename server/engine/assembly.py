@@ -7,7 +7,7 @@ import torch
 
 from server.attention.backend import AttentionSpec
 from server.attention.registry import select_backend
-from server.config import EngineConfig
+from server.config import EngineConfig, ResolvedLimits
 from server.depth.schedule import common_bands
 from server.engine.memory import size_pool
 from server.engine.request import EngineInfo
@@ -29,6 +29,7 @@ class Assembly:
 
     info: EngineInfo
     device: torch.device
+    limits: ResolvedLimits
     identity: tuple[str, ...]
     model: Model
     plan: KVPlan
@@ -53,6 +54,7 @@ def assemble(config: EngineConfig) -> Assembly:
     facts = model.config
     parameters = list(model.parameters())
     device, dtype = parameters[0].device, parameters[0].dtype
+    limits = config.resolve(device.type)
     plan = plan_by_layer(facts.num_kv_heads, facts.sliding_windows).to(device)
     variants = build_variants(config.variants, plan)
     spec = AttentionSpec(
@@ -71,6 +73,7 @@ def assemble(config: EngineConfig) -> Assembly:
     slots = plan.slots_per_group
     size = size_pool(
         config,
+        limits,
         plan,
         [variant.retentions for variant in variants.values()],
         page_bytes=2 * config.page_size * slots * facts.head_dim * dtype.itemsize,
@@ -78,7 +81,7 @@ def assemble(config: EngineConfig) -> Assembly:
         device=device,
     )
     max_pages = -(-size.max_model_len // config.page_size) + 1
-    tables = PageTables(config.max_rows, plan.num_groups, max_pages, device)
+    tables = PageTables(limits.max_rows, plan.num_groups, max_pages, device)
     pool = PagePool(size.num_pages, config.page_size, slots, facts.head_dim, dtype, device)
     manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
     runner = Runner(
@@ -86,8 +89,8 @@ def assemble(config: EngineConfig) -> Assembly:
         backend_type(spec, plan, pool, tables),
         tables,
         common_bands((variant.schedule for variant in variants.values()), facts.num_layers),
-        Sampler(facts.vocab_size, config.max_rows, device),
-        config.max_rows,
+        Sampler(facts.vocab_size, limits.max_rows, device),
+        limits.max_rows,
         device,
     )
     info = EngineInfo(
@@ -102,7 +105,7 @@ def assemble(config: EngineConfig) -> Assembly:
         page_size=config.page_size,
         num_pages=size.num_pages,
         num_groups=plan.num_groups,
-        max_rows=config.max_rows,
+        max_rows=limits.max_rows,
         dtype=str(dtype).removeprefix("torch."),
         device=str(device),
         attention_backend=backend_type.name,
@@ -111,4 +114,4 @@ def assemble(config: EngineConfig) -> Assembly:
         load_s=time.monotonic() - started,
     )
     identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
-    return Assembly(info, device, identity, model, plan, variants, tables, pool, manager, runner)
+    return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, runner)

@@ -25,6 +25,12 @@ class StepBatch:
         num_prefill_tokens: tokens of those rows; every later row has exactly one.
         rows_in_band: how many leading rows run each band.
         tokens_in_band: how many leading tokens run each band.
+        counts: int32 [2] on the device: the rows there are, and how many leading ones are prefill rows.
+        is_static: the batch belongs to a captured graph. Its tensors are fixed buffers, all host numbers are upper
+            bounds (`query_lens` and `host_kv_lens` are empty), and only device tensors tell what a replay holds.
+            Rows from `counts[0]` on are padding: their `query_starts` are all alike, their row is the null row,
+            whose page table holds null pages alone; so do tokens past the last row's.
+        max_prefill_rows: of a static batch, how many prefill rows a replay may hold at most; 0 in pure decode steps.
     """
 
     rows: torch.Tensor
@@ -39,10 +45,13 @@ class StepBatch:
     num_prefill_tokens: int
     rows_in_band: list[int]
     tokens_in_band: list[int]
+    counts: torch.Tensor
+    is_static: bool = False
+    max_prefill_rows: int = 0
 
     @property
     def num_rows(self) -> int:
-        return len(self.query_lens)
+        return self.rows.shape[0]
 
     @property
     def num_tokens(self) -> int:

@@ -46,12 +46,12 @@ class EngineCore:
         self.tables = parts.tables
         self.pool = parts.pool
         self.manager = parts.manager
-        self.scheduler = Scheduler(config, self.manager)
+        self.scheduler = Scheduler(parts.limits, self.manager)
         self.runner = parts.runner
         self._config = config
         self._identity = parts.identity
         self._grammars: GrammarCompiler | None = None
-        self._overlap = config.overlap if config.overlap is not None else parts.device.type == "cuda"
+        self._overlap = parts.limits.overlap
         self._device = parts.device
         self._pending: deque[PendingStep] = deque()
         self._rejected: list[SampleOutput] = []
@@ -192,7 +192,7 @@ class EngineCore:
             torch.cuda.empty_cache()
         for row in rows:
             self.scheduler.unfork(row)
-        scheduler, smallest_step = self.scheduler, self._config.max_rows
+        scheduler, smallest_step = self.scheduler, self.info.max_rows
         if scheduler.max_step_tokens > smallest_step:
             scheduler.max_step_tokens = max(scheduler.max_step_tokens // 2, smallest_step)
         elif len(rows) > 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from server.config import EngineConfig
+from server.config import EngineConfig, ResolvedLimits
 from server.errors import ConfigError
 from server.kv.plan import KVPlan
 from server.kv.policy import Retention
@@ -51,6 +51,7 @@ def worst_case_pages(plan: KVPlan, retentions: list[Retention], num_tokens: int,
 
 def size_pool(
     config: EngineConfig,
+    limits: ResolvedLimits,
     plan: KVPlan,
     retentions: list[list[Retention]],
     page_bytes: int,
@@ -71,7 +72,7 @@ def size_pool(
     def pages_for(num_tokens: int) -> int:
         # The extra page of each group is the copy that a forked row makes of its shared tail.
         return plan.num_groups + max(
-            worst_case_pages(plan, per_group, num_tokens, config.max_step_tokens, config.page_size)
+            worst_case_pages(plan, per_group, num_tokens, limits.max_step_tokens, config.page_size)
             for per_group in retentions
         )
 
@@ -80,7 +81,7 @@ def size_pool(
     else:
         budget = config.kv_memory_bytes if config.kv_memory_bytes is not None else free_bytes(device)
         # More than every row at full length could hold would never be touched.
-        num_pages = min(budget // page_bytes, pages_for(model_len) * config.max_rows + 1)
+        num_pages = min(budget // page_bytes, pages_for(model_len) * limits.max_rows + 1)
     low, high = 0, model_len
     while low < high:
         middle = (low + high + 1) // 2
@@ -91,6 +92,6 @@ def size_pool(
     if low < min(2 * config.page_size, model_len):
         raise ConfigError(
             f"the KV pool has {num_pages} pages of {page_bytes} bytes, too few for one short request "
-            f"({pages_for(2 * config.page_size) + 1} needed); raise --kv-memory-bytes or --num-pages"
+            f"({pages_for(2 * config.page_size) + 1} needed); raise --kv-memory or --num-pages"
         )
     return PoolSize(num_pages, low)

@@ -128,6 +128,7 @@ class Runner:
             num_prefill_tokens=query_starts[num_prefill_rows],
             rows_in_band=rows_in_band,
             tokens_in_band=[query_starts[count] for count in rows_in_band],
+            counts=self._to_device([len(rows), num_prefill_rows], np.int32),
         )
 
     def _to_device(self, values: list[int] | list[int | None], dtype: type = np.int64) -> torch.Tensor:

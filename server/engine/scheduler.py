@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from server.config import EngineConfig
+from server.config import ResolvedLimits
 from server.engine.sequence import Sequence
 from server.kv.manager import KVManager
 from server.kv.prefix import extend_chain
@@ -32,17 +32,17 @@ class ScheduledRow:
 class Scheduler:
     """Decides who runs. Owns the waiting queue, the running list and the rows."""
 
-    def __init__(self, config: EngineConfig, manager: KVManager) -> None:
+    def __init__(self, limits: ResolvedLimits, manager: KVManager) -> None:
         self.manager = manager
-        self.max_step_tokens = config.max_step_tokens
-        self.max_running = config.max_rows
+        self.max_step_tokens = limits.max_step_tokens
+        self.max_running = limits.max_rows
         self.num_preemptions = 0
         self.prefix_queries = 0
         self.prefix_hits = 0
         self.running: list[Sequence] = []
         self.by_request: dict[str, list[Sequence]] = {}
         self._waiting: list[tuple[tuple[int, int], int, Sequence]] = []
-        self._free_rows = list(range(config.max_rows - 1, -1, -1))
+        self._free_rows = list(range(limits.max_rows - 1, -1, -1))
 
     @property
     def num_waiting(self) -> int:

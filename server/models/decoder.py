@@ -27,7 +27,6 @@ class DecoderBlock:
         self.index = index
         self.rope = rope
         self.num_heads = num_heads
-        self.num_rotated = num_heads + num_kv_heads
         self.qkv_shape = (-1, num_heads + 2 * num_kv_heads, dim)
         self.input_norm = RMSNorm(f"{prefix}.input_layernorm", hidden, config.norm_eps, kernels)
         self.qkv = Linear(
@@ -53,9 +52,7 @@ class DecoderBlock:
         qkv = self.qkv(x).view(self.qkv_shape)
         if self.qk_norm is not None:
             self.qk_norm(qkv)
-        rotated = self.rope(qkv, self.num_rotated, batch)
-        q, k = rotated[:, : self.num_heads], rotated[:, self.num_heads :]
-        x = self.out(attention.attend(self.index, q, k, qkv[:, self.num_rotated :], batch))
+        x = self.out(attention.attend_rotating(self.index, qkv, self.num_heads, self.rope, batch))
         x, residual = self.mlp_norm(x, residual)
         return self.mlp(x), residual
 

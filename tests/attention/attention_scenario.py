@@ -194,6 +194,7 @@ class Scenario:
             num_prefill_tokens=sum(query_lens[:num_prefill_rows]),
             rows_in_band=[len(query_lens)],
             tokens_in_band=[sum(query_lens)],
+            counts=torch.tensor([len(query_lens), num_prefill_rows], dtype=torch.int32),
         )
 
     def new(self, layer: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

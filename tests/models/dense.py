@@ -76,6 +76,7 @@ def step_batch(rows: list[tuple[int, list[int], int]], num_bands: int = 1) -> St
         num_prefill_tokens=sum(lengths[:num_prefill_rows]),
         rows_in_band=[len(rows)] * num_bands,
         tokens_in_band=[sum(lengths)] * num_bands,
+        counts=torch.tensor([len(lengths), sum(n > 1 for n in lengths)], dtype=torch.int32),
     )
 
 
