@@ -11,7 +11,7 @@ from pathlib import Path
 from server.config import EngineConfig
 from server.engine.client import TextParams
 from server.engine.link import OpenLink
-from server.engine.process_link import ProcessLink
+from server.engine.process_link import CORE_MODULE, ProcessLink
 from server.engine.request import (
     EngineInfo,
     EngineRequest,
@@ -160,7 +160,11 @@ class Engine:
 
 
 class ProcessEngine(Engine):
-    """The core in its own process, restarted with growing pauses when it dies or hangs."""
+    """The core in its own process, restarted with growing pauses when it dies or hangs.
+
+    Args:
+        core_module: what that process runs; see `ProcessLink`.
+    """
 
     def __init__(
         self,
@@ -168,8 +172,10 @@ class ProcessEngine(Engine):
         restart: bool = True,
         limits: Limits | None = None,
         on_stats: OnStats | None = None,
+        core_module: str = CORE_MODULE,
     ) -> None:
-        super().__init__(config, partial(ProcessLink, config), restart=restart, limits=limits, on_stats=on_stats)
+        open_link = partial(ProcessLink, config, module=core_module)
+        super().__init__(config, open_link, restart=restart, limits=limits, on_stats=on_stats)
 
 
 class ThreadEngine(Engine):

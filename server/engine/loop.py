@@ -58,10 +58,17 @@ class Core(Protocol):
     def close(self) -> None: ...
 
 
-def serve(config: EngineConfig, receive: Receive, send: Send) -> None:
-    """Loads the core, says `Ready` or `Failed`, and runs it until `Shutdown`."""
+LoadCore = Callable[[EngineConfig], Core]
+
+
+def serve(config: EngineConfig, receive: Receive, send: Send, load: LoadCore | None = None) -> None:
+    """Loads the core, says `Ready` or `Failed`, and runs it until `Shutdown`.
+
+    Args:
+        load: makes the core; `load_core` by default.
+    """
     try:
-        core = load_core(config)
+        core = (load or load_core)(config)
     except RhumbError as error:
         send(Failed(_one_line(error)))
         return

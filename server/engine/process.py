@@ -16,7 +16,7 @@ from typing import cast
 import msgspec
 
 from server.config import EngineConfig
-from server.engine.loop import Receive, serve
+from server.engine.loop import LoadCore, Receive, serve
 from server.engine.transport import Channel
 
 _PR_SET_PDEATHSIG = 1
@@ -24,7 +24,12 @@ _PR_SET_NAME = 15
 _LAST_WORDS_S = 5.0
 
 
-def main() -> None:
+def main(load: LoadCore | None = None) -> None:
+    """Run one core over the inherited socket.
+
+    Args:
+        load: makes the core, for programs that measure everything but the core.
+    """
     parser = argparse.ArgumentParser(prog="python -m server.engine.process", description="one engine core")
     parser.add_argument("--fd", type=int, required=True, help="inherited socket to the parent")
     parser.add_argument("--parent", type=int, required=True, help="process id of the parent")
@@ -36,7 +41,7 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=args.fd))
     try:
         # The parent sends nothing but messages to the core.
-        serve(config_from_json(args.config), cast("Receive", channel.receive), channel.send)
+        serve(config_from_json(args.config), cast("Receive", channel.receive), channel.send, load)
     finally:
         channel.close(_LAST_WORDS_S)
 

@@ -17,6 +17,7 @@ from server.engine.transport import FrameReader, encode
 from server.errors import ModelLoadError, RequestError
 from server.threads import SPIN_COUNT
 
+CORE_MODULE = "server.engine.process"
 _EXIT_S = 5.0
 """How long a core may take to exit after it has closed its socket."""
 
@@ -24,9 +25,14 @@ logger = logging.getLogger(__name__)
 
 
 class ProcessLink:
-    """Implements `Link`."""
+    """Implements `Link`.
 
-    def __init__(self, config: EngineConfig, inbox: Inbox) -> None:
+    Args:
+        module: what the process runs, a module with the command line of `process.py`.
+    """
+
+    def __init__(self, config: EngineConfig, inbox: Inbox, module: str = CORE_MODULE) -> None:
+        self._module = module
         self._config = config
         self._inbox = inbox
         self._process: asyncio.subprocess.Process | None = None
@@ -95,7 +101,7 @@ class ProcessLink:
             sys.executable,
             "-P",  # Otherwise a folder named `server` where the user stands would be run instead of ours.
             "-m",
-            "server.engine.process",
+            self._module,
             f"--fd={fd}",
             f"--parent={os.getpid()}",
             f"--config={config_to_json(self._config)}",
