@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from server.engine.batch import StepBatch
+from server.kv.formats import KVFormat
 from server.kv.plan import KVPlan
 from server.kv.pool import PagePool
 from server.kv.table import PageTables
@@ -25,10 +26,11 @@ class AttentionSpec:
     head_dim: int
     scale: float
     dtype: torch.dtype
-    kv_dtype: torch.dtype
+    kv_format: KVFormat
     device: torch.device
     page_size: int
     needs_scores: bool = False
+    batch_invariant: bool = False
 
 
 class AttentionBackend(ABC):

@@ -43,9 +43,10 @@ class CpuAttention(AttentionBackend):
         reasons = []
         if spec.device.type != "cpu":
             reasons.append(f"runs on CPU, not on {spec.device.type}")
-        for what, dtype in (("activations", spec.dtype), ("K and V", spec.kv_dtype)):
-            if dtype != torch.float32:
-                reasons.append(f"needs {what} in float32, not in {dtype}")
+        if spec.dtype != torch.float32:
+            reasons.append(f"needs activations in float32, not in {spec.dtype}")
+        if spec.kv_format.dtype != torch.float32:
+            reasons.append(f"needs K and V in float32, not in {spec.kv_format.name}")
         if spec.scale <= 0:
             reasons.append(f"needs a positive scale, not {spec.scale}")
         if spec.needs_scores:

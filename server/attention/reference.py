@@ -1,4 +1,4 @@
-"""The reference backend: plain torch on any device and dtype.
+"""The reference backend: plain torch on any device, dtype and KV format.
 
 It gathers the visible positions of a row out of the pages and hands them to `scaled_dot_product_attention`.
 Faster backends are judged against it, and it serves whatever they refuse.
@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 
 from server.attention.backend import AttentionBackend, AttentionSpec
 from server.engine.batch import StepBatch
+from server.kv.formats import dequantize, quantize
 from server.kv.plan import KVPlan
 from server.kv.policy import UNLIMITED
 from server.kv.pool import PagePool
@@ -41,9 +42,7 @@ class ReferenceAttention(AttentionBackend):
 
     @classmethod
     def supports(cls, spec: AttentionSpec) -> list[str]:
-        reasons = []
-        if not spec.kv_dtype.is_floating_point:
-            reasons.append(f"stores K and V as floating point numbers, not as {spec.kv_dtype}")
+        reasons = spec.kv_format.reasons_against(spec.head_dim)
         if spec.needs_scores:
             reasons.append("does not return attention scores")
         return reasons
@@ -53,20 +52,27 @@ class ReferenceAttention(AttentionBackend):
         self._runs = [_runs_of_layer(spec, plan, layer) for layer in range(spec.num_layers)]
 
     def write(self, layer: int, k: torch.Tensor, v: torch.Tensor, batch: StepBatch) -> None:
-        storage = self.pool.storage
         num_tokens = k.shape[0]
         positions = batch.positions[:num_tokens]
         rows = batch.token_rows[:num_tokens]
         entries = positions // self.spec.page_size
         offsets = positions % self.spec.page_size
+        parts = [(kind, *part) for kind, x in enumerate((k, v)) for part in self._stored(x)]
         for run in self._runs[layer]:
             pages = self.tables.pages[rows, run.group, entries]
-            for kind, new in ((0, k), (1, v)):
-                new = new[:, run.heads].to(storage.dtype)
+            for kind, target, new in parts:
                 if isinstance(run.indices, slice):
-                    storage[kind, pages, offsets, run.indices] = new
+                    target[kind, pages, offsets, run.indices] = new[:, run.heads]
                 else:
-                    storage[kind, pages[:, None], offsets[:, None], run.indices] = new
+                    target[kind, pages[:, None], offsets[:, None], run.indices] = new[:, run.heads]
+
+    def _stored(self, x: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """What the pool keeps of `x` [n, kv_heads, head_dim], and in which of its tensors."""
+        pool = self.pool
+        if pool.params is None:
+            return [(pool.storage, x.to(pool.fmt.dtype))]
+        elements, params = quantize(x, pool.fmt)
+        return [(pool.storage, elements), (pool.params, params)]
 
     def prefill(self, layer: int, q: torch.Tensor, batch: StepBatch, num_rows: int) -> torch.Tensor:
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
@@ -134,11 +140,16 @@ class ReferenceAttention(AttentionBackend):
         tables = self.tables.pages[rows, run.group]
         pages = tables[..., positions // self.spec.page_size]
         offsets = positions % self.spec.page_size
-        storage = self.pool.storage
-        if isinstance(run.indices, slice):
-            return storage[0, pages, offsets, run.indices], storage[1, pages, offsets, run.indices]
-        where = (pages[..., None], offsets[:, None], run.indices)
-        return storage[0][where], storage[1][where]
+        if not isinstance(run.indices, slice):
+            pages, offsets = pages[..., None], offsets[:, None]
+        return self._read((0, pages, offsets, run.indices)), self._read((1, pages, offsets, run.indices))
+
+    def _read(self, where: tuple[int | torch.Tensor | slice, ...]) -> torch.Tensor:
+        """The numbers that the pool keeps at `where`."""
+        elements = self.pool.storage[where]
+        if self.pool.params is None:
+            return elements
+        return dequantize(elements, self.pool.params[where], self.pool.fmt, self.spec.dtype)
 
 
 def _visible_positions(first: int, kv_len: int, sinks: int, recent: int, device: torch.device) -> torch.Tensor:

@@ -14,6 +14,7 @@ from server.engine.request import EngineInfo
 from server.engine.runner import Runner
 from server.engine.sampler import Sampler
 from server.engine.variants import Variant, build_variants
+from server.kv.formats import kv_format
 from server.kv.manager import KVManager
 from server.kv.plan import KVPlan, plan_by_layer
 from server.kv.pool import PagePool
@@ -55,6 +56,7 @@ def assemble(config: EngineConfig) -> Assembly:
     parameters = list(model.parameters())
     device, dtype = parameters[0].device, parameters[0].dtype
     limits = config.resolve(device.type)
+    fmt = kv_format(config.kv_format, dtype)
     plan = plan_by_layer(facts.num_kv_heads, facts.sliding_windows).to(device)
     variants = build_variants(config.variants, plan)
     spec = AttentionSpec(
@@ -64,7 +66,7 @@ def assemble(config: EngineConfig) -> Assembly:
         head_dim=facts.head_dim,
         scale=facts.attention_scale,
         dtype=dtype,
-        kv_dtype=dtype,
+        kv_format=fmt,
         device=device,
         page_size=config.page_size,
         needs_scores=any(variant.policy.needs_scores for variant in variants.values()),
@@ -76,13 +78,13 @@ def assemble(config: EngineConfig) -> Assembly:
         limits,
         plan,
         [variant.retentions for variant in variants.values()],
-        page_bytes=2 * config.page_size * slots * facts.head_dim * dtype.itemsize,
+        page_bytes=config.page_size * slots * fmt.bytes_per_token(facts.head_dim),
         model_len=config.max_model_len or facts.max_model_len,
         device=device,
     )
     max_pages = -(-size.max_model_len // config.page_size) + 1
     tables = PageTables(limits.max_rows, plan.num_groups, max_pages, device)
-    pool = PagePool(size.num_pages, config.page_size, slots, facts.head_dim, dtype, device)
+    pool = PagePool(size.num_pages, config.page_size, slots, facts.head_dim, fmt, device)
     manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
     runner = Runner(
         model,
@@ -112,6 +114,8 @@ def assemble(config: EngineConfig) -> Assembly:
         backend_refusals=refusals,
         num_parameters=sum(parameter.numel() for parameter in parameters),
         load_s=time.monotonic() - started,
+        kv_format=fmt.name,
+        kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),
     )
-    identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype))
+    identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype), fmt.name)
     return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, runner)

@@ -239,6 +239,9 @@ class EngineInfo:
     """Backend -> why it was not taken."""
     num_parameters: int
     load_s: float
+    kv_format: str = "float32"
+    kv_token_bytes: int = 0
+    """KV cache of one position in all layers, scales included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from server.kv.formats import KVFormat
+
 NULL_PAGE = 0
 
 
@@ -18,10 +20,16 @@ class PagePool:
 
     Args:
         num_pages: pages in the pool, the null page included.
+        fmt: how K and V are stored.
         on_evict: called with a page id before a cached page is handed out again.
 
     Attributes:
-        storage: [2, num_pages, page_size, slots, head_dim]; [0] holds K, [1] holds V.
+        storage: [2, num_pages, page_size, slots, stored_dim]; [0] holds K, [1] holds V.
+        params: float16 [2, num_pages, page_size, slots, 2], each head's (scale, zero), of a quantised format, else
+            None. Pages that were never written read as zeros.
+
+    Raises:
+        ConfigError: heads of this size cannot be stored in this format.
     """
 
     def __init__(
@@ -30,7 +38,7 @@ class PagePool:
         page_size: int,
         slots: int,
         head_dim: int,
-        dtype: torch.dtype,
+        fmt: KVFormat,
         device: torch.device,
         on_evict: Callable[[int], None] | None = None,
     ) -> None:
@@ -38,7 +46,10 @@ class PagePool:
             raise ValueError("a pool needs at least one page besides the null page")
         self.num_pages = num_pages
         self.page_size = page_size
-        self.storage = torch.zeros(2, num_pages, page_size, slots, head_dim, dtype=dtype, device=device)
+        self.fmt = fmt
+        shape = (2, num_pages, page_size, slots)
+        self.storage = torch.zeros(*shape, fmt.stored_dim(head_dim), dtype=fmt.dtype, device=device)
+        self.params = torch.zeros(*shape, 2, dtype=torch.float16, device=device) if fmt.is_quantized else None
         self.on_evict = on_evict
         self._refs = [0] * num_pages
         # A stack, so that hot pages are reused first; reversed, so that page 1 goes first.
@@ -63,8 +74,12 @@ class PagePool:
 
     @property
     def page_bytes(self) -> int:
-        """Bytes of one page, K and V."""
-        return self.storage[:, 0].numel() * self.storage.element_size()
+        """Bytes of one page: K and V, with their scales."""
+        return sum(part[:, 0].numel() * part.element_size() for part in self._parts)
+
+    @property
+    def _parts(self) -> list[torch.Tensor]:
+        return [self.storage] if self.params is None else [self.storage, self.params]
 
     def allocate(self, count: int) -> list[int]:
         """Hand out `count` pages with one reference each. The caller has checked `num_free`."""
@@ -131,4 +146,5 @@ class PagePool:
         device = self.storage.device
         source = torch.tensor(sources, dtype=torch.int64, device=device)
         target = torch.tensor(targets, dtype=torch.int64, device=device)
-        self.storage[:, target] = self.storage[:, source]
+        for part in self._parts:
+            part[:, target] = part[:, source]

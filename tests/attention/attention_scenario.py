@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from server.attention.backend import AttentionBackend, AttentionSpec
 from server.engine.batch import StepBatch
+from server.kv.formats import KV_FORMATS
 from server.kv.plan import Group, KVPlan, plan_from_groups
 from server.kv.policy import ALL, Retention, window
 from server.kv.pool import PagePool
@@ -38,7 +39,7 @@ class Shape:
             head_dim=self.head_dim,
             scale=self.head_dim**-0.5,
             dtype=torch.float32,
-            kv_dtype=torch.float32,
+            kv_format=KV_FORMATS["float32"],
             device=torch.device("cpu"),
             page_size=self.page_size,
         )
@@ -130,7 +131,7 @@ class Scenario:
         self.row_ids = torch.randperm(max_rows, generator=random)[: len(row_specs)]
         num_pages = len(row_specs) * self.plan.num_groups * max_pages + 2
         self.pool = PagePool(
-            num_pages, shape.page_size, self.plan.slots_per_group, shape.head_dim, torch.float32, torch.device("cpu")
+            num_pages, shape.page_size, self.plan.slots_per_group, shape.head_dim, self.spec.kv_format, self.spec.device
         )
         self.pool.storage.fill_(NAN)
         self.tables = PageTables(max_rows, self.plan.num_groups, max_pages, torch.device("cpu"))

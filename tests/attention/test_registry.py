@@ -9,6 +9,7 @@ import torch
 from server.attention.backend import AttentionSpec
 from server.attention.registry import backend_class, select_backend
 from server.errors import ConfigError
+from server.kv.formats import KV_FORMATS
 
 SPEC = AttentionSpec(
     num_layers=2,
@@ -17,7 +18,7 @@ SPEC = AttentionSpec(
     head_dim=32,
     scale=32**-0.5,
     dtype=torch.float32,
-    kv_dtype=torch.float32,
+    kv_format=KV_FORMATS["float32"],
     device=torch.device("cpu"),
     page_size=16,
 )
@@ -31,7 +32,7 @@ def test_auto_takes_the_first_backend_without_reasons() -> None:
 
 
 def test_auto_passes_over_a_backend_that_refuses_and_keeps_its_reasons() -> None:
-    chosen, refusals = select_backend(replace(SPEC, dtype=torch.bfloat16, kv_dtype=torch.bfloat16))
+    chosen, refusals = select_backend(replace(SPEC, dtype=torch.bfloat16, kv_format=KV_FORMATS["bfloat16"]))
     assert chosen is backend_class("torch")
     assert any("bfloat16" in reason for reason in refusals["cpu"])
 
@@ -57,7 +58,7 @@ def test_naming_a_backend_that_refuses_is_an_error_with_its_reasons() -> None:
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="auto, cpu, torch"):
+    with pytest.raises(ConfigError, match="auto, cpu, torch, triton"):
         select_backend(SPEC, "flash")
 
 

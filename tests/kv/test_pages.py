@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from server.errors import ConfigError
+from server.kv.formats import KV_FORMATS
 from server.kv.manager import KVManager
 from server.kv.plan import Group, plan_by_layer, plan_from_groups
 from server.kv.policy import ALL, Retention, window
@@ -15,11 +16,12 @@ from server.kv.prefix import PrefixCache, extend_chain, prefix_seed
 from server.kv.table import PageTables
 
 CPU = torch.device("cpu")
+FLOAT32 = KV_FORMATS["float32"]
 
 
 def make_manager(num_groups=2, num_pages=64, page_size=4, max_rows=6, max_pages=40, caching=True) -> KVManager:
     plan = plan_by_layer(2, [None] * num_groups)
-    pool = PagePool(num_pages, page_size, plan.slots_per_group, 3, torch.float32, CPU)
+    pool = PagePool(num_pages, page_size, plan.slots_per_group, 3, FLOAT32, CPU)
     tables = PageTables(max_rows, num_groups, max_pages, CPU)
     return KVManager(plan, pool, tables, PrefixCache(pool, num_groups) if caching else None)
 
@@ -42,7 +44,7 @@ def read_position(manager: KVManager, row: int, group: int, position: int) -> fl
 
 
 def test_a_pool_hands_out_every_page_once_and_never_the_null_page():
-    pool = PagePool(10, 2, 1, 1, torch.float32, CPU)
+    pool = PagePool(10, 2, 1, 1, FLOAT32, CPU)
     pages = pool.allocate(4) + pool.allocate(5)
     assert sorted(pages) == list(range(1, 10))
     assert pool.num_free == 0
@@ -52,7 +54,7 @@ def test_a_pool_hands_out_every_page_once_and_never_the_null_page():
 
 def test_cached_pages_are_reused_oldest_first_and_only_after_blank_ones():
     evicted: list[int] = []
-    pool = PagePool(6, 2, 1, 1, torch.float32, CPU, on_evict=evicted.append)
+    pool = PagePool(6, 2, 1, 1, FLOAT32, CPU, on_evict=evicted.append)
     pages = pool.allocate(4)
     for page in pages[:3]:
         pool.mark_cached(page)
