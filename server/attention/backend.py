@@ -43,6 +43,8 @@ class AttentionBackend(ABC):
     """
 
     name: str
+    can_be_captured: bool = False
+    """Whether it serves static batches, so that steps can be captured as CUDA graphs."""
 
     @classmethod
     @abstractmethod

@@ -8,10 +8,11 @@ from server.errors import ConfigError
 BACKENDS: dict[str, str] = {
     "cpu": "server.attention.cpu:CpuAttention",
     "torch": "server.attention.reference:ReferenceAttention",
+    "triton": "server.attention.triton:TritonAttention",
 }
 """Name -> `module:class`, imported when first looked at."""
 
-PREFERENCE: dict[str, tuple[str, ...]] = {"cpu": ("cpu", "torch")}
+PREFERENCE: dict[str, tuple[str, ...]] = {"cpu": ("cpu", "torch"), "cuda": ("triton", "torch")}
 """Device type -> names, best first. Other devices have only the reference."""
 
 

@@ -200,21 +200,27 @@ class RotaryEmbedding:
             [n, num_heads, dim]; may be a view of qkv, whose memory may be overwritten.
         """
         positions = batch.positions[: qkv.shape[0]]
-        if self._must_stretch(batch):
-            return self.kernels.rotate(qkv, num_heads, self._stretched(batch, positions), None)
+        if self.stretches(batch):
+            return self.kernels.rotate(qkv, num_heads, self.stretched(batch, positions), None)
         return self.kernels.rotate(qkv, num_heads, self.table, positions)
 
-    def _must_stretch(self, batch: StepBatch) -> bool:
+    def stretches(self, batch: StepBatch) -> bool:
+        """Whether this step's tokens need a table of their own, made by `stretched`."""
         if self.config.rope_type != "dynamic":
             return False
         # A captured graph cannot branch on lengths of later replays, so GPUs always take the general way.
-        return self.table.is_cuda or max(batch.host_kv_lens) > self.config.max_positions
+        return self.table.is_cuda or batch.is_static or max(batch.host_kv_lens) > self.config.max_positions
 
-    def _stretched(self, batch: StepBatch, positions: torch.Tensor) -> torch.Tensor:
-        """One table row per token: [n, 2, dim]."""
+    def stretched(self, batch: StepBatch, positions: torch.Tensor) -> torch.Tensor:
+        """One table row per token, as `dynamic` wants it: float32 [n, 2, dim].
+
+        Args:
+            positions: int64 [n], of the batch's first n tokens.
+        """
         config = self.config
         tokens = torch.arange(positions.shape[0], device=positions.device, dtype=torch.int32)
-        rows = torch.searchsorted(batch.query_starts[1:], tokens, right=True)
+        # Padding may follow the last row's tokens.
+        rows = torch.searchsorted(batch.query_starts[1:], tokens, right=True).clamp(max=batch.num_rows - 1)
         lengths = batch.kv_lens[rows].clamp(min=config.max_positions).to(torch.float32)
         stretch = config.factor * lengths / config.max_positions - (config.factor - 1)
         bases = config.theta * stretch ** (config.dim / (config.dim - 2))

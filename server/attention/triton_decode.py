@@ -1,0 +1,200 @@
+"""Decode: one query a row, over pages of groups, split along the keys (Dao et al., "Flash-Decoding", 2023).
+
+A program takes one KV head of one row, with all its query heads, and an even share of the tiles of keys that the
+row's retention lets it see; tiles that nobody sees are not visited. Programs leave partial results behind, and the
+last one of a head to arrive puts them together, which saves a second launch.
+"""
+
+# Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# ruff: noqa: N803, N806
+
+import triton
+import triton.language as tl
+
+from server.attention.triton_tiles import INT4, attend_tile
+
+
+@triton.jit(
+    do_not_specialize=["first_row", "first_token", "num_tokens"],
+    do_not_specialize_on_alignment=["rows_ptr", "kv_lens_ptr", "query_starts_ptr", "counts_ptr"],
+)
+def decode_kernel(
+    q_ptr,
+    out_ptr,
+    k_ptr,
+    v_ptr,
+    k_params_ptr,
+    v_params_ptr,
+    pages_ptr,
+    sinks_ptr,
+    recent_ptr,
+    groups_ptr,
+    slots_ptr,
+    rows_ptr,
+    kv_lens_ptr,
+    query_starts_ptr,
+    counts_ptr,
+    partial_ptr,
+    stats_ptr,
+    arrivals_ptr,
+    first_row,
+    first_token,
+    num_tokens,
+    q_token_stride,
+    q_head_stride,
+    LOG2_SCALE: tl.constexpr,
+    NUM_GROUPS: tl.constexpr,
+    MAX_PAGES: tl.constexpr,
+    PAGE_SIZE: tl.constexpr,
+    SLOTS: tl.constexpr,
+    KV_HEADS: tl.constexpr,
+    HEADS_PER_KV: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
+    WIDTH: tl.constexpr,
+    FORMAT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    SPLITS: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    FLAT: tl.constexpr,
+    MERGED: tl.constexpr,
+):
+    """Grid [kv_heads, SPLITS, rows]; rows from `first_row` on that are decode rows by `counts`.
+
+    Args:
+        q_ptr: [num_tokens, heads, HEAD_DIM]; the token of row r is `query_starts[r] - first_token`.
+        out_ptr: [num_tokens, heads * HEAD_DIM], contiguous. Tokens of padding rows become 0.
+        partial_ptr: float32 [rows * kv_heads * SPLITS, heads per KV head * HEAD_DIM], scratch.
+        stats_ptr: float32 [rows * kv_heads * SPLITS, 2, heads per KV head], scratch.
+        arrivals_ptr: int32 [rows * kv_heads], all 0 before and after.
+        WIDTH: numbers of a head (of INT4, of half a head) rounded up to a power of two.
+        FLAT: heads per KV head * HEAD_DIM, rounded up likewise.
+        MERGED: partial results that are read at once.
+    """
+    kv_head = tl.program_id(0)
+    split = tl.program_id(1)
+    index = first_row + tl.program_id(2)
+    token = tl.load(query_starts_ptr + index) - first_token
+    if (token >= num_tokens) | (index < tl.load(counts_ptr + 1)):
+        return
+    flat = tl.arange(0, FLAT)
+    is_flat = flat < HEADS_PER_KV * HEAD_DIM
+    out_ptrs = out_ptr + (token.to(tl.int64) * KV_HEADS + kv_head) * (HEADS_PER_KV * HEAD_DIM)
+    if index >= tl.load(counts_ptr):
+        if split == 0:
+            tl.store(out_ptrs + flat, tl.zeros([FLAT], out_ptr.dtype.element_ty), mask=is_flat)
+        return
+
+    row = tl.load(rows_ptr + index)
+    kv_len = tl.load(kv_lens_ptr + index)
+    group = tl.load(groups_ptr + kv_head)
+    slot = tl.load(slots_ptr + kv_head)
+    sinks = tl.minimum(tl.load(sinks_ptr + row * NUM_GROUPS + group), kv_len)
+    window = tl.maximum(kv_len - tl.load(recent_ptr + row * NUM_GROUPS + group), 0)
+    table_ptr = pages_ptr + (row * NUM_GROUPS + group) * MAX_PAGES
+
+    # Tiles are numbered without those between the sinks and the window.
+    num_sink_tiles = tl.cdiv(sinks, BLOCK_N)
+    first_tile = tl.maximum(window // BLOCK_N, num_sink_tiles)
+    num_tiles = num_sink_tiles + tl.cdiv(kv_len, BLOCK_N) - first_tile
+    num_splits = tl.minimum(num_tiles, SPLITS)
+    if split >= num_splits:
+        return
+    begin = split * num_tiles // num_splits
+    end = (split + 1) * num_tiles // num_splits
+
+    heads = tl.arange(0, BLOCK_M)
+    dims = tl.arange(0, WIDTH)
+    STORED_DIM: tl.constexpr = HEAD_DIM // 2 if FORMAT == INT4 else HEAD_DIM
+    is_number = (heads < HEADS_PER_KV)[:, None] & (dims < STORED_DIM)[None, :]
+    q_ptrs = q_ptr + token.to(tl.int64) * q_token_stride
+    q_ptrs += (kv_head * HEADS_PER_KV + heads)[:, None] * q_head_stride + dims[None, :]
+    q = tl.load(q_ptrs, mask=is_number, other=0.0).to(COMPUTE)
+    q_sums = tl.sum(q.to(tl.float32), 1)
+    q_high = q
+    acc = tl.zeros([BLOCK_M, WIDTH], tl.float32)
+    acc_high = acc
+    if FORMAT == INT4:
+        q_high = tl.load(q_ptrs + STORED_DIM, mask=is_number, other=0.0).to(COMPUTE)
+        q_sums += tl.sum(q_high.to(tl.float32), 1)
+    peak = tl.full([BLOCK_M], float("-inf"), tl.float32)
+    total = tl.zeros([BLOCK_M], tl.float32)
+
+    for tile in range(begin, end):
+        start = tl.where(tile < num_sink_tiles, tile, tile - num_sink_tiles + first_tile) * BLOCK_N
+        positions = start + tl.arange(0, BLOCK_N)
+        is_present = (positions < kv_len) & ((positions < sinks) | (positions >= window))
+        acc, acc_high, peak, total = attend_tile(
+            q,
+            q_high,
+            q_sums,
+            acc,
+            acc_high,
+            peak,
+            total,
+            positions,
+            is_present,
+            is_present[None, :],
+            k_ptr,
+            v_ptr,
+            k_params_ptr,
+            v_params_ptr,
+            table_ptr,
+            slot,
+            LOG2_SCALE,
+            PAGE_SIZE,
+            SLOTS,
+            STORED_DIM,
+            WIDTH,
+            FORMAT,
+            True,
+        )
+
+    offsets = heads[:, None] * HEAD_DIM + dims[None, :]
+    if num_splits == 1:
+        tl.store(out_ptrs + offsets, (acc / total[:, None]).to(out_ptr.dtype.element_ty), mask=is_number)
+        if FORMAT == INT4:
+            high = (acc_high / total[:, None]).to(out_ptr.dtype.element_ty)
+            tl.store(out_ptrs + offsets + STORED_DIM, high, mask=is_number)
+        return
+
+    owner = tl.program_id(2) * KV_HEADS + kv_head
+    partial_ptrs = partial_ptr + owner * SPLITS * (HEADS_PER_KV * HEAD_DIM)
+    stats_ptrs = stats_ptr + owner * SPLITS * (2 * HEADS_PER_KV)
+    mine = partial_ptrs + split * (HEADS_PER_KV * HEAD_DIM)
+    tl.store(mine + offsets, acc, mask=is_number)
+    if FORMAT == INT4:
+        tl.store(mine + offsets + STORED_DIM, acc_high, mask=is_number)
+    tl.store(stats_ptrs + split * (2 * HEADS_PER_KV) + heads, peak, mask=heads < HEADS_PER_KV)
+    tl.store(stats_ptrs + split * (2 * HEADS_PER_KV) + HEADS_PER_KV + heads, total, mask=heads < HEADS_PER_KV)
+    # Every thread's stores come before the one thread's release, and its acquire before every thread's loads.
+    tl.debug_barrier()
+    arrived = tl.atomic_add(arrivals_ptr + owner, 1, sem="acq_rel", scope="gpu")
+    if arrived == num_splits - 1:
+        tl.store(arrivals_ptr + owner, 0)
+        merged = tl.zeros([FLAT], tl.float32)
+        merged_peak = tl.full([FLAT], float("-inf"), tl.float32)
+        merged_total = tl.zeros([FLAT], tl.float32)
+        for first in range(0, num_splits, MERGED):
+            splits = first + tl.arange(0, MERGED)
+            is_there = (splits < num_splits)[:, None] & is_flat[None, :]
+            stats = stats_ptrs + splits[:, None] * (2 * HEADS_PER_KV) + (flat // HEAD_DIM)[None, :]
+            # Around the first-level cache, which other multiprocessors' stores do not reach.
+            peaks = tl.load(stats, mask=is_there, other=float("-inf"), cache_modifier=".cg")
+            totals = tl.load(stats + HEADS_PER_KV, mask=is_there, other=0.0, cache_modifier=".cg")
+            accs = tl.load(
+                partial_ptrs + splits[:, None] * (HEADS_PER_KV * HEAD_DIM) + flat[None, :],
+                mask=is_there,
+                other=0.0,
+                cache_modifier=".cg",
+            )
+            new_peak = tl.maximum(merged_peak, tl.max(peaks, 0))
+            # Beyond the last head everything is -inf.
+            base = tl.where(new_peak == float("-inf"), 0.0, new_peak)
+            shares = tl.exp2(peaks - base[None, :])
+            shrink = tl.exp2(merged_peak - base)
+            merged = merged * shrink + tl.sum(accs * shares, 0)
+            merged_total = merged_total * shrink + tl.sum(totals * shares, 0)
+            merged_peak = new_peak
+        tl.store(out_ptrs + flat, (merged / merged_total).to(out_ptr.dtype.element_ty), mask=is_flat)

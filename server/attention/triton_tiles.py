@@ -1,0 +1,171 @@
+"""What the Triton attention kernels share: one tile of keys, read from pages in any KV format, and its softmax.
+
+Scores are kept in units of log2, so that `exp2` does for `exp`. Quantised elements become float16 whatever the
+activations are: their integers (and E4M3) are exact in it, and the conversions are cheaper than bfloat16's.
+"""
+
+# Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# ruff: noqa: N803
+
+import triton
+import triton.language as tl
+
+PLAIN = tl.constexpr(0)
+FP8 = tl.constexpr(1)
+INT8 = tl.constexpr(2)
+INT4 = tl.constexpr(3)
+
+FORMAT_CODES = {"float32": 0, "bfloat16": 0, "float16": 0, "fp8": 1, "int8": 2, "int4": 3}
+"""Names of `server.kv.formats.KV_FORMATS` -> how a tile is read."""
+
+
+@triton.jit
+def widen(stored, dtype: tl.constexpr, FORMAT: tl.constexpr):
+    """Stored elements as numbers of `dtype`, exactly; float16 for quantised formats where that is `dtype`."""
+    if FORMAT == INT8:
+        if dtype == tl.float16:
+            # 1024 + n has n in its low mantissa bits: conversion instructions would bound the whole kernel.
+            numbers = (stored.to(tl.uint16) | 0x6400).to(tl.float16, bitcast=True) - 1024.0
+        else:
+            numbers = stored.to(dtype)
+    else:
+        numbers = stored.to(dtype)
+    return numbers
+
+
+@triton.jit
+def low_nibbles(stored, dtype: tl.constexpr):
+    """The first half of a head's numbers, stored as INT4."""
+    return widen(stored & 15, dtype, INT8)
+
+
+@triton.jit
+def high_nibbles(stored, dtype: tl.constexpr):
+    """The second half of a head's numbers, stored as INT4."""
+    return widen(stored >> 4, dtype, INT8)
+
+
+@triton.jit
+def load_params(params_ptr, places, is_present, HAS_ZERO: tl.constexpr, MASKED: tl.constexpr):
+    """Scales and zeros, float32 [n] each; zeros are scales again where the format has none."""
+    if MASKED:
+        scale = tl.load(params_ptr + 2 * places, mask=is_present, other=0.0).to(tl.float32)
+        zero = scale
+        if HAS_ZERO:
+            zero = tl.load(params_ptr + 2 * places + 1, mask=is_present, other=0.0).to(tl.float32)
+    else:
+        scale = tl.load(params_ptr + 2 * places).to(tl.float32)
+        zero = scale
+        if HAS_ZERO:
+            zero = tl.load(params_ptr + 2 * places + 1).to(tl.float32)
+    return scale, zero
+
+
+@triton.jit
+def load_heads(ptr, places, is_present, STORED_DIM: tl.constexpr, WIDTH: tl.constexpr, MASKED: tl.constexpr):
+    """Stored heads [n, WIDTH]; zeros beyond STORED_DIM and where a position is absent."""
+    dims = tl.arange(0, WIDTH)
+    ptrs = ptr + places[:, None] * STORED_DIM + dims[None, :]
+    if MASKED:
+        if WIDTH == STORED_DIM:
+            heads = tl.load(ptrs, mask=is_present[:, None], other=0)
+        else:
+            heads = tl.load(ptrs, mask=is_present[:, None] & (dims < STORED_DIM)[None, :], other=0)
+    elif WIDTH == STORED_DIM:
+        heads = tl.load(ptrs)
+    else:
+        heads = tl.load(ptrs, mask=(dims < STORED_DIM)[None, :], other=0)
+    return heads
+
+
+@triton.jit
+def attend_tile(
+    q,
+    q_high,
+    q_sums,
+    acc,
+    acc_high,
+    peak,
+    total,
+    positions,
+    is_present,
+    is_visible,
+    k_ptr,
+    v_ptr,
+    k_params_ptr,
+    v_params_ptr,
+    table_ptr,
+    slot,
+    LOG2_SCALE: tl.constexpr,
+    PAGE_SIZE: tl.constexpr,
+    SLOTS: tl.constexpr,
+    STORED_DIM: tl.constexpr,
+    WIDTH: tl.constexpr,
+    FORMAT: tl.constexpr,
+    MASKED: tl.constexpr,
+):
+    """One step of the online softmax (Milakov and Gimelshein, 2018) over n keys.
+
+    Args:
+        q: [m, WIDTH], the queries; of INT4 their first halves, and `q_high` their second.
+        q_sums: float32 [m], sums over a query's numbers; read where the format has zeros.
+        acc, acc_high: float32 [m, WIDTH], weighted values so far, likewise in halves.
+        peak, total: float32 [m], greatest score and sum of weights so far.
+        positions: int32 [n], of the keys.
+        is_present: bool [n], keys that may be read; all, unless MASKED.
+        is_visible: bool [m, n]; all, unless MASKED.
+        table_ptr: the page table of the row and group.
+        slot: index of the KV head in its group.
+
+    Returns:
+        acc, acc_high, peak and total with these keys.
+    """
+    entries = positions // PAGE_SIZE
+    pages = tl.load(table_ptr + entries, mask=is_present, other=0) if MASKED else tl.load(table_ptr + entries)
+    places = (pages.to(tl.int64) * PAGE_SIZE + positions % PAGE_SIZE) * SLOTS + slot
+
+    k = load_heads(k_ptr, places, is_present, STORED_DIM, WIDTH, MASKED)
+    if FORMAT == INT4:
+        scores = tl.dot(q, tl.trans(low_nibbles(k, q.dtype)), input_precision="ieee")
+        scores = tl.dot(q_high, tl.trans(high_nibbles(k, q.dtype)), scores, input_precision="ieee")
+    else:
+        scores = tl.dot(q, tl.trans(widen(k, q.dtype, FORMAT)), input_precision="ieee")
+    if FORMAT != PLAIN:
+        k_scale, k_zero = load_params(k_params_ptr, places, is_present, FORMAT != FP8, MASKED)
+        scores = scores * k_scale[None, :]
+        if FORMAT != FP8:
+            scores += q_sums[:, None] * k_zero[None, :]
+    scores *= LOG2_SCALE
+
+    if MASKED:
+        scores = tl.where(is_visible, scores, float("-inf"))
+        new_peak = tl.maximum(peak, tl.max(scores, 1))
+        # Rows that have seen nothing yet keep a peak of -inf, which must not be subtracted from itself.
+        base = tl.where(new_peak == float("-inf"), 0.0, new_peak)
+    else:
+        new_peak = tl.maximum(peak, tl.max(scores, 1))
+        base = new_peak
+    weights = tl.exp2(scores - base[:, None])
+    shrink = tl.exp2(peak - base)
+    total = total * shrink + tl.sum(weights, 1)
+    acc = acc * shrink[:, None]
+    if FORMAT == INT4:
+        acc_high = acc_high * shrink[:, None]
+
+    v = load_heads(v_ptr, places, is_present, STORED_DIM, WIDTH, MASKED)
+    if FORMAT != PLAIN:
+        v_scale, v_zero = load_params(v_params_ptr, places, is_present, FORMAT != FP8, MASKED)
+        if FORMAT != FP8:
+            offset = tl.sum(weights * v_zero[None, :], 1)
+            acc += offset[:, None]
+            if FORMAT == INT4:
+                acc_high += offset[:, None]
+        weights = weights * v_scale[None, :]
+    weights = weights.to(q.dtype)
+    if FORMAT == INT4:
+        acc = tl.dot(weights, low_nibbles(v, q.dtype), acc, input_precision="ieee")
+        acc_high = tl.dot(weights, high_nibbles(v, q.dtype), acc_high, input_precision="ieee")
+    else:
+        acc = tl.dot(weights, widen(v, q.dtype, FORMAT), acc, input_precision="ieee")
+    return acc, acc_high, new_peak, total
