@@ -97,14 +97,14 @@ def quantize(x: torch.Tensor, fmt: KVFormat) -> tuple[torch.Tensor, torch.Tensor
     """
     x = x.float()
     if not fmt.levels:
-        amax = x.abs().amax(-1, keepdim=True)
-        scale = _round_up(torch.where(amax == 0, 1.0, amax / FP8_MAX))
+        step = x.abs().amax(-1, keepdim=True) / FP8_MAX
+        scale = _round_up(torch.where(step == 0, 1.0, step))
         elements = (x / scale.float()).clamp(-FP8_MAX, FP8_MAX).to(fmt.dtype)
         return elements, torch.cat((scale, torch.zeros_like(scale)), -1)
     least, greatest = x.aminmax(dim=-1, keepdim=True)
     zero = _round_down(least)
-    span = greatest - zero.float()
-    scale = _round_up(torch.where(span <= 0, 1.0, span / (fmt.levels - 1)))
+    step = (greatest - zero.float()) / (fmt.levels - 1)
+    scale = _round_up(torch.where(step <= 0, 1.0, step))
     steps = ((x - zero.float()) / scale.float()).round().clamp(0, fmt.levels - 1).to(torch.uint8)
     if fmt.values_per_element == 2:
         low, high = steps.split(fmt.stored_dim(x.shape[-1]), -1)
