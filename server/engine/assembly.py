@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-from server.attention.backend import AttentionSpec
+from server.attention.backend import AttentionBackend, AttentionSpec
 from server.attention.registry import select_backend
 from server.config import EngineConfig, ResolvedLimits
 from server.depth.schedule import common_bands
-from server.engine.memory import size_pool
+from server.engine.executor import Executor
+from server.engine.graphs import DecodeGraphs, graph_sizes
+from server.engine.memory import free_bytes, size_pool, working_bytes
 from server.engine.request import EngineInfo
+from server.engine.rows import RowStates
 from server.engine.runner import Runner
 from server.engine.sampler import Sampler
 from server.engine.variants import Variant, build_variants
@@ -38,6 +41,7 @@ class Assembly:
     tables: PageTables
     pool: PagePool
     manager: KVManager
+    states: RowStates
     runner: Runner
 
 
@@ -56,9 +60,9 @@ def assemble(config: EngineConfig) -> Assembly:
     parameters = list(model.parameters())
     device, dtype = parameters[0].device, parameters[0].dtype
     limits = config.resolve(device.type)
-    fmt = kv_format(config.kv_format, dtype)
     plan = plan_by_layer(facts.num_kv_heads, facts.sliding_windows).to(device)
     variants = build_variants(config.variants, plan)
+    fmt = kv_format(config.kv_format, dtype)
     spec = AttentionSpec(
         num_layers=facts.num_layers,
         num_heads=facts.num_heads,
@@ -69,32 +73,50 @@ def assemble(config: EngineConfig) -> Assembly:
         kv_format=fmt,
         device=device,
         page_size=config.page_size,
+        batch_invariant=config.batch_invariant,
         needs_scores=any(variant.policy.needs_scores for variant in variants.values()),
     )
     backend_type, refusals = select_backend(spec, config.attention_backend)
     slots = plan.slots_per_group
+    page_bytes = config.page_size * slots * fmt.bytes_per_token(facts.head_dim)
+
+    def build(num_pages: int, max_pages: int) -> tuple[PageTables, PagePool, AttentionBackend]:
+        tables = PageTables(limits.max_rows, plan.num_groups, max_pages, device)
+        pool = PagePool(num_pages, config.page_size, slots, facts.head_dim, fmt, device)
+        return tables, pool, backend_type(spec, plan, pool, tables)
+
+    bands = common_bands((variant.schedule for variant in variants.values()), facts.num_layers)
+    sampler = Sampler(facts.vocab_size, limits.max_rows, device)
+    model_len = config.max_model_len or facts.max_model_len
+    budget = config.kv_memory_bytes
+    if budget is None and config.num_pages is None:
+        working = 0
+        if device.type == "cuda":
+            # On the null page alone a step needs all memory that any step needs besides its pages.
+            tables, pool, attention = build(2, -(-limits.max_step_tokens // config.page_size))
+            executor = Executor(model, attention, tables, pool, bands, device)
+            working = working_bytes(executor, sampler, limits, model_len)
+            del executor, attention, pool, tables
+        budget = free_bytes(device, working)
     size = size_pool(
         config,
         limits,
         plan,
         [variant.retentions for variant in variants.values()],
-        page_bytes=config.page_size * slots * fmt.bytes_per_token(facts.head_dim),
-        model_len=config.max_model_len or facts.max_model_len,
-        device=device,
+        page_bytes=page_bytes,
+        model_len=model_len,
+        budget_bytes=budget,
     )
-    max_pages = -(-size.max_model_len // config.page_size) + 1
-    tables = PageTables(limits.max_rows, plan.num_groups, max_pages, device)
-    pool = PagePool(size.num_pages, config.page_size, slots, facts.head_dim, fmt, device)
+    tables, pool, attention = build(size.num_pages, -(-size.max_model_len // config.page_size) + 1)
     manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
-    runner = Runner(
-        model,
-        backend_type(spec, plan, pool, tables),
-        tables,
-        common_bands((variant.schedule for variant in variants.values()), facts.num_layers),
-        Sampler(facts.vocab_size, limits.max_rows, device),
-        limits.max_rows,
-        device,
-    )
+    executor = Executor(model, attention, tables, pool, bands, device)
+    if limits.graphs and attention.can_be_captured:
+        executor.graphs = DecodeGraphs(
+            model, attention, tables, bands, executor.next_ids, sampler.greedy, limits.max_rows
+        )
+        executor.graphs.capture(graph_sizes(limits.max_rows))
+    states = RowStates(limits.max_rows)
+    runner = Runner(executor, manager, states, bands, variants, sampler)
     info = EngineInfo(
         model=config.served_name or str(config.model).rstrip("/").rsplit("/", 1)[-1],
         model_path=str(model_dir),
@@ -118,4 +140,4 @@ def assemble(config: EngineConfig) -> Assembly:
         kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),
     )
     identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype), fmt.name)
-    return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, runner)
+    return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, states, runner)

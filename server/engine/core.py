@@ -19,7 +19,7 @@ from server.engine.request import (
     TokenLogprobs,
 )
 from server.engine.runner import PendingStep
-from server.engine.scheduler import ScheduledRow, Scheduler
+from server.engine.scheduler import Schedule, ScheduledRow, Scheduler
 from server.engine.sequence import Sequence
 from server.engine.tokenizer import Tokenizer
 from server.errors import ConfigError, RhumbError
@@ -46,7 +46,7 @@ class EngineCore:
         self.tables = parts.tables
         self.pool = parts.pool
         self.manager = parts.manager
-        self.scheduler = Scheduler(parts.limits, self.manager)
+        self.scheduler = Scheduler(parts.limits, self.manager, parts.states)
         self.runner = parts.runner
         self._config = config
         self._identity = parts.identity
@@ -129,119 +129,176 @@ class EngineCore:
     def step(self) -> list[SampleOutput]:
         """Launch one step and read the oldest one that may be read."""
         outputs, self._rejected = self._rejected, []
-        rows = self.scheduler.schedule()
-        if rows:
-            self._launch(rows, outputs)
+        schedule = self.scheduler.schedule()
+        if schedule:
+            self._launch(schedule, outputs)
         # With overlap one launched step stays unread, as long as there was another one to launch.
-        while len(self._pending) > (1 if self._overlap and rows else 0):
+        while len(self._pending) > (1 if self._overlap and schedule else 0):
             self._collect(self._pending.popleft(), outputs)
         if not self.has_work and not self._idle_checked:
             self.check()
             self._idle_checked = True
         return outputs
 
-    def _launch(self, rows: list[ScheduledRow], outputs: list[SampleOutput]) -> None:
+    def _launch(self, schedule: Schedule, outputs: list[SampleOutput]) -> None:
         self._idle_checked = False
         now = time.monotonic()
         try:
-            pending = self.runner.launch(rows)
+            pending = self.runner.launch(schedule)
         except torch.OutOfMemoryError:
-            self._recover_from_out_of_memory(rows, outputs)
+            self._recover_from_out_of_memory(schedule, outputs)
             return
         self._counters.steps += 1
         self._counters.step_tokens += pending.num_tokens
         self._counters.iteration_tokens.append(pending.num_tokens)
-        for row in rows:
-            sequence = row.sequence
-            assert sequence.row is not None
-            if sequence.first_scheduled_s is None:
-                sequence.first_scheduled_s = now
-            end = row.start + row.num_tokens
-            self._count(sequence, row.start, end)
-            sequence.computed = end
-            self.manager.advance(sequence.row, end)
-            for fork in row.forks:
-                self.scheduler.fork(sequence, fork)
-                fork.first_scheduled_s = now
-            if row.samples:
-                self.scheduler.release_forks(sequence)
-                for sampler in (sequence, *row.forks):
-                    sampler.in_flight += 1
-            self.scheduler.publish(sequence)
-            for member in (sequence, *row.forks):
-                assert member.row is not None
-                member.variant.policy.after_step(self.manager, [member.row], None)
+        for chunk in schedule.chunks:
+            self._advance_chunk(chunk, now)
+        self._advance_decoding(pending)
+        self.scheduler.publish()
         self._pending.append(pending)
+
+    def _advance_chunk(self, chunk: ScheduledRow, now: float) -> None:
+        """A chunk was launched: its positions count as computed, and its forks begin."""
+        sequence = chunk.sequence
+        assert sequence.row is not None
+        if sequence.first_scheduled_s is None:
+            sequence.first_scheduled_s = now
+        end = chunk.start + chunk.num_tokens
+        self._count(sequence, chunk.start, end)
+        sequence.computed = end
+        self.manager.advance(sequence.row, end)
+        for fork, row in zip(chunk.forks, chunk.fork_rows, strict=True):
+            self.scheduler.fork(sequence, fork, row)
+            fork.first_scheduled_s = now
+        if chunk.samples:
+            self.scheduler.release_forks(sequence)
+            for sampler in (sequence, *chunk.forks):
+                sampler.launched()
+        for member in (sequence, *chunk.forks):
+            assert member.row is not None
+            member.variant.policy.after_step(self.manager, [member.row], None)
+
+    def _advance_decoding(self, pending: PendingStep) -> None:
+        """One token of each of the decoding rows was launched."""
+        states, rows = self.scheduler.rows, pending.decoding
+        num_layers = self.model.config.num_layers
+        states.depth_tokens[rows] += 1
+        if pending.layers_run is None:
+            states.depth_layers[rows] += num_layers
+        else:
+            states.depth_layers[rows] += pending.layers_run
+            self._counters.layers_skipped += int((num_layers - pending.layers_run).sum())
+        states.advance(rows)
+        written = states.computed[rows]
+        self.manager.written[rows] = written
+        # A window moves by whole pages, so looking once a page is enough.
+        for row in rows[self.manager.is_windowed[rows] & (written % self.pool.page_size == 0)].tolist():
+            states.sequences[row].variant.policy.after_step(self.manager, [row], None)
 
     def _count(self, sequence: Sequence, start: int, end: int) -> None:
         """Account for positions [start, end): prompt tokens, and the layers that generated ones ran."""
         prompt_len = sequence.prompt_len
         self._counters.prompt_tokens += max(0, min(end, prompt_len) - start)
         num_layers = self.model.config.num_layers
-        for position in range(max(start, prompt_len), end):
-            layers = sequence.variant.layers_run(position - prompt_len, num_layers)
-            sequence.depth_tokens += 1
-            sequence.depth_layers += layers
-            self._counters.layers_skipped += num_layers - layers
+        generated = range(max(start, prompt_len) - prompt_len, end - prompt_len)
+        num_run = sum(sequence.variant.layers_run(index, num_layers) for index in generated)
+        sequence.count_depth(len(generated), num_run)
+        self._counters.layers_skipped += len(generated) * num_layers - num_run
 
-    def _recover_from_out_of_memory(self, rows: list[ScheduledRow], outputs: list[SampleOutput]) -> None:
+    def _recover_from_out_of_memory(self, schedule: Schedule, outputs: list[SampleOutput]) -> None:
         """Retry with fewer rows or tokens; a lone row that still does not fit fails alone."""
         while self._pending:
             self._collect(self._pending.popleft(), outputs)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        for row in rows:
-            self.scheduler.unfork(row)
+        for chunk in schedule.chunks:
+            self.scheduler.unfork(chunk)
         scheduler, smallest_step = self.scheduler, self.info.max_rows
+        decoding = [sequence for sequence in scheduler.rows.sequences[schedule.decoding] if sequence is not None]
+        sequences = [*(chunk.sequence for chunk in schedule.chunks), *decoding]
         if scheduler.max_step_tokens > smallest_step:
             scheduler.max_step_tokens = max(scheduler.max_step_tokens // 2, smallest_step)
-        elif len(rows) > 1:
-            scheduler.max_running = max(len(rows) // 2, 1)
-        else:
-            outputs.append(self._fail(rows[0].sequence, "the device ran out of memory for this request"))
+        elif len(sequences) > 1:
+            scheduler.max_running = max(len(sequences) // 2, 1)
+        elif sequences:
+            outputs.append(self._fail(sequences[0], "the device ran out of memory for this request"))
             return
         logger.warning(
             "out of memory in a step of %d rows; going on with %d tokens and %d rows a step",
-            len(rows),
+            schedule.num_rows,
             scheduler.max_step_tokens,
             scheduler.max_running,
         )
-        for row in rows[1:]:
-            if row.sequence.row is not None:
-                scheduler.preempt(row.sequence)
+        for sequence in sequences[1:]:
+            if sequence.row is not None:
+                scheduler.preempt(sequence)
 
     def _collect(self, pending: PendingStep, outputs: list[SampleOutput]) -> None:
         """Read a step's tokens and decide who has finished."""
-        for row in pending.rows:
-            sequence = row.sequence
-            computed_prompt = row.start + row.num_tokens >= sequence.prompt_len
-            if not row.samples and computed_prompt and not sequence.is_finished and sequence.params.max_tokens == 0:
+        for sequence in pending.prompts_done:
+            if not sequence.is_finished:
                 outputs.append(self._finish_with(sequence, [], "length"))
         if pending.sampled is None:
             return
-        token_ids = pending.sampled.token_ids.tolist()
-        is_bad = pending.sampled.is_bad.tolist()
+        token_ids, logprobs = pending.sampled.read()
+        states = self.scheduler.rows
+        rows, sequences = pending.sampler_rows, pending.samplers
+        # A row that was given to somebody else meanwhile, or that needs a closer look, is read by itself.
+        is_plain = (states.sequences[rows] == sequences) & ~states.needs_care[rows] & (token_ids >= 0)
+        ends = (token_ids[:, None] == states.end_ids[rows]).any(1)
+        is_plain &= ~ends & (states.known[rows] - states.in_flight[rows] + 1 < states.max_len[rows])
+        plain_rows = rows[is_plain]
+        states.in_flight[plain_rows] -= 1
+        states.last_id[plain_rows] = token_ids[is_plain]
         records: list[TokenLogprobs | None] = [None] * len(token_ids)
-        if pending.sampled.logprobs is not None:
-            records = pending.sampled.logprobs.records([sequence.params.logprobs for sequence in pending.samplers])
+        if logprobs is not None:
+            records = logprobs.records([sequence.params.logprobs for sequence in sequences])
         now = time.monotonic()
-        for index, sequence in enumerate(pending.samplers):
-            sequence.in_flight -= 1
-            if sequence.is_finished:
-                continue
-            if is_bad[index]:
-                # Whatever made the logits bad may stand in the pages that others could share.
-                self.scheduler.withdraw(sequence)
-                outputs.append(self._fail(sequence, "the model produced no valid probabilities for this request"))
-                continue
-            if sequence.first_token_s is None:
-                sequence.first_token_s = now
-            outputs.append(self._accept(sequence, token_ids[index], records[index]))
+        for index, (sequence, token_id) in enumerate(zip(sequences, token_ids.tolist(), strict=True)):
+            if is_plain[index]:
+                self._counters.generated_tokens += 1
+                is_first = sequence.first_token_s is None
+                if is_first:
+                    sequence.first_token_s = now
+                sequence.ids.append(token_id)
+                outputs.append(
+                    SampleOutput(
+                        sequence.request.request_id,
+                        sequence.sample_index,
+                        [token_id],
+                        prompt_logprobs=sequence.prompt_logprobs if is_first else None,
+                        cached_tokens=sequence.cached_tokens,
+                    )
+                )
+            else:
+                self._read(sequence, token_id, records[index], now, outputs)
+
+    def _read(
+        self,
+        sequence: Sequence,
+        token_id: int,
+        record: TokenLogprobs | None,
+        now: float,
+        outputs: list[SampleOutput],
+    ) -> None:
+        """Take one sequence's token; -1 says that there was none to choose."""
+        if sequence.is_finished:
+            sequence.dropped()
+            return
+        if token_id < 0:
+            sequence.dropped()
+            # Whatever made the logits bad may stand in the pages that others could share.
+            self.scheduler.withdraw(sequence)
+            outputs.append(self._fail(sequence, "the model produced no valid probabilities for this request"))
+            return
+        if sequence.first_token_s is None:
+            sequence.first_token_s = now
+        outputs.append(self._accept(sequence, token_id, record))
 
     def _accept(self, sequence: Sequence, token_id: int, record: TokenLogprobs | None) -> SampleOutput:
         params = sequence.params
         is_first = sequence.num_generated == 0
-        sequence.ids.append(token_id)
+        sequence.read(token_id)
         self._counters.generated_tokens += 1
         if sequence.grammar is not None and not sequence.grammar.accept(token_id):
             return self._fail(sequence, f"the output could not be held to its grammar: {sequence.grammar.error}")
@@ -299,7 +356,7 @@ class EngineCore:
         row = sequence.row
         self.scheduler.finish(sequence)
         if row is not None:
-            self.runner.forget(sequence, row)
+            self.runner.forget(row)
 
     def _timings(self, sequence: Sequence) -> Timings:
         return timings_of(sequence, self.manager, self.model.config.num_layers)

@@ -3,17 +3,24 @@
 import os
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from server.config import EngineConfig, ResolvedLimits
+from server.engine.executor import Executor
+from server.engine.request import SamplingParams
+from server.engine.sampler import Sampler
+from server.engine.step import StepInputs
 from server.errors import ConfigError
 from server.kv.plan import KVPlan
 from server.kv.policy import Retention
 
 CPU_MEMORY_SHARE = 0.25
 """Share of the free host memory that the pool takes on CPU, where other programs live too."""
-GPU_MEMORY_SHARE = 0.9
-"""Share of the free device memory, after the weights are loaded, that the pool takes on GPU."""
+GPU_MEMORY_SHARE = 0.93
+"""Share of the device memory that the whole engine takes on GPU."""
+GRAPH_BYTES = 1 << 30
+"""Left for captured graphs: the logits of every captured number of rows, and what libraries keep for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,52 @@ class PoolSize:
     max_model_len: int
 
 
-def free_bytes(device: torch.device) -> int:
-    """Bytes the pool may take on this device."""
+def free_bytes(device: torch.device, working: int) -> int:
+    """Bytes the pool may take on this device, beside `working` bytes that a step needs."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * GPU_MEMORY_SHARE)
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info(device)
+        return max(0, free - int(total * (1 - GPU_MEMORY_SHARE)) - working - GRAPH_BYTES)
     available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return int(available * CPU_MEMORY_SHARE)
+
+
+@torch.inference_mode()
+def working_bytes(executor: Executor, sampler: Sampler, limits: ResolvedLimits, model_len: int) -> int:
+    """Measure the most memory that a step takes besides weights and pool: the largest prompts, the most samples."""
+    device = executor.device
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    num_rows = -(-limits.max_step_tokens // model_len)
+    lens = np.full(num_rows, -(-limits.max_step_tokens // num_rows), dtype=np.int64)
+    num_tokens, num_samples = int(lens.sum()), min(limits.max_rows, int(lens.sum()))
+    null_row = executor.tables.null_row
+    output = executor.execute(
+        StepInputs(
+            rows=np.full(num_rows, null_row, dtype=np.int64),
+            query_lens=lens,
+            kv_lens=lens,
+            token_ids=np.zeros(num_tokens, dtype=np.int64),
+            num_prefill_rows=num_rows,
+            rows_in_band=[num_rows] * len(executor.bands),
+            logit_tokens=np.arange(num_samples),
+            prompt_slices=[],
+            tables=None,
+            copy_sources=[],
+            copy_targets=[],
+        )
+    )
+    assert output.logits is not None
+    params = SamplingParams(max_tokens=1, temperature=1.0, top_p=0.9)
+    rows = np.arange(num_samples)
+    for row in rows.tolist():
+        sampler.add(row, params, 0, [0], [])
+    sampler.sample(output.logits, rows, rows * 0, None)
+    for row in rows.tolist():
+        sampler.remove(row)
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
 
 
 def worst_case_pages(plan: KVPlan, retentions: list[Retention], num_tokens: int, chunk: int, page_size: int) -> int:
@@ -56,7 +103,7 @@ def size_pool(
     retentions: list[list[Retention]],
     page_bytes: int,
     model_len: int,
-    device: torch.device,
+    budget_bytes: int | None,
 ) -> PoolSize:
     """Size the pool, and shorten the longest request to what fits it alone, so that admission cannot deadlock.
 
@@ -64,6 +111,7 @@ def size_pool(
         retentions: one list per variant.
         page_bytes: bytes of one page, K and V.
         model_len: longest sequence that the model and the user's settings allow.
+        budget_bytes: bytes for the pool; unused where the settings name a number of pages.
 
     Raises:
         ConfigError: not even a short request would fit.
@@ -79,9 +127,9 @@ def size_pool(
     if config.num_pages is not None:
         num_pages = config.num_pages
     else:
-        budget = config.kv_memory_bytes if config.kv_memory_bytes is not None else free_bytes(device)
+        assert budget_bytes is not None
         # More than every row at full length could hold would never be touched.
-        num_pages = min(budget // page_bytes, pages_for(model_len) * limits.max_rows + 1)
+        num_pages = min(budget_bytes // page_bytes, pages_for(model_len) * limits.max_rows + 1)
     low, high = 0, model_len
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,196 +1,189 @@
-"""The runner: turns scheduled rows into a StepBatch, runs bands of layers over it, and samples.
+"""The runner: turns a schedule into a step's inputs, has it executed, and samples.
 
-Next-token ids live on the device, so that a step can be launched before the previous one was read.
+Nothing here loops over the rows that decode; what they need stands in arrays.
 """
 
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import torch
 
-from server.attention.backend import AttentionBackend
 from server.depth.schedule import Band
-from server.engine.batch import StepBatch
-from server.engine.logprobs import prompt_logprobs
-from server.engine.sampler import Sampled, Sampler
-from server.engine.scheduler import ScheduledRow
+from server.engine.depths import DepthTable
+from server.engine.executor import Executor, StepOutput
+from server.engine.logprobs import Logprobs, prompt_logprobs
+from server.engine.rows import NO_ID, RowStates
+from server.engine.sampler import Sampler
+from server.engine.scheduler import Schedule, ScheduledRow
 from server.engine.sequence import Sequence
+from server.engine.step import StepInputs
 from server.engine.upload import upload
-from server.kv.table import PageTables
-from server.models.base import Model
+from server.engine.variants import Variant
+from server.kv.manager import KVManager
 
 PROMPT_LOGPROBS_SLICE = 256
 """Prompt positions whose logits exist at one time, so that long prompts do not need [prompt, vocab] floats."""
 
 
+class SampledTokens:
+    """Tokens on their way to the host; the device need not be done with what was launched after them."""
+
+    def __init__(self, token_ids: torch.Tensor, logprobs: Logprobs | None) -> None:
+        self._event: torch.cuda.Event | None = None
+        if token_ids.is_cuda:
+            # Copied into pinned memory, in stream order, so that reading waits for this step alone.
+            token_ids = token_ids.to("cpu", non_blocking=True)
+            logprobs = None if logprobs is None else logprobs.to("cpu", non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+        self._token_ids = token_ids
+        self._logprobs = logprobs
+
+    def read(self) -> tuple[np.ndarray, Logprobs | None]:
+        """Token ids, int64 [S], -1 where a row's logits were bad, and what was asked of log probabilities."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._token_ids.numpy(), self._logprobs
+
+
 @dataclass(slots=True)
 class PendingStep:
-    """A launched step. `samplers[i]` gets `sampled.token_ids[i]`."""
+    """A launched step.
 
-    rows: list[ScheduledRow]
-    samplers: list[Sequence]
-    sampled: Sampled | None
+    Args:
+        sampled: the tokens of `samplers`, in their order; None if nobody samples.
+        samplers: `Sequence`s, an array of objects.
+        sampler_rows: int64, their rows at the time.
+        prompts_done: sequences that want no token and have their whole prompt computed by this step.
+        decoding: int64, rows that computed one generated token each.
+        layers_run: int64, how many layers each of those ran; None if all ran all.
+    """
+
+    sampled: SampledTokens | None
+    samplers: np.ndarray
+    sampler_rows: np.ndarray
+    prompts_done: list[Sequence]
+    decoding: np.ndarray
+    layers_run: np.ndarray | None
     num_tokens: int
 
 
 class Runner:
-    """Runs steps of one model on one device."""
+    """Runs steps of one model."""
 
     def __init__(
         self,
-        model: Model,
-        attention: AttentionBackend,
-        tables: PageTables,
+        executor: Executor,
+        manager: KVManager,
+        states: RowStates,
         bands: tuple[Band, ...],
+        variants: dict[str, Variant],
         sampler: Sampler,
-        max_rows: int,
-        device: torch.device,
     ) -> None:
-        self.model = model
-        self.attention = attention
-        self.tables = tables
-        self.bands = bands
+        self.executor = executor
+        self.manager = manager
+        self.states = states
         self.sampler = sampler
-        self.device = device
-        self._num_layers = len(model.layers)
-        self._next_ids = torch.zeros(max_rows, dtype=torch.int64, device=device)
-        # Which sequence the sampler's state of a row belongs to.
-        self._owners: list[Sequence | None] = [None] * max_rows
+        self.device = executor.device
+        self._num_bands = len(bands)
+        self._band_widths = np.array([len(band.layers) for band in bands])
+        num_layers = bands[-1].end
+        self._depths = [DepthTable(variant.schedule, bands, num_layers) for variant in variants.values()]
 
     @torch.inference_mode()
-    def launch(self, rows: list[ScheduledRow]) -> PendingStep:
+    def launch(self, schedule: Schedule) -> PendingStep:
         """Run one step. On GPU, returns before the device is done."""
-        rows = self._in_batch_order(rows)
-        batch = self._build_batch(rows)
-        self.tables.flush()
-        self.attention.begin_step(batch)
-        x, residual = self._forward(batch)
-        self._add_prompt_logprobs(rows, batch, x, residual)
-        samplers, sampled = self._sample(rows, x, residual)
-        return PendingStep(rows, samplers, sampled, batch.num_tokens)
-
-    def _num_bands(self, row: ScheduledRow) -> int:
-        return sum(self._runs(row, band) for band in self.bands)
-
-    def _runs(self, row: ScheduledRow, band: Band) -> bool:
-        sequence = row.sequence
-        generated_index = row.start - sequence.prompt_len
-        if row.num_tokens > 1 or generated_index < 0:
-            return True
-        schedule = sequence.variant.schedule
-        return schedule.is_full or schedule.runs(band.start, schedule.depth(generated_index), self._num_layers)
-
-    def _in_batch_order(self, rows: list[ScheduledRow]) -> list[ScheduledRow]:
-        """Prefill first, then deepest first, so that every band runs on a prefix of the batch."""
-        if len(self.bands) == 1:
-            return sorted(rows, key=lambda row: row.num_tokens == 1)
-        return sorted(rows, key=lambda row: (row.num_tokens == 1, -self._num_bands(row)))
-
-    def _build_batch(self, rows: list[ScheduledRow]) -> StepBatch:
-        query_lens = [row.num_tokens for row in rows]
-        query_starts = [0, *accumulate(query_lens)]
-        row_ids = [row.sequence.row for row in rows]
-        kv_lens = [row.start + row.num_tokens for row in rows]
-        num_prefill_rows = sum(length > 1 for length in query_lens)
-        token_ids: list[int] = []
-        positions: list[int] = []
-        on_device: list[int] = []
-        for row in rows:
-            known = row.sequence.ids[row.start : row.start + row.num_tokens]
-            if len(known) < row.num_tokens:
-                # The row's newest token was sampled by a step that the host has not read.
-                on_device.append(len(token_ids) + len(known))
-                known.append(0)
-            token_ids += known
-            positions += range(row.start, row.start + row.num_tokens)
-        if len(self.bands) == 1:
-            rows_in_band = [len(rows)]
-        else:
-            rows_in_band = [sum(self._runs(row, band) for row in rows) for band in self.bands]
-        ids = self._to_device(token_ids)
-        row_tensor = self._to_device(row_ids)
-        lengths = self._to_device(query_lens)
-        token_rows = row_tensor if num_prefill_rows == 0 else torch.repeat_interleave(row_tensor, lengths)
-        if on_device:
-            where = self._to_device(on_device)
-            ids[where] = self._next_ids[token_rows[where]]
-        return StepBatch(
-            rows=row_tensor,
-            token_ids=ids,
-            positions=self._to_device(positions),
-            token_rows=token_rows,
-            query_starts=self._to_device(query_starts, np.int32),
-            kv_lens=self._to_device(kv_lens, np.int32),
-            query_lens=query_lens,
-            host_kv_lens=kv_lens,
-            num_prefill_rows=num_prefill_rows,
-            num_prefill_tokens=query_starts[num_prefill_rows],
-            rows_in_band=rows_in_band,
-            tokens_in_band=[query_starts[count] for count in rows_in_band],
-            counts=self._to_device([len(rows), num_prefill_rows], np.int32),
+        # Prompts first, and those with one position left beside the rows that decode.
+        chunks = sorted(schedule.chunks, key=lambda chunk: chunk.num_tokens == 1)
+        decoding, runs = self._by_depth(schedule.decoding)
+        inputs = self._inputs(chunks, decoding, runs)
+        samplers, sampler_rows = self._samplers(chunks, decoding)
+        output = self.executor.execute(inputs)
+        self._add_prompt_logprobs(chunks, output.prompt_logits)
+        sampled = None if output.logits is None else self._sample(output, samplers, sampler_rows)
+        return PendingStep(
+            sampled=sampled,
+            samplers=samplers,
+            sampler_rows=sampler_rows,
+            prompts_done=[
+                chunk.sequence
+                for chunk in chunks
+                if chunk.sequence.params.max_tokens == 0 and chunk.start + chunk.num_tokens >= chunk.sequence.prompt_len
+            ],
+            decoding=decoding,
+            layers_run=None if runs is None else runs @ self._band_widths,
+            num_tokens=inputs.num_tokens,
         )
 
-    def _to_device(self, values: list[int] | list[int | None], dtype: type = np.int64) -> torch.Tensor:
-        return upload(np.array(values, dtype=dtype), self.device)
+    def _by_depth(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The rows, deepest first, so that every band runs on a prefix of the batch; and bool [rows, bands]."""
+        states = self.states
+        if self._num_bands == 1 or states.is_full_depth[rows].all():
+            return rows, None
+        runs = np.ones((rows.size, self._num_bands), dtype=np.bool_)
+        indices = states.computed[rows] - states.prompt_len[rows]
+        variants = states.variant_index[rows]
+        for variant in np.unique(variants).tolist():
+            chosen = variants == variant
+            runs[chosen] = self._depths[variant].runs(indices[chosen])
+        order = np.argsort(-runs.sum(1), kind="stable")
+        return rows[order], runs[order]
 
-    def _forward(self, batch: StepBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        x = self.model.embed(batch.token_ids, batch.positions)
-        residual: torch.Tensor | None = None
-        for band, count in zip(self.bands, batch.tokens_in_band, strict=True):
-            if count == batch.num_tokens:
-                for layer in band.layers:
-                    x, residual = self.model.layers[layer](x, residual, batch, self.attention)
-            elif count:
-                stream = x if residual is None else x + residual
-                part, part_residual = stream[:count], None
-                for layer in band.layers:
-                    part, part_residual = self.model.layers[layer](part, part_residual, batch, self.attention)
-                stream[:count] = part if part_residual is None else part + part_residual
-                x, residual = stream, None
-        return x, residual
+    def _inputs(self, chunks: list[ScheduledRow], decoding: np.ndarray, runs: np.ndarray | None) -> StepInputs:
+        states = self.states
+        # A token that no host has read is taken on the device.
+        newest = np.where(states.in_flight[decoding] > 0, NO_ID, states.last_id[decoding])
+        num_chunks, num_rows = len(chunks), len(chunks) + decoding.size
+        copy_sources, copy_targets = self.manager.take_copies()
+        return StepInputs(
+            rows=np.concatenate([[chunk.sequence.row for chunk in chunks], decoding]).astype(np.int64),
+            query_lens=np.concatenate(
+                [[chunk.num_tokens for chunk in chunks], np.ones(decoding.size, np.int64)]
+            ).astype(np.int64),
+            kv_lens=np.concatenate(
+                [[chunk.start + chunk.num_tokens for chunk in chunks], states.computed[decoding] + 1]
+            ).astype(np.int64),
+            token_ids=np.concatenate([*(_known_ids(chunk) for chunk in chunks), newest]),
+            num_prefill_rows=sum(chunk.num_tokens > 1 for chunk in chunks),
+            rows_in_band=[num_rows] * self._num_bands if runs is None else (num_chunks + runs.sum(0)).tolist(),
+            logit_tokens=_logit_tokens(chunks, decoding.size),
+            prompt_slices=_prompt_slices(chunks),
+            tables=self.manager.tables.drain(),
+            copy_sources=copy_sources,
+            copy_targets=copy_targets,
+        )
 
-    def _sample(
-        self, rows: list[ScheduledRow], x: torch.Tensor, residual: torch.Tensor | None
-    ) -> tuple[list[Sequence], Sampled | None]:
-        samplers: list[Sequence] = []
-        last_tokens: list[int] = []
-        end = 0
-        for row in rows:
-            end += row.num_tokens
-            if row.samples:
-                samplers += [row.sequence, *row.forks]
-                last_tokens += [end - 1] * (1 + len(row.forks))
-        if not samplers:
-            return [], None
-        if len(last_tokens) < x.shape[0] or last_tokens != list(range(x.shape[0])):
-            where = self._to_device(last_tokens)
-            x, residual = x[where], None if residual is None else residual[where]
-        logits = self.model.head(x, residual)
-        row_ids = [self._own(sequence) for sequence in samplers]
-        generated = [sequence.num_generated + sequence.in_flight for sequence in samplers]
-        sampled = self.sampler.sample(logits, row_ids, generated, self._grammar_mask(samplers, logits.shape[1]))
-        self._next_ids[self._to_device(row_ids)] = sampled.token_ids
-        return samplers, sampled
+    def _samplers(self, chunks: list[ScheduledRow], decoding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The sequences that get a token, in the order of `_logit_tokens`, and their rows."""
+        sampling = [chunk for chunk in chunks if chunk.samples]
+        firsts = [member for chunk in sampling for member in (chunk.sequence, *chunk.forks)]
+        first_rows = [row for chunk in sampling for row in (chunk.sequence.row, *chunk.fork_rows)]
+        sequences = np.empty(len(firsts) + decoding.size, dtype=object)
+        sequences[: len(firsts)] = firsts
+        sequences[len(firsts) :] = self.states.sequences[decoding]
+        rows = np.concatenate([np.array(first_rows, dtype=np.int64), decoding])
+        for index in np.flatnonzero(~self.states.can_sample[rows]).tolist():
+            sequence, prompt_len = sequences[index], sequences[index].prompt_len
+            prompt_ids, output_ids = sequence.ids[:prompt_len], sequence.ids[prompt_len:]
+            self.sampler.add(int(rows[index]), sequence.params, sequence.sample_index, prompt_ids, output_ids)
+        self.states.can_sample[rows] = True
+        return sequences, rows
 
-    def _own(self, sequence: Sequence) -> int:
-        """The sequence's row, with the sampler's state set up for it."""
-        row = sequence.row
-        assert row is not None
-        if self._owners[row] is not sequence:
-            self._owners[row] = sequence
-            prompt_len = sequence.prompt_len
-            output_ids = sequence.ids[prompt_len:]
-            self.sampler.add(row, sequence.params, sequence.sample_index, sequence.ids[:prompt_len], output_ids)
-        return row
+    def forget(self, row: int) -> None:
+        """The row's sequence has left it."""
+        self.sampler.remove(row)
 
-    def forget(self, sequence: Sequence, row: int) -> None:
-        """The sequence has left `row` for good."""
-        if self._owners[row] is sequence:
-            self._owners[row] = None
-            self.sampler.remove(row)
+    def _sample(self, output: StepOutput, samplers: np.ndarray, rows: np.ndarray) -> SampledTokens:
+        assert output.logits is not None
+        if output.greedy_ids is not None and self.sampler.is_plain_greedy(rows):
+            return SampledTokens(output.greedy_ids, None)
+        generated = np.array([sequence.num_generated + sequence.in_flight for sequence in samplers], dtype=np.int64)
+        mask = self._grammar_mask(samplers, output.logits.shape[1])
+        sampled = self.sampler.sample(output.logits, rows.tolist(), generated.tolist(), mask)
+        self.executor.set_next_ids(rows, sampled.token_ids)
+        return SampledTokens(sampled.token_ids.masked_fill(sampled.is_bad, NO_ID), sampled.logprobs)
 
-    def _grammar_mask(self, samplers: list[Sequence], vocab_size: int) -> torch.Tensor | None:
+    def _grammar_mask(self, samplers: np.ndarray, vocab_size: int) -> torch.Tensor | None:
         if all(sequence.grammar is None for sequence in samplers):
             return None
         mask = torch.full((len(samplers), -(-vocab_size // 32)), -1, dtype=torch.int32)
@@ -199,34 +192,59 @@ class Runner:
                 sequence.grammar.fill_mask(mask[index])
         return mask.to(self.device)
 
-    def _add_prompt_logprobs(
-        self, rows: list[ScheduledRow], batch: StepBatch, x: torch.Tensor, residual: torch.Tensor | None
-    ) -> None:
-        start = 0
-        for row in rows:
-            sequence = row.sequence
-            if sequence.prompt_logprobs is not None and row.start < sequence.prompt_len:
-                self._extend_prompt_logprobs(row, start, x, residual)
-            start += row.num_tokens
+    def _add_prompt_logprobs(self, chunks: list[ScheduledRow], logits: list[torch.Tensor]) -> None:
+        """Score the prompt tokens that the chunks' logits predict."""
+        pieces = [(chunk, positions) for chunk in chunks for positions in _unscored(chunk)]
+        for (chunk, positions), predicted in zip(pieces, logits, strict=True):
+            sequence = chunk.sequence
+            num_top = sequence.params.prompt_logprobs
+            assert sequence.prompt_logprobs is not None
+            assert num_top is not None
+            if not sequence.prompt_logprobs:
+                sequence.prompt_logprobs.append(None)
+            next_ids = np.array(sequence.ids[positions.start + 1 : positions.stop + 1], dtype=np.int64)
+            scored = prompt_logprobs(predicted, upload(next_ids, self.device), num_top)
+            sequence.prompt_logprobs += scored.records([num_top] * len(positions))
 
-    def _extend_prompt_logprobs(
-        self, row: ScheduledRow, first_token: int, x: torch.Tensor, residual: torch.Tensor | None
-    ) -> None:
-        """Score the prompt tokens that this chunk's logits predict; a resumed row scores none twice."""
-        sequence = row.sequence
-        entries = sequence.prompt_logprobs
-        num_top = sequence.params.prompt_logprobs
-        assert entries is not None
-        assert num_top is not None
-        if not entries:
-            entries.append(None)
-        # Position p is predicted by the logits of p - 1.
-        end = min(row.start + row.num_tokens, sequence.prompt_len - 1)
-        position = max(row.start, len(entries) - 1)
-        while position < end:
-            stop = min(position + PROMPT_LOGPROBS_SLICE, end)
-            where = slice(first_token + position - row.start, first_token + stop - row.start)
-            logits = self.model.head(x[where], None if residual is None else residual[where])
-            next_ids = self._to_device(sequence.ids[position + 1 : stop + 1])
-            entries += prompt_logprobs(logits, next_ids, num_top).records([num_top] * (stop - position))
-            position = stop
+
+def _known_ids(chunk: ScheduledRow) -> np.ndarray:
+    """int64 ids of the chunk's tokens; -1 for the newest, if it was sampled by a step that the host has not read."""
+    known = chunk.sequence.ids[chunk.start : chunk.start + chunk.num_tokens]
+    return np.array(known + [NO_ID] * (chunk.num_tokens - len(known)), dtype=np.int64)
+
+
+def _logit_tokens(chunks: list[ScheduledRow], num_decoding: int) -> np.ndarray:
+    """The last token of every chunk that samples, once for each sample, then every decoded token."""
+    tokens: list[int] = []
+    end = 0
+    for chunk in chunks:
+        end += chunk.num_tokens
+        if chunk.samples:
+            tokens += [end - 1] * (1 + len(chunk.forks))
+    return np.concatenate([np.array(tokens, dtype=np.int64), np.arange(end, end + num_decoding)])
+
+
+def _unscored(chunk: ScheduledRow) -> list[range]:
+    """Positions of the chunk whose logits predict prompt tokens that want a score, a slice at a time.
+
+    A resumed sequence scores none twice.
+    """
+    sequence = chunk.sequence
+    if sequence.prompt_logprobs is None or chunk.start >= sequence.prompt_len:
+        return []
+    # Position p is predicted by the logits of p - 1.
+    start = max(chunk.start, len(sequence.prompt_logprobs) - 1)
+    end = min(chunk.start + chunk.num_tokens, sequence.prompt_len - 1)
+    step = PROMPT_LOGPROBS_SLICE
+    return [range(position, min(position + step, end)) for position in range(start, end, step)]
+
+
+def _prompt_slices(chunks: list[ScheduledRow]) -> list[tuple[int, int]]:
+    """The same as ranges of the batch's tokens."""
+    slices = []
+    first = 0
+    for chunk in chunks:
+        offset = first - chunk.start
+        slices += [(positions.start + offset, positions.stop + offset) for positions in _unscored(chunk)]
+        first += chunk.num_tokens
+    return slices

@@ -9,17 +9,20 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from server.config import ResolvedLimits
+from server.engine.rows import RowStates
 from server.engine.sequence import Sequence
 from server.kv.manager import KVManager
-from server.kv.prefix import extend_chain
+from server.kv.prefix import PrefixCache, extend_chain
 
 
 @dataclass(slots=True)
 class ScheduledRow:
     """`num_tokens` positions of `sequence`, from `start` on, are computed in this step.
 
-    `forks` are sequences that start from this row's pages and sample from its logits.
+    `forks` are sequences that start from this row's pages, in `fork_rows`, and sample from its logits.
     """
 
     sequence: Sequence
@@ -27,18 +30,41 @@ class ScheduledRow:
     num_tokens: int
     samples: bool
     forks: list[Sequence]
+    fork_rows: list[int]
+
+
+@dataclass(slots=True)
+class Schedule:
+    """One step's work.
+
+    Args:
+        chunks: rows with prompt positions, or with several others, to compute.
+        decoding: int64, rows that compute and sample one generated token each.
+    """
+
+    chunks: list[ScheduledRow]
+    decoding: np.ndarray
+
+    def __bool__(self) -> bool:
+        return bool(self.chunks or self.decoding.size)
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.chunks) + self.decoding.shape[0]
 
 
 class Scheduler:
     """Decides who runs. Owns the waiting queue, the running list and the rows."""
 
-    def __init__(self, limits: ResolvedLimits, manager: KVManager) -> None:
+    def __init__(self, limits: ResolvedLimits, manager: KVManager, rows: RowStates) -> None:
         self.manager = manager
         self.max_step_tokens = limits.max_step_tokens
+        self.max_mixed_tokens = limits.max_mixed_tokens
         self.max_running = limits.max_rows
         self.num_preemptions = 0
         self.prefix_queries = 0
         self.prefix_hits = 0
+        self.rows = rows
         self.running: list[Sequence] = []
         self.by_request: dict[str, list[Sequence]] = {}
         self._waiting: list[tuple[tuple[int, int], int, Sequence]] = []
@@ -60,57 +86,65 @@ class Scheduler:
     def waiting(self) -> Iterable[Sequence]:
         return [sequence for _, _, sequence in sorted(self._waiting) if not sequence.is_finished]
 
-    def schedule(self) -> list[ScheduledRow]:
+    def schedule(self) -> Schedule:
         """Hand out one step's budget. Pages are reserved for every row returned."""
-        budget = self.max_step_tokens
-        scheduled: dict[Sequence, ScheduledRow] = {}
         num_preemptions = self.num_preemptions
-        for sequence in sorted(self.running, key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
-            if sequence.row is None or not self._is_runnable(sequence):
+        decoding = self._reserve_decoding()
+        chunks: dict[Sequence, ScheduledRow] = {}
+        budget = self.max_step_tokens - decoding.size
+        if decoding.size:
+            budget = min(budget, self.max_mixed_tokens)
+        for sequence in sorted(self.rows.chunked(), key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
+            if sequence.row is None or budget <= 0:
                 continue
             num_tokens = min(sequence.num_uncomputed, budget)
-            if num_tokens == 0:
-                break
-            is_reserved, refund = self._reserve(sequence, num_tokens, scheduled)
+            is_reserved, refund = self._reserve(sequence, num_tokens, chunks)
             budget += refund
             if is_reserved:
-                scheduled[sequence] = self._row(sequence, num_tokens)
+                chunks[sequence] = self._chunk(sequence, num_tokens)
                 budget -= num_tokens
         if self.num_preemptions == num_preemptions:
-            self._admit(budget, scheduled)
-        return list(scheduled.values())
+            self._admit(budget, chunks)
+        else:
+            # Rows that had to go gave their pages to rows that stay.
+            decoding = decoding[self.rows.is_running[decoding]]
+        return Schedule(list(chunks.values()), decoding)
 
-    def _is_runnable(self, sequence: Sequence) -> bool:
-        if sequence.waits_for_host or sequence.num_uncomputed == 0:
-            return False
-        # A row whose last token is already in flight has nothing left to compute.
-        return sequence.computed < sequence.prompt_len or sequence.may_generate
+    def _reserve_decoding(self) -> np.ndarray:
+        """Rows that decode in this step; all of them fit any budget, and few need pages."""
+        decoding = self.rows.decoding()
+        growing = [self.rows.sequences[row] for row in self.manager.needs_growth(decoding)]
+        if not growing:
+            return decoding
+        num_preemptions = self.num_preemptions
+        for sequence in sorted(growing, key=lambda s: (s.order, s.sample_index)):
+            if sequence.row is not None:
+                self._reserve(sequence, 1, {})
+        return decoding if self.num_preemptions == num_preemptions else decoding[self.rows.is_running[decoding]]
 
-    def _row(self, sequence: Sequence, num_tokens: int) -> ScheduledRow:
+    def _chunk(self, sequence: Sequence, num_tokens: int) -> ScheduledRow:
         end = sequence.computed + num_tokens
         samples = end == sequence.num_known and sequence.may_generate
         forks: list[Sequence] = []
+        fork_rows: list[int] = []
         if samples:
             sequence.pending_forks = [fork for fork in sequence.pending_forks if not fork.is_finished]
             while sequence.pending_forks and self._free_rows:
-                fork = sequence.pending_forks.pop(0)
-                fork.row = self._free_rows.pop()
-                forks.append(fork)
-        return ScheduledRow(sequence, sequence.computed, num_tokens, samples, forks)
+                forks.append(sequence.pending_forks.pop(0))
+                fork_rows.append(self._free_rows.pop())
+        return ScheduledRow(sequence, sequence.computed, num_tokens, samples, forks, fork_rows)
 
-    def _reserve(
-        self, sequence: Sequence, num_tokens: int, scheduled: dict[Sequence, ScheduledRow]
-    ) -> tuple[bool, int]:
+    def _reserve(self, sequence: Sequence, num_tokens: int, chunks: dict[Sequence, ScheduledRow]) -> tuple[bool, int]:
         """Reserve pages, preempting from the back of the order.
 
         Returns:
-            Whether the sequence may run (False: it had to go itself), and the budget of preempted rows.
+            Whether the sequence may run (False: it had to go itself), and the budget of preempted chunks.
         """
         assert sequence.row is not None
         refund = 0
         while not sequence.variant.policy.reserve(self.manager, sequence.row, sequence.computed + num_tokens):
             victim = max(self.running, key=lambda s: (s.order, s.sample_index))
-            row = scheduled.pop(victim, None)
+            row = chunks.pop(victim, None)
             if row is not None:
                 refund += row.num_tokens
                 self.unfork(row)
@@ -121,12 +155,9 @@ class Scheduler:
 
     def unfork(self, row: ScheduledRow) -> None:
         """The row will not run after all: its forks wait for its next try."""
-        for fork in row.forks:
-            assert fork.row is not None
-            self._free_rows.append(fork.row)
-            fork.row = None
+        self._free_rows += row.fork_rows
         row.sequence.pending_forks = [*row.forks, *row.sequence.pending_forks]
-        row.forks = []
+        row.forks, row.fork_rows = [], []
 
     def preempt(self, sequence: Sequence) -> None:
         """Take the row's pages; the sequence waits at its old place in the order."""
@@ -142,7 +173,7 @@ class Scheduler:
         assert sequence.row is not None
         self.running.remove(sequence)
         self._free_rows.append(sequence.row)
-        sequence.row = None
+        sequence.leave()
 
     def _enqueue(self, sequence: Sequence) -> None:
         heapq.heappush(self._waiting, (sequence.order, sequence.sample_index, sequence))
@@ -152,7 +183,7 @@ class Scheduler:
             heapq.heappop(self._waiting)
         return self._waiting[0][2] if self._waiting else None
 
-    def _admit(self, budget: int, scheduled: dict[Sequence, ScheduledRow]) -> None:
+    def _admit(self, budget: int, chunks: dict[Sequence, ScheduledRow]) -> None:
         """Start waiting sequences, in order, while rows, budget and pages last."""
         while budget > 0 and self._free_rows and len(self.running) < self.max_running:
             sequence = self._first_waiting()
@@ -173,7 +204,7 @@ class Scheduler:
                 sequence.computed = 0
                 self._enqueue(sequence)
                 return
-            scheduled[sequence] = self._row(sequence, num_tokens)
+            chunks[sequence] = self._chunk(sequence, num_tokens)
             budget -= num_tokens
 
     def _match_prefix(self, sequence: Sequence) -> list[list[int]]:
@@ -195,35 +226,36 @@ class Scheduler:
             return True
         pool = self.manager.pool
         num_groups = self.manager.plan.num_groups
-        promised = sum(
-            self.manager.missing_pages(other.row, max(other.num_known, other.prompt_len) + 1)
-            for other in self.running
-            if other.row is not None
+        states = self.rows
+        running = np.flatnonzero(states.is_running)
+        promised = self.manager.missing_pages(
+            running, np.maximum(states.known[running], states.prompt_len[running]) + 1
         )
         blocks = self.manager.blocks_for(sequence.num_known + 1) - len(prefix_pages)
         taken_from_free = sum(pool.refs(page) == 0 for block in prefix_pages for page in block if page)
         return promised + blocks * num_groups + taken_from_free <= pool.num_free
 
     def _start(self, sequence: Sequence, prefix_pages: list[list[int]]) -> None:
-        sequence.row = self._free_rows.pop()
-        self.manager.open(sequence.row, sequence.variant.retentions, prefix_pages)
+        row = self._free_rows.pop()
         sequence.computed = len(prefix_pages) * self.manager.pool.page_size
         sequence.num_published = len(prefix_pages)
+        sequence.enter(self.rows, row)
+        self.manager.open(row, sequence.variant.retentions, prefix_pages)
         if sequence.num_preemptions == 0:
             sequence.cached_tokens = min(sequence.computed, sequence.prompt_len)
             self.prefix_queries += sequence.prompt_len
             self.prefix_hits += sequence.cached_tokens
         self.running.append(sequence)
 
-    def fork(self, parent: Sequence, child: Sequence) -> None:
-        """`child` (whose row `_row` chose) shares the pages of `parent`, as of the step just launched."""
+    def fork(self, parent: Sequence, child: Sequence, row: int) -> None:
+        """`child` starts in `row` (which `_chunk` chose) with the pages of `parent`, as of the step just launched."""
         assert parent.row is not None
-        assert child.row is not None
-        self.manager.fork(parent.row, child.row)
+        self.manager.fork(parent.row, row)
         child.computed = parent.computed
         child.block_keys = list(parent.block_keys)
         child.num_published = parent.num_published
         child.cached_tokens = parent.prompt_len
+        child.enter(self.rows, row)
         self.running.append(child)
 
     def release_forks(self, sequence: Sequence) -> None:
@@ -232,15 +264,17 @@ class Scheduler:
             self._enqueue(fork)
         sequence.pending_forks = []
 
-    def publish(self, sequence: Sequence) -> None:
-        """Offer the sequence's finished blocks to the prefix cache."""
+    def publish(self) -> None:
+        """Offer all finished blocks to the prefix cache."""
         prefix = self.manager.prefix
-        if prefix is None or sequence.row is None:
-            return
+        if prefix is not None:
+            for row in self.rows.unpublished(self.manager.pool.page_size):
+                self._publish(prefix, self.rows.sequences[row])
+
+    def _publish(self, prefix: PrefixCache, sequence: Sequence) -> None:
+        assert sequence.row is not None
         page_size = self.manager.pool.page_size
         num_blocks = min(sequence.computed, len(sequence.ids), sequence.cacheable_end) // page_size
-        if num_blocks <= sequence.num_published:
-            return
         extend_chain(sequence.block_keys, sequence.cache_seed, sequence.ids, page_size)
         for block in range(sequence.num_published, num_blocks):
             prefix.publish(sequence.block_keys[block], self.manager.block_pages(sequence.row, block))

@@ -13,8 +13,12 @@ from server.kv.registry import KV_POLICIES
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to run a loaded model. `retentions` has one entry per group of the engine's plan."""
+    """One way to run a loaded model. `index` is its place among the engine's.
 
+    `retentions` has one entry per group of the engine's plan.
+    """
+
+    index: int
     name: str
     policy: KVPolicy
     schedule: ExitSchedule
@@ -47,12 +51,14 @@ def build_variants(names: Sequence[str], plan: KVPlan) -> dict[str, Variant]:
     """
     if not names:
         raise ConfigError("name at least one variant to serve")
-    variants = {}
+    variants: dict[str, Variant] = {}
     for name in names:
         if name not in VARIANTS:
             raise ConfigError(f"unknown variant {name!r}; known are {', '.join(VARIANTS)}")
         policy_name, schedule_name = VARIANTS[name]
         policy = KV_POLICIES[policy_name]()
         schedule = EXIT_SCHEDULES[schedule_name]()
-        variants[name] = Variant(name, policy, schedule, [policy.retention(group) for group in plan.groups])
+        variants[name] = Variant(
+            len(variants), name, policy, schedule, [policy.retention(group) for group in plan.groups]
+        )
     return variants

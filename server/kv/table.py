@@ -1,45 +1,105 @@
 """Page tables in position space, per (row, group), and the rows' retention descriptors.
 
 Entry `position // page_size` is a page or the null page. The device tensors are what kernels read; the
-host mirror is what the scheduler reads and writes.
+host mirror is what the scheduler reads and writes. What changed travels with a step's inputs, so that every
+device that follows the same steps has the same tables.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 
+from server.engine.upload import upload_together
 from server.kv.policy import UNLIMITED, Retention
 
 
+@dataclass(slots=True)
+class TableUpdates:
+    """What changed in the tables since the last step; plain numbers.
+
+    Args:
+        rows, blocks: int64 [U], whose entries changed.
+        pages: int64 [U, groups], the entries.
+        retention_rows: int64 [V], rows with new descriptors.
+        sinks, recent: int64 [V, groups].
+    """
+
+    rows: np.ndarray
+    blocks: np.ndarray
+    pages: np.ndarray
+    retention_rows: np.ndarray
+    sinks: np.ndarray
+    recent: np.ndarray
+
+
 class PageTables:
-    """Tables for `max_rows` rows.
+    """Tables for `max_rows` rows, and one more, the null row, that stays null: padding points at it.
 
     Attributes:
-        pages: int32 [max_rows, groups, max_pages] on the device.
-        sinks: int32 [max_rows, groups] on the device.
-        recent: int32 [max_rows, groups] on the device.
-        host: int32 [max_rows, groups, max_pages], numpy; shares memory with `pages` on CPU.
+        null_row: index of the null row.
+        pages: int32 [max_rows + 1, groups, max_pages] on the device. Entries that no query can see any more, and
+            those of ended rows, may be stale there.
+        sinks: int32 [max_rows + 1, groups] on the device.
+        recent: int32 [max_rows + 1, groups] on the device.
+        host: int32 [max_rows + 1, groups, max_pages], numpy; shares memory with `pages` on CPU.
+        keeps_all: bool [max_rows + 1], numpy: whether every group of the row keeps all positions.
     """
 
     def __init__(self, max_rows: int, num_groups: int, max_pages: int, device: torch.device) -> None:
-        shape = (max_rows, num_groups, max_pages)
-        self._mirror = torch.zeros(shape, dtype=torch.int32, pin_memory=device.type == "cuda")
-        self.pages = self._mirror if device.type == "cpu" else torch.zeros(shape, dtype=torch.int32, device=device)
+        shape = (max_rows + 1, num_groups, max_pages)
+        self.null_row = max_rows
+        self.pages = torch.zeros(shape, dtype=torch.int32, device=device)
         self.sinks = torch.zeros(shape[:2], dtype=torch.int32, device=device)
         self.recent = torch.full(shape[:2], UNLIMITED, dtype=torch.int32, device=device)
-        self.host = self._mirror.numpy()
-        self._dirty: set[int] = set()
+        self.host = self.pages.numpy() if device.type == "cpu" else np.zeros(shape, dtype=np.int32)
+        self.keeps_all = np.ones(max_rows + 1, dtype=np.bool_)
+        self._is_shared = device.type == "cpu"
+        self._num_groups = num_groups
+        self._touched: list[tuple[int, int, int]] = []
+        self._retentions: dict[int, Sequence[Retention]] = {}
 
-    def set_retention(self, row: int, retentions: list[Retention]) -> None:
+    def set_retention(self, row: int, retentions: Sequence[Retention]) -> None:
         """Set the row's descriptor for every group."""
-        self.sinks[row] = torch.tensor([retention.sinks for retention in retentions], dtype=torch.int32)
-        self.recent[row] = torch.tensor([retention.recent for retention in retentions], dtype=torch.int32)
+        self.keeps_all[row] = all(retention.keeps_all for retention in retentions)
+        if self._is_shared:
+            self.sinks[row] = torch.tensor([retention.sinks for retention in retentions], dtype=torch.int32)
+            self.recent[row] = torch.tensor([retention.recent for retention in retentions], dtype=torch.int32)
+        else:
+            self._retentions[row] = retentions
 
-    def touch(self, row: int) -> None:
-        """The host mirror of `row` changed."""
-        self._dirty.add(row)
+    def touch(self, row: int, start: int, stop: int) -> None:
+        """The host mirror's entries [start, stop) of `row` changed, in ways that a query can see."""
+        if not self._is_shared:
+            self._touched.append((row, start, stop))
 
-    def flush(self) -> None:
-        """Bring the device tables up to date, in stream order with the next step."""
-        if self._dirty and self.pages is not self._mirror:
-            for row in self._dirty:
-                self.pages[row].copy_(self._mirror[row], non_blocking=True)
-        self._dirty.clear()
+    def drain(self) -> TableUpdates | None:
+        """What changed since the last call, as of now; None where nothing did."""
+        if not self._touched and not self._retentions:
+            return None
+        touched, self._touched = self._touched, []
+        retentions, self._retentions = self._retentions, {}
+        lengths = np.array([stop - start for _, start, stop in touched], dtype=np.int64)
+        rows = np.repeat(np.array([row for row, _, _ in touched], dtype=np.int64), lengths)
+        blocks = np.concatenate([np.arange(start, stop) for _, start, stop in touched] or [np.zeros(0, np.int64)])
+        shape = (-1, self._num_groups)
+        return TableUpdates(
+            rows=rows,
+            blocks=blocks,
+            pages=self.host[rows, :, blocks].astype(np.int64),
+            retention_rows=np.array(list(retentions), dtype=np.int64),
+            sinks=np.array([[r.sinks for r in row] for row in retentions.values()], dtype=np.int64).reshape(shape),
+            recent=np.array([[r.recent for r in row] for row in retentions.values()], dtype=np.int64).reshape(shape),
+        )
+
+    def apply(self, updates: TableUpdates) -> None:
+        """Bring the device tables up to date, in stream order with the step that follows."""
+        if updates.rows.size:
+            rows, blocks, pages = upload_together([updates.rows, updates.blocks, updates.pages], self.pages.device)
+            self.pages.transpose(1, 2)[rows, blocks] = pages.to(torch.int32)
+        if updates.retention_rows.size:
+            fields = [updates.retention_rows, updates.sinks, updates.recent]
+            rows, sinks, recent = upload_together(fields, self.pages.device)
+            self.sinks[rows] = sinks.to(torch.int32)
+            self.recent[rows] = recent.to(torch.int32)

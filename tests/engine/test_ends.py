@@ -108,15 +108,15 @@ def test_one_rows_nan_fails_that_row_alone_and_poisons_no_cache(make_core, oracl
 
 def test_running_out_of_memory_shrinks_the_step_and_loses_nothing(make_core, oracle, monkeypatch):
     core = make_core(max_step_tokens=64)
-    forward = core.runner._forward
+    execute = core.runner.executor.execute
     limit = 10
 
-    def limited(batch):
-        if batch.num_tokens > limit:
+    def limited(inputs):
+        if inputs.num_tokens > limit:
             raise torch.OutOfMemoryError("out of memory")
-        return forward(batch)
+        return execute(inputs)
 
-    monkeypatch.setattr(core.runner, "_forward", limited)
+    monkeypatch.setattr(core.runner.executor, "execute", limited)
     for index in range(4):
         core.add(request(f"r{index}", prompt_of(30, index), greedy(5), num_samples=2))
     results = drain(core)

@@ -1,5 +1,6 @@
 """Pages: allocation, sharing, dropping and the prefix cache, against plain models of themselves."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -29,6 +30,9 @@ def make_manager(num_groups=2, num_pages=64, page_size=4, max_rows=6, max_pages=
 def write_positions(manager: KVManager, row: int, start: int, end: int, value: float) -> None:
     """Write K of every slot of `row` at positions [start, end), as an attention backend would."""
     page_size = manager.pool.page_size
+    sources, targets = manager.take_copies()
+    if sources:
+        manager.pool.copy(sources, targets)
     for group in range(manager.plan.num_groups):
         for position in range(start, end):
             page = manager.tables.host[row, group, position // page_size]
@@ -105,7 +109,7 @@ def test_a_fork_shares_pages_until_one_side_writes():
     used = manager.pool.capacity - manager.pool.num_free
     manager.fork(0, 1)
     assert manager.pool.capacity - manager.pool.num_free == used
-    assert manager.missing_pages(1, 7) == manager.plan.num_groups
+    assert manager.missing_pages(np.array([1]), np.array([7])) == manager.plan.num_groups
     assert manager.grow(1, 7)
     write_positions(manager, 1, 6, 7, value=100)
     assert manager.grow(0, 7)
@@ -216,7 +220,7 @@ class ManagerMachine(RuleBasedStateMachine):
         row = sorted(self.expected)[pick % len(self.expected)]
         values = self.expected[row]
         start, end = len(values), len(values) + count
-        missing = self.manager.missing_pages(row, end)
+        missing = self.manager.missing_pages(np.array([row]), np.array([end]))
         fits = missing <= self.manager.pool.num_free
         free_before = self.manager.pool.num_free
         assert self.manager.grow(row, end) == fits

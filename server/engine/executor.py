@@ -1,0 +1,125 @@
+"""The executor: runs the steps it is told to on one device.
+
+Next-token ids live here, so that a step can be launched before the previous one was read.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from server.attention.backend import AttentionBackend
+from server.depth.schedule import Band
+from server.engine.batch import StepBatch
+from server.engine.forward import run_bands
+from server.engine.graphs import DecodeGraphs
+from server.engine.step import StepInputs
+from server.engine.upload import upload, upload_together
+from server.kv.pool import PagePool
+from server.kv.table import PageTables
+from server.models.base import Model
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """What a step leaves on the device.
+
+    Args:
+        logits: [S, vocab], of `StepInputs.logit_tokens`; None where none are wanted.
+        prompt_logits: [n, vocab] for each of `StepInputs.prompt_slices`.
+        greedy_ids: int64 [S], the most likely tokens, -1 where the logits are bad, if the step has found and
+            remembered them as next ids already.
+    """
+
+    logits: torch.Tensor | None
+    prompt_logits: list[torch.Tensor]
+    greedy_ids: torch.Tensor | None = None
+
+
+class Executor:
+    """One model on one device, with its tables, its pool and its rows' next ids."""
+
+    def __init__(
+        self,
+        model: Model,
+        attention: AttentionBackend,
+        tables: PageTables,
+        pool: PagePool,
+        bands: tuple[Band, ...],
+        device: torch.device,
+    ) -> None:
+        self.model = model
+        self.attention = attention
+        self.tables = tables
+        self.pool = pool
+        self.bands = bands
+        self.device = device
+        self.graphs: DecodeGraphs | None = None
+        # One more than there are rows: padding has a next id too.
+        self.next_ids = torch.zeros(tables.null_row + 1, dtype=torch.int64, device=device)
+
+    @torch.inference_mode()
+    def execute(self, inputs: StepInputs) -> StepOutput:
+        """Run one step. On GPU, returns before the device is done."""
+        if inputs.copy_sources:
+            self.pool.copy(inputs.copy_sources, inputs.copy_targets)
+        if inputs.tables is not None:
+            self.tables.apply(inputs.tables)
+        if self.graphs is not None and self.graphs.can_run(inputs):
+            logits, greedy_ids = self.graphs.run(inputs)
+            return StepOutput(logits, [], greedy_ids)
+        batch = self._batch(inputs)
+        self.attention.begin_step(batch)
+        x, residual = self.model.embed(batch.token_ids, batch.positions), None
+        x, residual = run_bands(self.model, self.attention, self.bands, batch, x, residual)
+        prompt_logits = [
+            self.model.head(x[start:stop], None if residual is None else residual[start:stop])
+            for start, stop in inputs.prompt_slices
+        ]
+        wanted = inputs.logit_tokens
+        if not wanted.size:
+            return StepOutput(None, prompt_logits)
+        if wanted.size < batch.num_tokens or not np.array_equal(wanted, np.arange(batch.num_tokens)):
+            where = upload(wanted, self.device)
+            x, residual = x[where], None if residual is None else residual[where]
+        return StepOutput(self.model.head(x, residual), prompt_logits)
+
+    def set_next_ids(self, rows: np.ndarray, token_ids: torch.Tensor) -> None:
+        """Remember int64 [S] tokens on the device as the next ids of `rows`."""
+        self.next_ids[upload(rows, self.device)] = token_ids
+
+    def _batch(self, inputs: StepInputs) -> StepBatch:
+        query_lens, kv_lens = inputs.query_lens, inputs.kv_lens
+        starts = np.zeros(inputs.num_rows + 1, dtype=np.int64)
+        np.cumsum(query_lens, out=starts[1:])
+        num_prefill_rows = inputs.num_prefill_rows
+        is_spread = inputs.num_tokens == inputs.num_rows
+        if is_spread:
+            token_rows, positions = inputs.rows, kv_lens - 1
+        else:
+            token_rows = np.repeat(inputs.rows, query_lens)
+            # Of every row, the last token has position kv_len - 1, and the others come before it.
+            positions = np.arange(inputs.num_tokens) + np.repeat(kv_lens - starts[1:], query_lens)
+        counts = np.array([inputs.num_rows, num_prefill_rows], dtype=np.int64)
+        unread = np.flatnonzero(inputs.token_ids < 0)
+        fields = [inputs.rows, inputs.token_ids, positions, token_rows, starts, kv_lens, counts, unread]
+        rows, token_ids, device_positions, device_token_rows, query_starts, lens, device_counts, where = (
+            upload_together(fields, self.device)
+        )
+        if unread.size:
+            token_ids[where] = self.next_ids[device_token_rows[where]]
+        return StepBatch(
+            rows=rows,
+            token_ids=token_ids,
+            positions=device_positions,
+            token_rows=device_token_rows,
+            query_starts=query_starts.to(torch.int32),
+            kv_lens=lens.to(torch.int32),
+            query_lens=query_lens.tolist(),
+            host_kv_lens=kv_lens.tolist(),
+            num_prefill_rows=num_prefill_rows,
+            num_prefill_tokens=int(starts[num_prefill_rows]),
+            rows_in_band=inputs.rows_in_band,
+            tokens_in_band=[int(starts[count]) for count in inputs.rows_in_band],
+            counts=device_counts.to(torch.int32),
+        )

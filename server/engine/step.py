@@ -1,0 +1,54 @@
+"""StepInputs: what one step computes, as plain numbers.
+
+The scheduler's decisions end here. Everything that runs on a device follows from this record alone, so several
+devices that get the same records stay alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.kv.table import TableUpdates
+
+
+@dataclass(slots=True)
+class StepInputs:
+    """R rows with T new tokens; rows with more than one new token (prefill) come first.
+
+    Args:
+        rows: int64 [R], index of each row in the page tables.
+        query_lens: int64 [R], new tokens of each row.
+        kv_lens: int64 [R], positions visible to each row's last token, itself included.
+        token_ids: int64 [T]; -1 stands for the row's next id, which is on the device.
+        num_prefill_rows: rows [0, num_prefill_rows) have more than one new token.
+        rows_in_band: how many leading rows run each band.
+        logit_tokens: int64 [S], the tokens whose logits are wanted.
+        prompt_slices: ranges of tokens whose logits are wanted besides, one range at a time.
+        tables: changes of the page tables that come before the step.
+        copy_sources, copy_targets: pages to copy before the step.
+    """
+
+    rows: np.ndarray
+    query_lens: np.ndarray
+    kv_lens: np.ndarray
+    token_ids: np.ndarray
+    num_prefill_rows: int
+    rows_in_band: list[int]
+    logit_tokens: np.ndarray
+    prompt_slices: list[tuple[int, int]]
+    tables: TableUpdates | None
+    copy_sources: list[int]
+    copy_targets: list[int]
+
+    @property
+    def num_rows(self) -> int:
+        return self.rows.shape[0]
+
+    @property
+    def num_tokens(self) -> int:
+        return self.token_ids.shape[0]
+
+    @property
+    def is_pure_decode(self) -> bool:
+        """Every row has one new token, and its logits are wanted."""
+        return self.num_rows == self.num_tokens == self.logit_tokens.shape[0] and not self.prompt_slices
