@@ -23,11 +23,15 @@ def measure_latency(
     num_iters_warmup: int,
     seed: int,
     on_done: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> dict[str, object]:
     """Time `num_iters` batches after `num_iters_warmup` untimed ones; seconds from submission to the last token.
 
     Every batch has prompts of its own, so that no iteration profits from another's cached prompts.
-    `avg_decode_step` is the time between a batch's first and last tokens over its output tokens but one.
+    `decode_step` holds the time of single steps: those in which every request of a batch had its first token already
+    and none its last. `avg_decode_step` is the time between a batch's first and last tokens over its output tokens but
+    one, so prompts that are computed one after another count into it. `first_tokens` is the time until every request
+    had its first token: with an `output_len` of 1, and a batch of one, that of the prompt.
     """
     if min(batch_size, num_iters) < 1 or num_iters_warmup < 0:
         raise ConfigError("--batch-size and --num-iters must be at least 1, --num-iters-warmup at least 0")
@@ -36,12 +40,14 @@ def measure_latency(
     prompts = random_ids(batch_size * (num_iters + num_iters_warmup), lengths, core.info.vocab_size, seed)
     latencies: list[float] = []
     first_tokens: list[float] = []
+    decode_steps: list[float] = []
     for i in range(num_iters + num_iters_warmup):
         batch = prompts[i * batch_size : (i + 1) * batch_size]
-        run = engine.run(batch)
+        run = engine.run(batch, on_step=on_step if i >= num_iters_warmup else lambda: None)
         if i >= num_iters_warmup:
             latencies.append(run.duration_s)
             first_tokens.append(max(run.first_token_s))
+            decode_steps += run.decode_steps_s
         on_done()
     average_s = float(np.mean(latencies))
     first_token_s = float(np.mean(first_tokens))
@@ -54,6 +60,13 @@ def measure_latency(
         "latencies": latencies,
         "percentiles": {str(p): float(np.percentile(latencies, p)) for p in PERCENTILES},
         "avg_first_token": first_token_s,
+        "median_first_token": float(np.median(first_tokens)),
+        "first_tokens": first_tokens,
+        "num_decode_steps": len(decode_steps),
+        "median_decode_step": float(np.median(decode_steps)) if decode_steps else None,
+        "decode_step_percentiles": {str(p): float(np.percentile(decode_steps, p)) for p in PERCENTILES}
+        if decode_steps
+        else None,
         "avg_decode_step": (average_s - first_token_s) / (output_len - 1) if output_len > 1 else None,
         "output_throughput": batch_size * output_len / average_s,
     }
