@@ -119,6 +119,7 @@ class _Chat:
         self._num_top = body.top_logprobs or 0
         self._wants_prompt_logprobs = body.prompt_logprobs is not None
         self._prompt_logprobs: list[PositionLogprobs | None] | None = None
+        self._finds_calls = plan.family is not None
         self._choices = [_ChoiceState(plan) for _ in range(body.n or 1)]
 
     def opening(self) -> Iterator[dict[str, Any]]:
@@ -160,6 +161,11 @@ class _Chat:
         if self._shows.token_ids:
             answer["prompt_token_ids"] = self._prompt_ids
         return answer
+
+    def plain_chunk(self, text: str) -> dict[str, Any] | None:
+        if len(self._choices) > 1 or self._finds_calls or self._wants_logprobs or self._shows.token_ids:
+            return None
+        return self._chunk(0, {"content": text}, None)
 
     def empty_chunk(self) -> dict[str, Any]:
         return self._head.fields("chat.completion.chunk") | {"choices": []}

@@ -170,6 +170,11 @@ class _Completions:
         choices = [self._choice(index, deltas) for index, deltas in enumerate(self._kept)]
         return self._head.fields("text_completion") | {"choices": choices}
 
+    def plain_chunk(self, text: str) -> dict[str, Any] | None:
+        if self._num_choices > 1 or self._body.logprobs is not None or self._shows.token_ids:
+            return None
+        return self._chunk({"index": 0, "text": text, "logprobs": None, "finish_reason": None})
+
     def empty_chunk(self) -> dict[str, Any]:
         return self._head.fields("text_completion") | {"choices": []}
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from server.api.disconnect import cancel_and_wait
 from server.api.metrics import RequestTimer
 from server.api.state import AppState
-from server.engine.client import Delta, RequestStream, TextParams
+from server.engine.client import Delta, RequestStream, Sink, TextParams
 from server.engine.request import EngineRequest
 from server.errors import OverloadedError, RhumbError
 
@@ -59,6 +59,18 @@ class Fanout:
         except RhumbError:
             self._close_timers("error")
             raise
+
+    def divert(self, sink: Sink) -> None:
+        """Offer `sink` the deltas of the only stream, see `RequestStream.divert`; they are timed as all others are."""
+        [stream], [timer] = self._streams, self._timers
+
+        def timed(delta: Delta) -> bool:
+            if not sink(delta):
+                return False
+            timer.delta(delta)
+            return True
+
+        stream.divert(timed)
 
     async def aclose(self) -> None:
         """Abort what still runs. Idempotent."""

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.api.auth import PUBLIC_PATHS
 from server.api.errors import ApiError, overloaded, unavailable, unexpected
 from server.api.rejection import has_body, reject
+from server.api.sse import WRITE_EXTENSION, WriteNow
 from server.api.state import AppState
 
 access_log = logging.getLogger("rhumb.access")
@@ -51,7 +52,9 @@ class RequestScope:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        recorder = _Recorder(send, request_id)
+        extensions = scope.setdefault("extensions", {})
+        recorder = _Recorder(send, request_id, extensions.get(WRITE_EXTENSION))
+        extensions[WRITE_EXTENSION] = recorder.write_now
         is_probe = scope["path"] in PUBLIC_PATHS
         error = None if is_probe else self._refusal()
         if error is not None:
@@ -112,8 +115,9 @@ def _request_id(scope: Scope) -> str:
 class _Recorder:
     """Adds our headers to the response and remembers what was sent."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, write_now: WriteNow | None) -> None:
         self._send = send
+        self._write_now = write_now
         self._request_id = request_id.encode("ascii")
         self._started_s = time.monotonic()
         self.status: int | None = None
@@ -135,6 +139,12 @@ class _Recorder:
         else:
             self.num_bytes += len(message.get("body", b""))
         await self._send(message)
+
+    def write_now(self, data: bytes) -> bool:
+        if self._write_now is None or not self._write_now(data):
+            return False
+        self.num_bytes += len(data)
+        return True
 
 
 class HeaderLimits:

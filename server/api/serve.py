@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.api.app import build_app
 from server.api.errors import ApiError
 from server.api.metrics import Metrics
-from server.api.sse import ABORT_EXTENSION, PROBE_EXTENSION
+from server.api.sse import ABORT_EXTENSION, PROBE_EXTENSION, WRITE_EXTENSION, WriteNow
 from server.api.state import AppState
 from server.config import EngineConfig
 from server.engine.clients import ProcessEngine
@@ -43,7 +43,7 @@ def protocol_type(header_timeout_s: float) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self.app = _with_abort(self.app, transport)
+            self.app = _with_extensions(self.app, self)
             self._watch_headers()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -119,12 +119,31 @@ def protocol_type(header_timeout_s: float) -> type[H11Protocol]:
     return Protocol
 
 
-def _with_abort(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
+def _with_extensions(app: ASGIApp, protocol: H11Protocol) -> ASGIApp:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("extensions", {})[ABORT_EXTENSION] = transport.abort
+        extensions = scope.setdefault("extensions", {})
+        extensions[ABORT_EXTENSION] = protocol.transport.abort
+        if scope["http_version"] == "1.1":
+            extensions[WRITE_EXTENSION] = _body_writer(protocol)
         await app(scope, receive, send)
 
     return call
+
+
+def _body_writer(protocol: H11Protocol) -> WriteNow:
+    """Writes parts of a body of unknown length, such that h11 has no part in it: chunks leave it in the state it is in.
+
+    A stream sends a part for every token, and h11 and all layers of the application cost more than the writing itself.
+    """
+    cycle, flow, transport = protocol.cycle, protocol.flow, protocol.transport
+
+    def write_now(data: bytes) -> bool:
+        if flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.response_started:
+            return False
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    return write_now
 
 
 class Server(uvicorn.Server):

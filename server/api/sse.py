@@ -15,6 +15,9 @@ KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 ABORT_EXTENSION = "rhumb.abort"
 """Key in `scope["extensions"]` of a function that drops the connection with whatever it still has to send."""
+WRITE_EXTENSION = "rhumb.write"
+"""Key in `scope["extensions"]` of a `WriteNow`, absent where no server offers one. Layers that watch the body wrap it
+as they wrap `send`."""
 PROBE_EXTENSION = "rhumb.probe"
 """Key in `scope["extensions"]` of what may be sent between any two parts of the answer, to see who still reads."""
 
@@ -24,11 +27,16 @@ def event(data: dict[str, Any]) -> bytes:
     return b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
+WriteNow = Callable[[bytes], bool]
+"""Sends one part of the body, at once and whole, or does nothing and returns False: then it must take the usual way."""
+
+
 class _Writer:
     """Sends body parts and knows since when the last one is stuck."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, write_now: WriteNow | None) -> None:
         self._send = send
+        self._write_now = write_now
         self.sent_s = time.monotonic()
         self.blocked_s: float | None = None
 
@@ -37,6 +45,12 @@ class _Writer:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
         self.blocked_s = None
         self.sent_s = time.monotonic()
+
+    def write_now(self, data: bytes) -> bool:
+        if self._write_now is None or self.blocked_s is not None or not self._write_now(data):
+            return False
+        self.sent_s = time.monotonic()
+        return True
 
 
 class EventStream(Response):
@@ -67,8 +81,10 @@ class EventStream(Response):
         self._write_timeout_s = write_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("extensions", {})[PROBE_EXTENSION] = KEEP_ALIVE
-        writer = _Writer(send)
+        extensions = scope.setdefault("extensions", {})
+        extensions[PROBE_EXTENSION] = KEEP_ALIVE
+        writer = _Writer(send, extensions.get(WRITE_EXTENSION))
+        extensions[WRITE_EXTENSION] = writer.write_now
         pump = asyncio.create_task(self._pump(writer, send))
         gone = asyncio.create_task(wait_for_disconnect(receive))
         stalled = asyncio.create_task(self._watch(writer))
@@ -78,7 +94,7 @@ class EventStream(Response):
                 pump.result()
             elif stalled.done():
                 stalled.result()
-                scope.get("extensions", {}).get(ABORT_EXTENSION, _nothing)()
+                extensions.get(ABORT_EXTENSION, _nothing)()
                 # Until the server has seen its own abort, returning early would look like a bug to it.
                 await asyncio.wait({gone}, timeout=1.0)
         finally:

@@ -1,6 +1,6 @@
 """The API's side of the engine: submit a request, iterate over its deltas, abort in one place."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,11 +65,21 @@ class Delta:
     timings: Timings | None = None
 
 
+Sink = Callable[[Delta], bool]
+"""Takes a delta on the event loop, at once, or refuses it by returning False."""
+
+
 class RequestStream(Protocol):
     """The deltas of one request, all samples interleaved. Closing it early aborts the request."""
 
     def __aiter__(self) -> AsyncIterator[Delta]:
         """Raises `EngineStepError` if the request fails alone, `EngineDeadError` if the engine dies."""
+
+    def divert(self, sink: "Sink") -> None:
+        """From now on, offer `sink` each delta for which the reader already waits.
+
+        What it refuses is read as ever, and everything that comes before that has been.
+        """
 
     async def aclose(self) -> None:
         """Abort whatever still runs. Idempotent; also called by garbage collection of the stream."""

@@ -72,12 +72,22 @@ class ByteDetokenizer:
                 break
             self._without_leading_space(token_id)
         self._borrowed = self._partial_character(prompt_ids)
-
-    @property
-    def is_open(self) -> bool:
-        return bool(self._decoder.getstate()[0])
+        self.is_open = False
 
     def feed(self, token_id: int) -> str:
+        if not (self.is_open or self._borrowed or self._is_at_start or token_id in self._hidden):
+            text = self._table.text(token_id)
+            if text is not None:
+                return text
+        text = self._decode(token_id)
+        self.is_open = bool(self._decoder.getstate()[0])
+        return text
+
+    def flush(self) -> str:
+        self.is_open = False
+        return self._decoder.decode(b"", final=True)
+
+    def _decode(self, token_id: int) -> str:
         piece = self._without_leading_space(token_id) if self._is_at_start else self._piece(token_id)
         if self._borrowed and piece:
             # The prompt's half character counts only if this sample goes on with it.
@@ -85,9 +95,6 @@ class ByteDetokenizer:
                 self._decoder.decode(self._borrowed)
             self._borrowed = b""
         return self._decoder.decode(piece)
-
-    def flush(self) -> str:
-        return self._decoder.decode(b"", final=True)
 
     def _piece(self, token_id: int) -> bytes:
         return b"" if token_id in self._hidden else self._table[token_id]

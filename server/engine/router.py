@@ -139,13 +139,13 @@ class RequestRouter:
             return
         try:
             delta = live.assemblers[output.sample_index].feed(output)
+            if delta is None:
+                return
+            live.mailbox.put(delta)
         except Exception:
             logger.exception("request %s: its tokens could not be turned into text", live.request_id)
             self._fail(live, None, EngineStepError("the output could not be turned into text"))
             return
-        if delta is None:
-            return
-        live.mailbox.put(delta)
         if delta.finish_reason is not None:
             self._end_sample(live, output)
         elif live.mailbox.num_unread > live.max_unread:

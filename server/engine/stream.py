@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from server.engine.client import Delta
+from server.engine.client import Delta, Sink
 from server.errors import RhumbError
 
 
@@ -16,12 +16,16 @@ class Mailbox:
         self._error: RhumbError | None = None
         self.is_ended = False
         self._arrival: asyncio.Future[None] | None = None
+        self.sink: Sink | None = None
+        """Is offered what comes while the reader waits; what it takes the reader never sees."""
 
     @property
     def num_unread(self) -> int:
         return len(self._deltas)
 
     def put(self, delta: Delta) -> None:
+        if self.sink is not None and self._arrival is not None and not self._arrival.done() and self.sink(delta):
+            return
         self._deltas.append(delta)
         self._wake()
 
@@ -74,6 +78,9 @@ class Stream:
         if delta is None:
             raise StopAsyncIteration
         return delta
+
+    def divert(self, sink: Sink) -> None:
+        self._mailbox.sink = sink
 
     async def aclose(self) -> None:
         self._abort()

@@ -6,7 +6,7 @@ token: the text is the UTF-8 decoding of the tokens' bytes in a row, but for spa
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import tokenizers
@@ -26,10 +26,23 @@ class TokenBytes:
 
     pieces: list[bytes]
     leading: Leading
+    _texts: dict[int, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getitem__(self, token_id: int) -> bytes:
         """Nothing for ids outside the vocabulary, which a padded model may produce."""
         return self.pieces[token_id] if token_id < len(self.pieces) else b""
+
+    def text(self, token_id: int) -> str | None:
+        """The token's text where a character begins; None if it does not stand for whole characters."""
+        try:
+            return self._texts[token_id]
+        except KeyError:
+            pass
+        try:
+            text = self[token_id].decode()
+        except UnicodeDecodeError:
+            text = None
+        return self._texts.setdefault(token_id, text)
 
 
 def token_bytes(tokenizer: tokenizers.Tokenizer) -> TokenBytes | None:
