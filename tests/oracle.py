@@ -21,6 +21,10 @@ HeadMask = Callable[[int, int, int], torch.Tensor]
 """(layer, KV head, length) -> bool [length, length]: may query i (row) see key j (column)? Causality is added."""
 
 
+KVTransform = Callable[[torch.Tensor], torch.Tensor]
+"""K (after RoPE) or V, float64 [length, KV heads, head_dim] -> the same as a cache gives it back, per (token, head)."""
+
+
 def window_mask(length: int, sinks: int, recent: int) -> torch.Tensor:
     """Key j is visible to query i iff j < sinks or j > i - recent."""
     query = torch.arange(length)[:, None]
@@ -30,10 +34,15 @@ def window_mask(length: int, sinks: int, recent: int) -> torch.Tensor:
 
 @dataclass
 class Oracle:
-    """A checkpoint in float64. Llama, Mistral, Qwen2 and Qwen3 in their default RoPE."""
+    """A checkpoint in float64. Llama, Mistral, Qwen2 and Qwen3 in their default RoPE.
+
+    Args:
+        kv_transform: what storing does to K and V; nothing by default.
+    """
 
     config: dict
     weights: dict[str, torch.Tensor]
+    kv_transform: KVTransform | None = None
 
     @classmethod
     def from_directory(cls, directory: Path) -> "Oracle":
@@ -110,6 +119,8 @@ class Oracle:
             q = self._norm(q, f"{prefix}.self_attn.q_norm.weight")
             k = self._norm(k, f"{prefix}.self_attn.k_norm.weight")
         q, k = self._rope(q), self._rope(k)
+        if self.kv_transform is not None:
+            k, v = self.kv_transform(k), self.kv_transform(v)
         outputs = []
         for head in range(num_heads):
             kv_head = head // (num_heads // num_kv_heads)
