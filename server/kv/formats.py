@@ -97,14 +97,12 @@ def quantize(x: torch.Tensor, fmt: KVFormat) -> tuple[torch.Tensor, torch.Tensor
     """
     x = x.float()
     if not fmt.levels:
-        step = x.abs().amax(-1, keepdim=True) / FP8_MAX
-        scale = _round_up(torch.where(step == 0, 1.0, step))
+        scale = _scale(x.abs().amax(-1, keepdim=True), FP8_MAX)
         elements = (x / scale.float()).clamp(-FP8_MAX, FP8_MAX).to(fmt.dtype)
         return elements, torch.cat((scale, torch.zeros_like(scale)), -1)
     least, greatest = x.aminmax(dim=-1, keepdim=True)
     zero = _round_down(least)
-    step = (greatest - zero.float()) / (fmt.levels - 1)
-    scale = _round_up(torch.where(step <= 0, 1.0, step))
+    scale = _scale(greatest - zero.float(), fmt.levels - 1)
     steps = ((x - zero.float()) / scale.float()).round().clamp(0, fmt.levels - 1).to(torch.uint8)
     if fmt.values_per_element == 2:
         low, high = steps.split(fmt.stored_dim(x.shape[-1]), -1)
@@ -126,6 +124,13 @@ def dequantize(elements: torch.Tensor, params: torch.Tensor, fmt: KVFormat, dtyp
         elements = torch.cat((elements & 15, elements >> 4), -1)
     scale, zero = params.float().split(1, -1)
     return (elements.float() * scale + zero).to(dtype)
+
+
+def _scale(span: torch.Tensor, num_steps: float) -> torch.Tensor:
+    """The smallest float16 of which `num_steps` cover the span; 1 where there is nothing to cover."""
+    # Divided by a plain number, CUDA would multiply with its rounded inverse.
+    step = span / torch.full_like(span, num_steps)
+    return _round_up(torch.where(step <= 0, 1.0, step))
 
 
 def _round_up(x: torch.Tensor) -> torch.Tensor:
