@@ -45,6 +45,7 @@ function show(status) {
   byId("pages_meter").value = status.pages_used;
   setText("variants", status.variants.join(", ") || "–");
   setText("max_model_len", status.max_model_len ? `${count(status.max_model_len)} tokens` : "–");
+  setText("kv", status.kv_format ? `${status.kv_format}, ${count(status.kv_token_bytes)} bytes a position` : "–");
   for (const name of ["device", "dtype", "attention_backend"]) setText(name, status[name] ?? "–");
   setText("curl", status.curl);
   byId("rows").replaceChildren(...status.rows.slice(0, MAX_ROWS).map(rowOf));

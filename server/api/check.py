@@ -56,6 +56,7 @@ def describe(found: dict[str, Any]) -> str:
         ("served as", ", ".join(found["models"])),
         ("context", f"{engine['max_model_len']:,} tokens"),
         ("KV", f"{pages}: room for about {positions:,} positions in full"),
+        ("", f"as {engine['kv_format']}, {engine['kv_token_bytes']:,} bytes a position"),
         ("batch", f"up to {engine['max_rows']} rows"),
         ("attention", engine["attention_backend"]),
         *(("", line) for line in refused),

@@ -183,7 +183,7 @@ class Metrics:
         """Label everything with the loaded model."""
         self.model = self._engine.model = info.model
         self._cache_config.clear()
-        self._cache_config.labels(info.model, str(info.page_size), str(info.num_pages), info.dtype).set(1)
+        self._cache_config.labels(info.model, str(info.page_size), str(info.num_pages), info.kv_format).set(1)
 
     def observe_stats(self, stats: EngineStats) -> None:
         """Take every report of the engine; its steps since the last one are counted here."""

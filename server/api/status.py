@@ -33,6 +33,8 @@ class Status(BaseModel):
     device: str | None
     dtype: str | None
     attention_backend: str | None
+    kv_format: str | None
+    kv_token_bytes: int | None
     max_model_len: int | None
     num_running: int
     num_waiting: int
@@ -62,6 +64,8 @@ async def _status(request: Request, state: AppState) -> Status:
         device=info.device if info else None,
         dtype=info.dtype if info else None,
         attention_backend=info.attention_backend if info else None,
+        kv_format=info.kv_format if info else None,
+        kv_token_bytes=info.kv_token_bytes if info else None,
         max_model_len=info.max_model_len if info else None,
         num_running=stats.num_running,
         num_waiting=stats.num_waiting,
