@@ -54,19 +54,18 @@ def decode_kernel(
     WIDTH: tl.constexpr,
     FORMAT: tl.constexpr,
     COMPUTE: tl.constexpr,
-    SPLITS: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     FLAT: tl.constexpr,
     MERGED: tl.constexpr,
 ):
-    """Grid [kv_heads, SPLITS, rows]; rows from `first_row` on that are decode rows by `counts`.
+    """Grid [kv_heads, splits, rows]; rows from `first_row` on that are decode rows by `counts`.
 
     Args:
         q_ptr: [num_tokens, heads, HEAD_DIM]; the token of row r is `query_starts[r] - first_token`.
         out_ptr: [num_tokens, heads * HEAD_DIM], contiguous. Tokens of padding rows become 0.
-        partial_ptr: float32 [rows * kv_heads * SPLITS, heads per KV head * HEAD_DIM], scratch.
-        stats_ptr: float32 [rows * kv_heads * SPLITS, 2, heads per KV head], scratch.
+        partial_ptr: float32 [rows * kv_heads * splits, heads per KV head * HEAD_DIM], scratch.
+        stats_ptr: float32 [rows * kv_heads * splits, 2, heads per KV head], scratch.
         arrivals_ptr: int32 [rows * kv_heads], all 0 before and after.
         WIDTH: numbers of a head (of INT4, of half a head) rounded up to a power of two.
         FLAT: heads per KV head * HEAD_DIM, rounded up likewise.
@@ -74,6 +73,7 @@ def decode_kernel(
     """
     kv_head = tl.program_id(0)
     split = tl.program_id(1)
+    max_splits = tl.num_programs(1)
     index = first_row + tl.program_id(2)
     token = tl.load(query_starts_ptr + index) - first_token
     if (token >= num_tokens) | (index < tl.load(counts_ptr + 1)):
@@ -98,7 +98,7 @@ def decode_kernel(
     num_sink_tiles = tl.cdiv(sinks, BLOCK_N)
     first_tile = tl.maximum(window // BLOCK_N, num_sink_tiles)
     num_tiles = num_sink_tiles + tl.cdiv(kv_len, BLOCK_N) - first_tile
-    num_splits = tl.minimum(num_tiles, SPLITS)
+    num_splits = tl.minimum(num_tiles, max_splits)
     if split >= num_splits:
         return
     begin = split * num_tiles // num_splits
@@ -160,8 +160,8 @@ def decode_kernel(
         return
 
     owner = tl.program_id(2) * KV_HEADS + kv_head
-    partial_ptrs = partial_ptr + owner * SPLITS * (HEADS_PER_KV * HEAD_DIM)
-    stats_ptrs = stats_ptr + owner * SPLITS * (2 * HEADS_PER_KV)
+    partial_ptrs = partial_ptr + owner * max_splits * (HEADS_PER_KV * HEAD_DIM)
+    stats_ptrs = stats_ptr + owner * max_splits * (2 * HEADS_PER_KV)
     mine = partial_ptrs + split * (HEADS_PER_KV * HEAD_DIM)
     tl.store(mine + offsets, acc, mask=is_number)
     if FORMAT == INT4:

@@ -222,7 +222,6 @@ class Launcher:
             q.shape[0],
             q.stride(0),
             q.stride(1),
-            SPLITS=splits,
             BLOCK_N=config.block_n,
             num_warps=config.num_warps,
             num_stages=config.num_stages,
