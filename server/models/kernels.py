@@ -2,6 +2,7 @@
 
 `TorchKernels` is the reference: any device, any dtype. `CpuKernels` does the same for float32 on CPU, where
 a decode step is mostly the cost of calling torch; it hands large inputs back to torch, which uses all cores.
+`triton_kernels.TritonKernels` is for GPUs.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,10 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+
+from server.config import WeightFormat
+from server.errors import ConfigError
+from server.models.quantize import check_weight_format, dequantize_rows, quantize_rows, stored_dtype
 
 
 def _gelu_tanh(x: torch.Tensor) -> torch.Tensor:
@@ -26,19 +31,32 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 """Activations by their names in `config.json`; each returns new memory."""
 
 
-Product = Callable[[torch.Tensor], torch.Tensor]
-"""[n, in] -> [n, out], by a fixed matrix."""
+class Product(Protocol):
+    """x Wᵀ + b by a fixed matrix."""
+
+    def __call__(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """[n, in] -> [n, out], in `out` if given, whose rows must be contiguous."""
 
 
 class Kernels(Protocol):
     """What a decoder layer needs."""
 
-    def product(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, Product]:
+    def product(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, keeps_dtype: bool = False
+    ) -> tuple[torch.Tensor, Product]:
         """Make x Wᵀ + b ready for many calls.
 
+        Args:
+            keeps_dtype: whether the weight is never stored in a weight format.
+
         Returns:
-            The weight [out, in], possibly moved to other memory so that the old can go, and the product.
+            The weight [out, in] as it is stored, so that the old memory can go, and the product.
         """
+
+    def gated_product(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, activation: str
+    ) -> tuple[torch.Tensor, Product]:
+        """The same for `gated(x Wᵀ + b)`, [n, in] -> [n, out / 2]; a product whose `out` is not to be given."""
 
     def add_rms_norm(
         self, x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, eps: float
@@ -70,10 +88,33 @@ class Kernels(Protocol):
 
 
 class TorchKernels:
-    """Plain torch."""
+    """Plain torch. Stored weights are turned into floats whenever they are used.
 
-    def product(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, Product]:
-        return weight, lambda x: F.linear(x, weight, bias)
+    Args:
+        weight_format: how the layers' matrices are kept.
+    """
+
+    def __init__(self, weight_format: WeightFormat = "auto") -> None:
+        self._weight_format = weight_format
+
+    def product(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, keeps_dtype: bool = False
+    ) -> tuple[torch.Tensor, Product]:
+        dtype = None if keeps_dtype else stored_dtype(self._weight_format, weight)
+        if dtype is None:
+            return weight, _float_product(weight, bias)
+        stored, scale = quantize_rows(weight, dtype)
+
+        def product(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+            result = F.linear(x, dequantize_rows(stored, scale, x.dtype), bias)
+            return result if out is None else out.copy_(result)
+
+        return stored, product
+
+    def gated_product(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, activation: str
+    ) -> tuple[torch.Tensor, Product]:
+        return gated_after(self, weight, bias, activation)
 
     def add_rms_norm(
         self, x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, eps: float
@@ -99,6 +140,31 @@ class TorchKernels:
         return ACTIVATIONS[activation](gate).mul_(up)
 
 
+def _float_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
+    transposed = weight.t()
+
+    def product(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        if out is None:
+            return F.linear(x, weight, bias)
+        if bias is None:
+            return torch.mm(x, transposed, out=out)
+        return torch.addmm(bias, x, transposed, out=out)
+
+    return product
+
+
+def gated_after(
+    kernels: Kernels, weight: torch.Tensor, bias: torch.Tensor | None, activation: str
+) -> tuple[torch.Tensor, Product]:
+    """`Kernels.gated_product` as `gated` of `product`."""
+    weight, product = kernels.product(weight, bias)
+
+    def gated_product(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        return kernels.gated(product(x), activation)
+
+    return weight, gated_product
+
+
 class CpuKernels:
     """Compiled loops for small float32 inputs on CPU; torch for everything else."""
 
@@ -111,26 +177,38 @@ class CpuKernels:
     PACKED_ROWS = 4
     """Rows from which the packed form is faster."""
 
-    def __init__(self) -> None:
+    def __init__(self, weight_format: WeightFormat = "auto") -> None:
         from server.models import cpu_loops
 
         self._loops = cpu_loops
-        self._torch = TorchKernels()
+        self._torch = TorchKernels(weight_format)
+        self._weight_format = weight_format
 
-    def product(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, Product]:
+    def product(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, keeps_dtype: bool = False
+    ) -> tuple[torch.Tensor, Product]:
+        if not keeps_dtype and stored_dtype(self._weight_format, weight) is not None:
+            return self._torch.product(weight, bias)
         # MKL reads a matrix stored by columns faster, above all for a single row.
         weight = weight.t().contiguous().t()
         if weight.nbytes not in self.PACKED_BYTES or not _has_packed_product():
-            return weight, lambda x: F.linear(x, weight, bias)
+            return weight, _float_product(weight, bias)
         # MKL packs a large matrix anew in every call; oneDNN is given it packed (half the time on two cores).
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), self.PACKED_ROWS)
 
-        def product(x: torch.Tensor) -> torch.Tensor:
-            if x.shape[0] < self.PACKED_ROWS:
-                return F.linear(x, weight, bias)
+        plain = _float_product(weight, bias)
+
+        def product(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+            if x.shape[0] < self.PACKED_ROWS or out is not None:
+                return plain(x, out)
             return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
 
         return weight, product
+
+    def gated_product(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, activation: str
+    ) -> tuple[torch.Tensor, Product]:
+        return gated_after(self, weight, bias, activation)
 
     def add_rms_norm(
         self, x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, eps: float
@@ -173,11 +251,26 @@ def _has_packed_product() -> bool:
     )
 
 
-def choose_kernels(dtype: torch.dtype, device: torch.device) -> Kernels:
-    """The fastest implementation that is there for this dtype and device."""
-    if device.type == "cpu" and dtype == torch.float32:
+def choose_kernels(
+    dtype: torch.dtype, device: torch.device, weight_format: WeightFormat = "auto", batch_invariant: bool = False
+) -> Kernels:
+    """The fastest implementation that is there for this dtype and device.
+
+    Raises:
+        ConfigError: the device cannot keep weights in this format, or cannot be batch-invariant.
+    """
+    check_weight_format(weight_format, dtype, device)
+    if device.type == "cuda":
         try:
-            return CpuKernels()
+            from server.models.triton_kernels import TritonKernels
+        except ImportError as error:
+            if batch_invariant:
+                raise ConfigError(f"batch_invariant needs Triton on a GPU (pip install triton): {error}") from None
+            return TorchKernels(weight_format)
+        return TritonKernels(weight_format, batch_invariant)
+    if dtype == torch.float32:
+        try:
+            return CpuKernels(weight_format)
         except ImportError:
-            return TorchKernels()
-    return TorchKernels()
+            return TorchKernels(weight_format)
+    return TorchKernels(weight_format)

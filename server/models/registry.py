@@ -44,7 +44,8 @@ def load_model(engine_config: EngineConfig) -> tuple[Model, Path]:
     device = choose_device(engine_config.device)
     dtype = choose_dtype(engine_config.dtype, config, device)
     module_name, class_name = BUILDERS[config.architecture].split(":")
-    model = getattr(import_module(module_name), class_name)(config, choose_kernels(dtype, device), device)
+    kernels = choose_kernels(dtype, device, engine_config.weight_format, engine_config.batch_invariant)
+    model = getattr(import_module(module_name), class_name)(config, kernels, device)
     allocate(model.weights(), dtype, device)
     if is_dummy:
         fill_randomly(model.weights(), config.initializer_range, engine_config.seed, device)

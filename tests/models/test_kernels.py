@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from server.models.kernels import CpuKernels, TorchKernels, choose_kernels
 from server.models.rope import rotation_table
+from server.models.triton_kernels import TritonKernels
 
 pytest.importorskip("numba", reason="the loops are compiled by numba")
 
@@ -88,10 +89,10 @@ def test_a_position_outside_the_table_is_an_error_and_not_a_stray_read() -> None
         FUSED.rotate(torch.zeros(1, 1, 4), 1, torch.zeros(3, 2, 4), torch.tensor([3]))
 
 
-def test_the_loops_are_chosen_for_float32_on_cpu_only() -> None:
+def test_the_loops_are_chosen_for_float32_on_cpu_and_triton_on_gpus() -> None:
     assert isinstance(choose_kernels(torch.float32, torch.device("cpu")), CpuKernels)
     assert isinstance(choose_kernels(torch.bfloat16, torch.device("cpu")), TorchKernels)
-    assert isinstance(choose_kernels(torch.float32, torch.device("cuda")), TorchKernels)
+    assert isinstance(choose_kernels(torch.bfloat16, torch.device("cuda")), TritonKernels)
 
 
 @settings(deadline=None, max_examples=25)

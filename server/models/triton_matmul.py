@@ -1,0 +1,322 @@
+"""Triton products x Wᵀ + b for a few rows, for quantised matrices, and with the same arithmetic for any number of rows.
+
+`vector_product` multiplies one row by reading W once, as fast as memory gives it. `tiled_product` cuts W's columns
+into `splits` fixed parts, sums each part by matrix instructions and adds the parts in order: the parts of few rows are
+computed by different programs, those of many rows by one after the other, with the same result. Sums are float32; no
+floats are added atomically. W is in x's dtype, int8 or float8_e4m3fn; the last two have one scale per output channel.
+
+Importing this needs Triton; under `TRITON_INTERPRET=1` the kernels run on CPU.
+"""
+
+# Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# ruff: noqa: N803
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
+
+from server.models.triton_layers import ACTIVATION_CODES, activate
+
+
+@triton.jit
+def vector_kernel(
+    x_ptr,
+    w_ptr,
+    scale_ptr,
+    bias_ptr,
+    out_ptr,
+    K: tl.constexpr,
+    NUM_OUT: tl.constexpr,
+    HAS_SCALE: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
+    ACTIVATION: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    OVERLAPS: tl.constexpr,
+):
+    """Grid [blocks of NUM_OUT]; x [K], w [NUM_OUT, K] and out [NUM_OUT].
+
+    With an ACTIVATION >= 0, w is [2 * NUM_OUT, K] and out `activation(first half) * second half`.
+    With OVERLAPS, the kernel starts while the one before it ends, and reads weights before it waits for x.
+    """
+    channels = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    is_channel = channels < NUM_OUT
+    ks = tl.arange(0, BLOCK_K)
+    rows = w_ptr + channels.to(tl.int64)[:, None] * K
+    mask = is_channel[:, None] & (ks < K)[None, :]
+    w = tl.load(rows + ks[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
+    if ACTIVATION >= 0:
+        second = tl.load(rows + (NUM_OUT * K + ks)[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
+    x = tl.load(x_ptr + ks, mask=ks < K, other=0.0).to(tl.float32)
+    total = w.to(tl.float32) * x[None, :]
+    if ACTIVATION >= 0:
+        second_total = second.to(tl.float32) * x[None, :]
+    for start in tl.range(BLOCK_K, K, BLOCK_K):
+        ks = start + tl.arange(0, BLOCK_K)
+        mask = is_channel[:, None] & (ks < K)[None, :]
+        w = tl.load(rows + ks[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
+        x = tl.load(x_ptr + ks, mask=ks < K, other=0.0).to(tl.float32)
+        total += w.to(tl.float32) * x[None, :]
+        if ACTIVATION >= 0:
+            second = tl.load(rows + (NUM_OUT * K + ks)[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
+            second_total += second.to(tl.float32) * x[None, :]
+    result = finish(tl.sum(total, axis=1), scale_ptr, bias_ptr, channels, is_channel, HAS_SCALE, HAS_BIAS)
+    if ACTIVATION >= 0:
+        up = tl.sum(second_total, axis=1)
+        up = finish(up, scale_ptr, bias_ptr, NUM_OUT + channels, is_channel, HAS_SCALE, HAS_BIAS)
+        result = activate(result, ACTIVATION) * up
+    tl.store(out_ptr + channels, result.to(out_ptr.dtype.element_ty), mask=is_channel)
+
+
+@triton.jit
+def finish(total, scale_ptr, bias_ptr, channels, is_channel, HAS_SCALE: tl.constexpr, HAS_BIAS: tl.constexpr):
+    """Scale sums of quantised weights and add the bias; all float32 [channels]."""
+    if HAS_SCALE:
+        total *= tl.load(scale_ptr + channels, mask=is_channel, other=0.0)
+    if HAS_BIAS:
+        total += tl.load(bias_ptr + channels, mask=is_channel, other=0.0).to(tl.float32)
+    return total
+
+
+@triton.jit
+def sum_part(
+    w_rows, x_rows, is_channel, is_row, part, K: tl.constexpr, PART_K: tl.constexpr, BLOCK_N: tl.constexpr,
+    BLOCK_R: tl.constexpr, BLOCK_K: tl.constexpr, COMPUTE: tl.constexpr, PRECISION: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # fmt: skip
+    """W xᵀ over the columns of one part: float32 [BLOCK_N, BLOCK_R]."""
+    total = tl.zeros((BLOCK_N, BLOCK_R), tl.float32)
+    first = part * PART_K
+    for start in tl.range(0, PART_K, BLOCK_K, num_stages=STAGES):
+        ks = first + start + tl.arange(0, BLOCK_K)
+        w = tl.load(w_rows + ks[None, :], mask=is_channel[:, None] & (ks < K)[None, :], other=0.0)
+        x = tl.load(x_rows + ks[:, None], mask=is_row[None, :] & (ks < K)[:, None], other=0.0)
+        total = tl.dot(w.to(COMPUTE), x.to(COMPUTE), total, input_precision=PRECISION)
+    return total
+
+
+@triton.jit(do_not_specialize=["num_rows"])
+def tiled_kernel(
+    x_ptr,
+    w_ptr,
+    scale_ptr,
+    bias_ptr,
+    out_ptr,
+    partial_ptr,
+    arrivals_ptr,
+    num_rows,
+    row_stride: tl.constexpr,
+    K: tl.constexpr,
+    NUM_OUT: tl.constexpr,
+    PART_K: tl.constexpr,
+    SPLITS: tl.constexpr,
+    IS_SPREAD: tl.constexpr,
+    HAS_SCALE: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    PRECISION: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_R: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    GROUP: tl.constexpr,
+    STAGES: tl.constexpr,
+    OVERLAPS: tl.constexpr,
+):
+    """Grid [tiles of rows and channels, parts if IS_SPREAD]; x [num_rows, K] and out [num_rows, NUM_OUT].
+
+    Args:
+        row_stride: elements between rows of out.
+        partial_ptr: float32 [tiles, SPLITS, BLOCK_N, BLOCK_R], scratch, if IS_SPREAD.
+        arrivals_ptr: int32 [tiles], all 0 before and after, if IS_SPREAD.
+        PART_K: columns of a part, a multiple of BLOCK_K.
+        GROUP: tiles of rows that are visited together, so that L2 keeps their columns of W.
+    """
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
+    tile = tl.program_id(0)
+    channel_tiles: tl.constexpr = (NUM_OUT + BLOCK_N - 1) // BLOCK_N
+    row_tiles = tl.cdiv(num_rows, BLOCK_R)
+    band = tile // (GROUP * channel_tiles)
+    first_in_band = band * GROUP
+    in_band = tl.minimum(row_tiles - first_in_band, GROUP)
+    place = tile % (GROUP * channel_tiles)
+    row_tile = first_in_band + place % in_band
+    channels = (place // in_band) * BLOCK_N + tl.arange(0, BLOCK_N)
+    is_channel = channels < NUM_OUT
+    rows = (row_tile * BLOCK_R + tl.arange(0, BLOCK_R)).to(tl.int64)
+    is_row = rows < num_rows
+    w_rows = w_ptr + channels.to(tl.int64)[:, None] * K
+    x_rows = x_ptr + rows[None, :] * K
+    is_last = True
+    if IS_SPREAD:
+        part = tl.program_id(1)
+        total = sum_part(
+            w_rows, x_rows, is_channel, is_row, part, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES
+        )
+        inside = tl.arange(0, BLOCK_N)[:, None] * BLOCK_R + tl.arange(0, BLOCK_R)[None, :]
+        partials = partial_ptr + (tile.to(tl.int64) * SPLITS) * (BLOCK_N * BLOCK_R) + inside
+        tl.store(partials + part * (BLOCK_N * BLOCK_R), total)
+        # Every thread's stores come before this program's arrival.
+        tl.debug_barrier()
+        is_last = tl.atomic_add(arrivals_ptr + tile, 1, sem="acq_rel") == SPLITS - 1
+        if is_last:
+            tl.store(arrivals_ptr + tile, 0)
+            total = tl.load(partials, cache_modifier=".cg")
+            for index in tl.static_range(1, SPLITS):
+                total += tl.load(partials + index * (BLOCK_N * BLOCK_R), cache_modifier=".cg")
+    else:
+        total = sum_part(
+            w_rows, x_rows, is_channel, is_row, 0, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES
+        )
+        for index in tl.range(1, SPLITS, num_stages=1):
+            total += sum_part(
+                w_rows, x_rows, is_channel, is_row, index, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION,
+                STAGES,
+            )  # fmt: skip
+    if is_last:
+        if HAS_SCALE:
+            total *= tl.load(scale_ptr + channels, mask=is_channel, other=0.0)[:, None]
+        if HAS_BIAS:
+            total += tl.load(bias_ptr + channels, mask=is_channel, other=0.0).to(tl.float32)[:, None]
+        places = out_ptr + rows[None, :] * row_stride + channels[:, None]
+        tl.store(places, total.to(out_ptr.dtype.element_ty), mask=is_channel[:, None] & is_row[None, :])
+
+
+TRITON_TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class VectorConfig:
+    """How `vector_kernel` is cut up: channels and columns of a program's tile, warps."""
+
+    block_n: int
+    block_k: int
+    num_warps: int
+    overlaps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TileConfig:
+    """How `tiled_kernel` is cut up.
+
+    Args:
+        block_n: channels of a tile.
+        block_r: rows of a tile, at least 16.
+        block_k: columns of a step.
+        splits: parts of the columns.
+        is_spread: whether programs of their own compute the parts.
+    """
+
+    block_n: int
+    block_r: int
+    block_k: int
+    splits: int
+    is_spread: bool
+    num_warps: int
+    num_stages: int
+    overlaps: bool = False
+
+
+def vector_product(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    scale: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    activation: str | None,
+    config: VectorConfig,
+) -> torch.Tensor:
+    """x Wᵀ + b for one row, contiguous [1, in]; with an activation, W and b are those of gate and up.
+
+    Args:
+        weight: [out, in], contiguous.
+        scale: float32 [out] of an int8 or fp8 weight.
+
+    Returns:
+        [1, out]; with an activation, `activation(gate) * up`, [1, out / 2].
+    """
+    num_out = weight.shape[0] if activation is None else weight.shape[0] // 2
+    out = x.new_empty(1, num_out)
+    vector_kernel[(-(-num_out // config.block_n),)](
+        x,
+        weight,
+        weight if scale is None else scale,
+        weight if bias is None else bias,
+        out,
+        K=weight.shape[1],
+        NUM_OUT=num_out,
+        HAS_SCALE=scale is not None,
+        HAS_BIAS=bias is not None,
+        ACTIVATION=-1 if activation is None else ACTIVATION_CODES[activation],
+        BLOCK_N=config.block_n,
+        BLOCK_K=min(config.block_k, triton.next_power_of_2(weight.shape[1])),
+        OVERLAPS=config.overlaps,
+        num_warps=config.num_warps,
+        **({"launch_pdl": True} if config.overlaps else {}),
+    )
+    return out
+
+
+def tiled_product(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    scale: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    config: TileConfig,
+    arrivals: torch.Tensor | None = None,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """x Wᵀ + b for any number of rows, contiguous [n, in]; arguments as in `vector_product`.
+
+    Args:
+        arrivals: int32 zeros, one per tile at least, kept from call to call; needed by a config that is spread.
+        out: [n, out] with contiguous rows, to be written.
+    """
+    num_rows, num_in = x.shape
+    num_out = weight.shape[0]
+    if out is None:
+        out = x.new_empty(num_rows, num_out)
+    num_tiles = -(-num_rows // config.block_r) * -(-num_out // config.block_n)
+    is_spread = config.is_spread and config.splits > 1
+    partial = out
+    if is_spread:
+        size = num_tiles * config.splits * config.block_n * config.block_r
+        partial = torch.empty(size, dtype=torch.float32, device=x.device)
+    blocks_per_part = -(-num_in // (config.block_k * config.splits))
+    if num_rows:
+        tiled_kernel[(num_tiles, config.splits if is_spread else 1)](
+            x,
+            weight,
+            weight if scale is None else scale,
+            weight if bias is None else bias,
+            out,
+            partial,
+            partial if arrivals is None else arrivals,
+            num_rows,
+            row_stride=out.stride(0),
+            K=num_in,
+            NUM_OUT=num_out,
+            PART_K=blocks_per_part * config.block_k,
+            SPLITS=config.splits,
+            IS_SPREAD=is_spread,
+            HAS_SCALE=scale is not None,
+            HAS_BIAS=bias is not None,
+            COMPUTE=TRITON_TYPES[x.dtype],
+            PRECISION="ieee" if x.dtype == torch.float32 else "tf32",
+            BLOCK_N=config.block_n,
+            BLOCK_R=config.block_r,
+            BLOCK_K=config.block_k,
+            GROUP=8,
+            STAGES=config.num_stages,
+            OVERLAPS=config.overlaps,
+            num_warps=config.num_warps,
+            **({"launch_pdl": True} if config.overlaps else {}),
+        )
+    return out
