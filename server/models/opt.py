@@ -10,19 +10,22 @@ from server.models.config import ModelConfig
 from server.models.kernels import ACTIVATIONS, Kernels
 from server.models.layers import Embedding, Head, LayerNorm, Linear
 from server.models.parameter import Parameter
+from server.parallel.shards import cut_attention, cut_head, cut_mlp
+from server.parallel.team import ALONE, Team
 
 
 class OPTBlock:
     """Attention and MLP with the norms before (all sizes but 350M) or after each."""
 
-    def __init__(self, index: int, config: ModelConfig, kernels: Kernels) -> None:
+    def __init__(self, index: int, config: ModelConfig, kernels: Kernels, team: Team = ALONE) -> None:
         if config.opt is None:
             raise ValueError(f"{config.architecture} is not OPT")
         prefix = f"layers.{index}"
         attention = f"{prefix}.self_attn"
         hidden = config.hidden_size
         self.index = index
-        self.qkv_shape = (-1, 3, config.num_heads, config.head_dim)
+        self.team = team
+        self.qkv_shape = (-1, 3, config.num_heads // team.size, config.head_dim)
         self.activation = ACTIVATIONS[config.hidden_act]
         self.is_pre_norm = config.opt.do_layer_norm_before
         has_norm_weights = config.opt.has_norm_weights
@@ -35,9 +38,11 @@ class OPTBlock:
             kernels,
         )
         self.out = Linear([f"{attention}.out_proj"], hidden, [hidden], config.attention_out_bias, kernels)
+        cut_attention(self.qkv, self.out, config.num_heads, config.num_kv_heads, config.head_dim, team)
         self.mlp_norm = LayerNorm(f"{prefix}.final_layer_norm", hidden, config.norm_eps, has_norm_weights)
         self.up = Linear([f"{prefix}.fc1"], hidden, [config.intermediate_size], config.mlp_bias, kernels)
         self.down = Linear([f"{prefix}.fc2"], config.intermediate_size, [hidden], config.mlp_bias, kernels)
+        cut_mlp(self.up, self.down, config.intermediate_size, team)
 
     def __call__(
         self, x: torch.Tensor, residual: torch.Tensor | None, batch: StepBatch, attention: AttentionBackend
@@ -55,10 +60,10 @@ class OPTBlock:
 
     def _attend(self, x: torch.Tensor, batch: StepBatch, attention: AttentionBackend) -> torch.Tensor:
         q, k, v = self.qkv(x).view(self.qkv_shape).unbind(1)
-        return self.out(attention.attend(self.index, q, k, v, batch))
+        return self.team.sum(self.out(attention.attend(self.index, q, k, v, batch)))
 
     def _mlp(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down(self.activation(self.up(x)))
+        return self.team.sum(self.down(self.activation(self.up(x))))
 
     def weights(self) -> Iterator[Parameter]:
         for part in (self.attention_norm, self.qkv, self.out, self.mlp_norm, self.up, self.down):
@@ -66,12 +71,13 @@ class OPTBlock:
 
 
 class OPT:
-    """An OPT model; see `models.base.Model`."""
+    """An OPT model, or one rank's part of it; see `models.base.Model`."""
 
-    def __init__(self, config: ModelConfig, kernels: Kernels, device: torch.device) -> None:
+    def __init__(self, config: ModelConfig, kernels: Kernels, device: torch.device, team: Team = ALONE) -> None:
         if config.opt is None:
             raise ValueError(f"{config.architecture} is not OPT")
         self.config = config
+        self.team = team
         self.facts = config.opt
         hidden, width = config.hidden_size, config.opt.word_embed_proj_dim
         num_positions = config.max_model_len + config.opt.position_offset
@@ -84,7 +90,7 @@ class OPT:
         self.project_out = (
             Linear(["project_out"], hidden, [width], has_bias=False, kernels=kernels) if has_projection else None
         )
-        self.layers = [OPTBlock(index, config, kernels) for index in range(config.num_layers)]
+        self.layers = [OPTBlock(index, config, kernels, team) for index in range(config.num_layers)]
         self.norm = (
             LayerNorm("final_layer_norm", hidden, config.norm_eps, config.opt.has_norm_weights)
             if config.opt.has_final_norm
@@ -92,6 +98,7 @@ class OPT:
         )
         tied_to = self.embedding if config.tie_word_embeddings else None
         self.lm_head = Head(tied_to, width, config.vocab_size, kernels)
+        cut_head(self.lm_head, config.vocab_size, team)
 
     def embed(self, token_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         x = self.embedding(token_ids)
@@ -106,7 +113,8 @@ class OPT:
             x = self.norm(x)
         if self.project_out is not None:
             x = self.project_out(x)
-        return self.lm_head(x)
+        # Only the last ranks' columns are padding.
+        return self.team.join_columns(self.lm_head(x))[:, : self.config.vocab_size]
 
     def prepare(self) -> None:
         """Lay the weights out for computing; call once, when they are in."""
