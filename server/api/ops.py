@@ -10,7 +10,7 @@ from server.api.errors import unavailable
 from server.api.metrics import CONTENT_TYPE
 from server.api.openapi import Responses, errors
 from server.api.state import AppState, state_of
-from server.engine.request import RowInfo
+from server.engine.request import EngineInfo, RowInfo
 
 router = APIRouter(tags=["operations"])
 
@@ -89,3 +89,28 @@ async def reset_prefix_cache(state: Annotated[AppState, Depends(state_of)]) -> R
     """Forget all cached prompts, for honest benchmarks. Only with --dev."""
     await state.serving.engine.reset_prefix_cache()
     return Response()
+
+
+class ProfileTrace(BaseModel):
+    """Where the engine wrote its trace, on its own machine."""
+
+    path: str
+
+
+@dev_router.post("/start_profile", response_class=Response, responses=errors(400, 401, 503))
+async def start_profile(state: Annotated[AppState, Depends(state_of)]) -> Response:
+    """Record the engine's next steps with torch's profiler. Only with --dev and --profile-dir."""
+    await state.serving.engine.start_profile()
+    return Response()
+
+
+@dev_router.post("/stop_profile", responses=errors(400, 401, 503))
+async def stop_profile(state: Annotated[AppState, Depends(state_of)]) -> ProfileTrace:
+    """End the recording and say where its trace is."""
+    return ProfileTrace(path=await state.serving.engine.stop_profile())
+
+
+@dev_router.get("/engine", responses=errors(401, 503))
+async def engine(state: Annotated[AppState, Depends(state_of)]) -> EngineInfo:
+    """What was loaded, how, and how long each part took. Only with --dev."""
+    return state.serving.info

@@ -117,3 +117,9 @@ class EngineClient(Protocol):
 
     async def reset_prefix_cache(self) -> None:
         """Forget cached prompts."""
+
+    async def start_profile(self) -> None:
+        """Record the steps from now on; `ConfigError` where that cannot be."""
+
+    async def stop_profile(self) -> str:
+        """End the recording and return the path of its trace; `ConfigError` if there is none."""

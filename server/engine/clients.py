@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from server.config import EngineConfig
 from server.engine.client import TextParams
@@ -18,6 +19,8 @@ from server.engine.request import (
     EngineStats,
     Inspect,
     Inspection,
+    Profile,
+    Profiled,
     ResetPrefixCache,
     RowInfo,
     StepOutputs,
@@ -28,7 +31,7 @@ from server.engine.supervisor import Limits, Supervisor
 from server.engine.text import TextAssembler
 from server.engine.thread_link import ThreadLink
 from server.engine.tokenizer import Tokenizer
-from server.errors import EngineDeadError
+from server.errors import ConfigError, EngineDeadError
 
 OnStats = Callable[[EngineStats], None]
 
@@ -61,7 +64,7 @@ class Engine:
         self._info: EngineInfo | None = None
         self._is_stopping = False
         self._query_ids = itertools.count()
-        self._queries: dict[int, asyncio.Future[list[RowInfo]]] = {}
+        self._queries: dict[int, asyncio.Future[Inspection | Profiled]] = {}
 
     @property
     def info(self) -> EngineInfo:
@@ -123,14 +126,38 @@ class Engine:
 
     async def inspect(self) -> list[RowInfo]:
         """The live request table; `EngineDeadError` if the engine is or goes away."""
+        answer = await self._ask(Inspect(next(self._query_ids)))
+        assert isinstance(answer, Inspection)
+        return answer.rows
+
+    async def start_profile(self) -> None:
+        """Record the steps from now on.
+
+        Raises:
+            ConfigError: the core has no folder for traces, or records already.
+            EngineDeadError: the engine is or goes away.
+        """
+        await self._profile("start")
+
+    async def stop_profile(self) -> str:
+        """End the recording; returns the path of its trace, and raises as `start_profile`."""
+        return await self._profile("stop") or ""
+
+    async def _profile(self, action: Literal["start", "stop"]) -> str | None:
+        answer = await self._ask(Profile(next(self._query_ids), action))
+        assert isinstance(answer, Profiled)
+        if answer.error is not None:
+            raise ConfigError(answer.error)
+        return answer.path
+
+    async def _ask(self, query: Inspect | Profile) -> Inspection | Profiled:
         self._check_ready()
-        query_id = next(self._query_ids)
-        self._queries[query_id] = asyncio.get_running_loop().create_future()
-        self._supervisor.send(Inspect(query_id))
+        self._queries[query.query_id] = asyncio.get_running_loop().create_future()
+        self._supervisor.send(query)
         try:
-            return await self._queries[query_id]
+            return await self._queries[query.query_id]
         finally:
-            del self._queries[query_id]
+            del self._queries[query.query_id]
 
     async def reset_prefix_cache(self) -> None:
         self._check_ready()
@@ -144,13 +171,13 @@ class Engine:
         assert self._tokenizer is not None
         return TextAssembler(self._tokenizer, text, request.prompt_ids)
 
-    def _receive(self, message: StepOutputs | Inspection) -> None:
+    def _receive(self, message: StepOutputs | Inspection | Profiled) -> None:
         if isinstance(message, StepOutputs):
             self._router.receive(message)
             if self._on_stats is not None:
                 self._on_stats(message.stats)
         elif (query := self._queries.get(message.query_id)) is not None and not query.done():
-            query.set_result(message.rows)
+            query.set_result(message)
 
     def _lose(self, reason: str) -> None:
         self._router.fail_all(reason)

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from server.engine.request import EngineInfo, Failed, FromCore, Inspection, Ready, StepOutputs, ToCore
+from server.engine.request import EngineInfo, Failed, FromCore, Inspection, Profiled, Ready, StepOutputs, ToCore
 from server.errors import ModelLoadError
 
-OnMessage = Callable[[StepOutputs | Inspection], None]
+OnMessage = Callable[[StepOutputs | Inspection | Profiled], None]
 
 
 class Inbox:

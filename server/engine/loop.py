@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from server.config import EngineConfig
+from server.engine.profiler import StepProfiler
 from server.engine.request import (
     Abort,
     EngineInfo,
@@ -15,6 +17,8 @@ from server.engine.request import (
     FromCore,
     Inspect,
     Inspection,
+    Profile,
+    Profiled,
     Ready,
     ResetPrefixCache,
     RowInfo,
@@ -23,7 +27,7 @@ from server.engine.request import (
     StepOutputs,
     ToCore,
 )
-from server.errors import RhumbError
+from server.errors import ConfigError, RhumbError
 
 HEARTBEAT_S = 0.5
 """Longest silence of a healthy core between two steps."""
@@ -78,26 +82,34 @@ def serve(config: EngineConfig, receive: Receive, send: Send, load: LoadCore | N
         return
     try:
         send(Ready(core.info))
-        run_core(core, receive, send)
+        run_core(core, receive, send, config.profile_dir)
     finally:
         core.close()
 
 
 def load_core(config: EngineConfig) -> Core:
     """Raises `ModelLoadError` or `ConfigError`."""
+    started_s = time.monotonic()
     # Imported here because it brings the whole model code, which the API process does without.
     from server.engine.core import EngineCore
 
-    return EngineCore(config)
+    import_s = time.monotonic() - started_s
+    core = EngineCore(config)
+    core.info = replace(core.info, stages_s={"import": import_s, **core.info.stages_s})
+    return core
 
 
-def run_core(core: Core, receive: Receive, send: Send) -> None:
+def run_core(core: Core, receive: Receive, send: Send, profile_dir: str | None = None) -> None:
     """Steps while there is work, answers messages between steps, and never stays silent for long.
+
+    Args:
+        profile_dir: where traces go that a client asks for.
 
     Returns on `Shutdown`, and after an exception of the core, which is logged in full and reported as
     `Failed` in one line: the state of a core that raised cannot be trusted.
     """
     reported_s = time.monotonic()
+    profiler = StepProfiler(profile_dir)
     try:
         while True:
             idle_s = 0.0 if core.has_work else max(0.0, reported_s + HEARTBEAT_S - time.monotonic())
@@ -105,8 +117,11 @@ def run_core(core: Core, receive: Receive, send: Send) -> None:
             for message in messages:
                 if isinstance(message, Shutdown):
                     return
-                _handle(core, message, send)
-            outputs = core.step() if core.has_work else []
+                _handle(core, profiler, message, send)
+            outputs = []
+            if core.has_work:
+                outputs = core.step()
+                profiler.after_step()
             now_s = time.monotonic()
             # A message may have changed the queue, which the client's admission goes by.
             if outputs or messages or now_s - reported_s >= HEARTBEAT_S:
@@ -117,7 +132,7 @@ def run_core(core: Core, receive: Receive, send: Send) -> None:
         send(Failed(f"the engine core failed: {type(error).__name__}: {_one_line(error)}"))
 
 
-def _handle(core: Core, message: ToCore, send: Send) -> None:
+def _handle(core: Core, profiler: StepProfiler, message: ToCore, send: Send) -> None:
     match message:
         case EngineRequest():
             core.add(message)
@@ -127,6 +142,18 @@ def _handle(core: Core, message: ToCore, send: Send) -> None:
             core.reset_prefix_cache()
         case Inspect():
             send(Inspection(message.query_id, core.inspect()))
+        case Profile():
+            send(_profile(profiler, message))
+
+
+def _profile(profiler: StepProfiler, message: Profile) -> Profiled:
+    try:
+        if message.action == "stop":
+            return Profiled(message.query_id, profiler.stop())
+        profiler.start()
+    except ConfigError as error:
+        return Profiled(message.query_id, error=_one_line(error))
+    return Profiled(message.query_id)
 
 
 def _one_line(error: BaseException) -> str:

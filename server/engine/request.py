@@ -104,11 +104,19 @@ class Inspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """Start or stop recording steps; answered by `Profiled`."""
+
+    query_id: int
+    action: Literal["start", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Finish nothing more and leave the loop."""
 
 
-ToCore = EngineRequest | Abort | ResetPrefixCache | Inspect | Shutdown
+ToCore = EngineRequest | Abort | ResetPrefixCache | Inspect | Profile | Shutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +224,18 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class Profiled:
+    """The profiler was started, or stopped and its trace written to `path` on the core's machine.
+
+    `error` says in one line why neither happened.
+    """
+
+    query_id: int
+    path: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Facts about a loaded engine, sent once when it is ready."""
 
@@ -242,6 +262,8 @@ class EngineInfo:
     kv_format: str = "float32"
     kv_token_bytes: int = 0
     """KV cache of one position in all layers, scales included."""
+    stages_s: dict[str, float] = field(default_factory=dict)
+    """What loading consisted of, in order: name -> seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +278,4 @@ class Failed:
     message: str
 
 
-FromCore = StepOutputs | Inspection | Ready | Failed
+FromCore = StepOutputs | Inspection | Profiled | Ready | Failed
