@@ -128,11 +128,13 @@ class Record:
         def shown(value: float | bool | None) -> str:
             return "-" if value is None else f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
 
-        reached = {None: "", True: "reached", False: "MISSED"}[compared["is_reached"]]  # type: ignore[index]
+        is_reached = compared["is_reached"]
+        reached = "" if is_reached is None else "reached" if is_reached else "MISSED"
         return (
-            f"{row.name:38} {shown(row.value):>10} {row.unit:6} floor {shown(row.floor):>9} "
-            f"x{shown(compared['times_floor']):>5}  vLLM {shown(compared['peer']):>9} x{shown(compared['times_peer']):>5}"
-            f"  goal {shown(compared['goal']):>9} {reached}"
+            f"{row.name:38} {shown(row.value):>10} {row.unit:6} "
+            f"floor {shown(row.floor):>9} x{shown(compared['times_floor']):>5}  "
+            f"vLLM {shown(compared['peer']):>9} x{shown(compared['times_peer']):>5}  "
+            f"goal {shown(compared['goal']):>9} {reached}"
         )
 
     def print_table(self) -> None:

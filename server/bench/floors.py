@@ -52,22 +52,31 @@ def measure_rates(
     timer: Timer, dtype: torch.dtype, *, stream_bytes: int = STREAM_BYTES, matmul_size: int = MATMUL_SIZE
 ) -> Rates:
     """Measure the device of `timer`; transfers and attention on CUDA only."""
-    device = timer.device
-    source = torch.zeros(stream_bytes // 8, dtype=torch.float32, device=device)
-    target = torch.empty_like(source)
-    copy = 2 * source.nbytes / timer.time_s(lambda: target.copy_(source))
-    read = source.nbytes / timer.time_s(source.sum)
-    del source, target
-    left, right = (torch.randn(matmul_size, matmul_size, device=device, dtype=dtype) for _ in range(2))
-    matmul = 2 * matmul_size**3 / timer.time_s(lambda: left @ right)
-    del left, right
-    if device.type != "cuda":
+    read, copy = _stream_rates(timer, stream_bytes)
+    matmul = _matmul_rate(timer, dtype, matmul_size)
+    if timer.device.type != "cuda":
         return Rates(read, copy, matmul)
     pinned = torch.empty(TRANSFER_BYTES, dtype=torch.uint8, pin_memory=True)
-    there = torch.empty_like(pinned, device=device)
+    there = torch.empty_like(pinned, device=timer.device)
     to_device = pinned.nbytes / timer.time_eager_s(lambda: there.copy_(pinned, non_blocking=True))
     to_host = pinned.nbytes / timer.time_eager_s(lambda: pinned.copy_(there, non_blocking=True))
     return Rates(read, copy, matmul, _attention_rate(timer, dtype), to_device, to_host)
+
+
+def _stream_rates(timer: Timer, num_bytes: int) -> tuple[float, float]:
+    """Bytes per second of reading, and of copying, of `num_bytes` in all."""
+    source = torch.zeros(num_bytes // 8, dtype=torch.float32, device=timer.device)
+    target = torch.empty_like(source)
+    return (
+        source.nbytes / timer.time_s(lambda: source.sum()),
+        2 * source.nbytes / timer.time_s(lambda: target.copy_(source)),
+    )
+
+
+def _matmul_rate(timer: Timer, dtype: torch.dtype, size: int) -> float:
+    """FLOP per second of a square product. Random numbers: on zeros a device draws less power and runs faster."""
+    left, right = (torch.randn(size, size, device=timer.device, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / timer.time_s(lambda: left @ right)
 
 
 def _attention_rate(timer: Timer, dtype: torch.dtype, num_heads: int = 32, head_dim: int = 128) -> float | None:

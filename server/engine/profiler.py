@@ -26,7 +26,7 @@ class StepProfiler:
         self._folder = None if folder is None else Path(folder)
         self._max_steps = max_steps
         self._numbers = itertools.count(1)
-        self._running: "profile | None" = None
+        self._running: profile | None = None
         self._num_steps = 0
         self._path: Path | None = None
         self._error: str | None = None
