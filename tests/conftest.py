@@ -8,6 +8,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if not Path("/dev/nvidiactl").exists():
+    # Without a GPU the Triton kernels are interpreted. Triton decides when it is imported, which importing torch may do.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 import pytest
 import torch
@@ -15,9 +18,6 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 torch.set_num_threads(1)
-if not torch.cuda.is_available():
-    # Without a GPU the Triton kernels are interpreted; Triton decides when a kernel's module is imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 SENTENCES = [
     "The ship left the harbour at dawn, and nobody on the quay waved.",
