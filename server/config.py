@@ -31,8 +31,9 @@ class EngineConfig:
         max_model_len: longest prompt plus output, in tokens; the checkpoint's own limit when None.
         max_rows: sequences that may run in one step; by default 64 on CPU and 256 on GPU.
         max_step_tokens: token budget of one step; by default 2,048 on CPU and 8,192 on GPU.
-        max_mixed_tokens: prompt tokens that a step may compute while other rows decode in it, so that a long prompt
-            does not hold up their next token; the whole budget when None.
+        max_mixed_tokens: token budget of a step in which some rows decode, so that a long prompt does not hold up
+            their next token (a quarter of it is left for prompts, however many decode); by default 768 on GPU and
+            the whole budget on CPU.
         max_waiting: requests that may queue before new ones are refused.
         scheduling: order of admission.
         prefix_caching: reuse the pages of equal prompt beginnings.
@@ -97,7 +98,7 @@ class EngineConfig:
         return ResolvedLimits(
             max_rows=max_rows,
             max_step_tokens=max_step_tokens,
-            max_mixed_tokens=min(self.max_mixed_tokens or max_step_tokens, max_step_tokens),
+            max_mixed_tokens=min(self.max_mixed_tokens or (768 if on_gpu else max_step_tokens), max_step_tokens),
             overlap=on_gpu if self.overlap is None else self.overlap,
             graphs=on_gpu if self.graphs is None else self.graphs and on_gpu,
         )

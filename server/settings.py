@@ -62,7 +62,7 @@ class EngineSettings(BaseSettings):
     max_rows: int | None = Field(None, description="Sequences that may run in one step; 64 on CPU, 256 on GPU.")
     max_step_tokens: int | None = Field(None, description="Token budget of one step; 2,048 on CPU, 8,192 on GPU.")
     max_mixed_tokens: int | None = Field(
-        None, description="Prompt tokens of a step in which others decode; by default the whole budget."
+        None, description="Token budget of a step in which some rows decode; 768 on GPU, all on CPU."
     )
     max_waiting: int = Field(1024, description="Requests that may queue before new ones get a 429.")
     scheduling: Literal["fcfs", "priority"] = Field("fcfs", description="Order of admission.")

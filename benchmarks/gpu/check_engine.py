@@ -115,7 +115,7 @@ def main() -> None:
     build_shape("llama-3-8b", folder)
     core = EngineCore(EngineConfig(model=str(folder), load_format="dummy", prefix_caching=False, **settings))
     torch.cuda.synchronize()
-    graphs = core.runner.executor.graphs
+    graphs = core.runner.executor.decode_graphs
     result: dict[str, Any] = {
         "load_s": time.perf_counter() - started,
         "backend": core.info.attention_backend,

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,17 @@ def graph_sizes(max_rows: int) -> list[int]:
     """Numbers of rows to capture, ascending: every product of 128 rows or fewer costs much the same as its like."""
     sizes = {1, 2, 4, *range(8, min(max_rows, 128) + 1, 8), *range(128, max_rows + 1, 16), max_rows}
     return sorted(size for size in sizes if size <= max_rows)
+
+
+def record_graph[T](work: Callable[[], T], memory: Any) -> tuple[torch.cuda.CUDAGraph, T]:
+    """Capture `work` and return what it returned, which every replay writes anew."""
+    # Once before: kernels are compiled and libraries set up at their first call, which cannot be captured.
+    work()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=memory):
+        result = work()
+    return graph, result
 
 
 class GraphInputs:
@@ -97,6 +109,7 @@ class DecodeGraphs:
     Args:
         next_ids: int64 [max_rows + 1], read for tokens that the host has not seen, written with the greedy ones.
         greedy: what finds the most likely tokens.
+        memory: the pool of memory that all graphs share.
     """
 
     def __init__(
@@ -108,6 +121,7 @@ class DecodeGraphs:
         next_ids: torch.Tensor,
         greedy: Greedy,
         max_rows: int,
+        memory: Any,
     ) -> None:
         self._model = model
         self._attention = attention
@@ -118,7 +132,7 @@ class DecodeGraphs:
         self._device = next_ids.device
         self._inputs = GraphInputs(max_rows, len(bands), tables.null_row, self._device)
         self._starts = torch.arange(max_rows + 1, dtype=torch.int32, device=self._device)
-        self._memory = torch.cuda.graph_pool_handle()
+        self._memory = memory
         self._captured: dict[int, Captured] = {}
         self._band_graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
         self._stream_of_rows: torch.Tensor | None = None
@@ -161,23 +175,15 @@ class DecodeGraphs:
 
     def _capture(self, size: int) -> None:
         if len(self._bands) == 1:
-            first, (logits, token_ids) = self._record(lambda: self._whole_step(size))
+            first, (logits, token_ids) = record_graph(lambda: self._whole_step(size), self._memory)
             self._captured[size] = Captured(first, None, logits, token_ids)
             return
-        first, _ = self._record(lambda: self._begin(size))
+        first, _ = record_graph(lambda: self._begin(size), self._memory)
         for band in self._bands:
-            self._band_graphs[band.index, size], _ = self._record(partial(self._run_band, band, size))
-        last, (logits, token_ids) = self._record(lambda: self._end(size, self._stream(size), None))
+            graph, _ = record_graph(partial(self._run_band, band, size), self._memory)
+            self._band_graphs[band.index, size] = graph
+        last, (logits, token_ids) = record_graph(lambda: self._end(size, self._stream(size), None), self._memory)
         self._captured[size] = Captured(first, last, logits, token_ids)
-
-    def _record[T](self, work: Callable[[], T]) -> tuple[torch.cuda.CUDAGraph, T]:
-        # Once before: kernels are compiled and libraries set up at their first call, which cannot be captured.
-        work()
-        torch.cuda.synchronize(self._device)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._memory):
-            result = work()
-        return graph, result
 
     def _whole_step(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         inputs = self._inputs

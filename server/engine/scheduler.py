@@ -93,7 +93,8 @@ class Scheduler:
         chunks: dict[Sequence, ScheduledRow] = {}
         budget = self.max_step_tokens - decoding.size
         if decoding.size:
-            budget = min(budget, self.max_mixed_tokens)
+            # However many decode, prompts get on.
+            budget = min(budget, max(self.max_mixed_tokens - decoding.size, self.max_mixed_tokens // 4))
         for sequence in sorted(self.rows.chunked(), key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
             if sequence.row is None or budget <= 0:
                 continue

@@ -23,6 +23,7 @@ class StepInputs:
         num_prefill_rows: rows [0, num_prefill_rows) have more than one new token.
         rows_in_band: how many leading rows run each band.
         logit_tokens: int64 [S], the tokens whose logits are wanted.
+        logit_rows: int64 [S], the rows that the tokens sampled from those logits go to.
         prompt_slices: ranges of tokens whose logits are wanted besides, one range at a time.
         tables: changes of the page tables that come before the step.
         copy_sources, copy_targets: pages to copy before the step.
@@ -35,6 +36,7 @@ class StepInputs:
     num_prefill_rows: int
     rows_in_band: list[int]
     logit_tokens: np.ndarray
+    logit_rows: np.ndarray
     prompt_slices: list[tuple[int, int]]
     tables: TableUpdates | None
     copy_sources: list[int]

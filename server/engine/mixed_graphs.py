@@ -1,0 +1,177 @@
+"""CUDA graphs of steps that compute prompts, alone or beside rows that decode, one for each number of tokens.
+
+Launching an eager step takes the host longer than the GPU needs for a few hundred tokens. Here, too, a replay reads
+all it needs from fixed buffers: which rows are prompts, where their tokens begin and whose logits are wanted.
+"""
+
+import bisect
+import logging
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from server.attention.backend import AttentionBackend
+from server.depth.schedule import Band
+from server.engine.batch import StepBatch
+from server.engine.forward import run_bands
+from server.engine.graphs import Greedy, record_graph
+from server.engine.step import StepInputs
+from server.engine.upload import upload
+from server.kv.table import PageTables
+from server.models.base import Model
+
+logger = logging.getLogger(__name__)
+
+MAX_PREFILL_ROWS = 64
+"""Prompts in one captured step; steps with more run without a graph."""
+
+
+def mixed_sizes(max_step_tokens: int) -> list[int]:
+    """Numbers of tokens to capture, ascending; a step pays for those that it lacks."""
+    sizes = [*range(128, 1025, 128), *range(1280, 2049, 256)]
+    return [size for size in sizes if size <= max_step_tokens]
+
+
+class MixedInputs:
+    """The fixed buffers that these graphs read; names as in `StepBatch` and `StepInputs`.
+
+    Tokens that a step lacks belong to the null row, and so do rows and samples that it lacks.
+    """
+
+    def __init__(self, max_rows: int, max_tokens: int, null_row: int, device: torch.device) -> None:
+        self._max_rows = max_rows
+        self._max_tokens = max_tokens
+        self._null_row = null_row
+        self._num_longs = 3 * max_rows + 3 * max_tokens
+        self._num_ints = 2 * max_rows + 3
+        self._buffer = torch.zeros(8 * self._num_longs + 4 * self._num_ints, dtype=torch.uint8, device=device)
+        longs = self._buffer[: 8 * self._num_longs].view(torch.int64)
+        ints = self._buffer[8 * self._num_longs :].view(torch.int32)
+        self.rows, self.logit_tokens, self.logit_rows, self.token_ids, self.positions, self.token_rows = longs.split(
+            [max_rows] * 3 + [max_tokens] * 3
+        )
+        self.query_starts, self.kv_lens, self.counts = ints.split([max_rows + 1, max_rows, 2])
+
+    def fill(self, inputs: StepInputs) -> None:
+        """Take a step's numbers."""
+        num_rows, num_tokens, num_samples = inputs.num_rows, inputs.num_tokens, inputs.logit_tokens.size
+        max_rows, max_tokens = self._max_rows, self._max_tokens
+        staged = np.zeros(self._buffer.numel(), dtype=np.uint8)
+        longs = staged[: 8 * self._num_longs].view(np.int64)
+        ints = staged[8 * self._num_longs :].view(np.int32)
+        rows, logit_tokens, logit_rows = longs[: 3 * max_rows].reshape(3, max_rows)
+        token_ids, positions, token_rows = longs[3 * max_rows :].reshape(3, max_tokens)
+        query_starts, kv_lens, counts = np.split(ints, [max_rows + 1, 2 * max_rows + 1])
+        starts = np.zeros(num_rows + 1, dtype=np.int64)
+        np.cumsum(inputs.query_lens, out=starts[1:])
+        rows[:] = logit_rows[:] = token_rows[:] = self._null_row
+        rows[:num_rows] = inputs.rows
+        logit_tokens[:num_samples] = inputs.logit_tokens
+        logit_rows[:num_samples] = inputs.logit_rows
+        token_ids[:num_tokens] = inputs.token_ids
+        positions[:num_tokens] = np.arange(num_tokens) + np.repeat(inputs.kv_lens - starts[1:], inputs.query_lens)
+        token_rows[:num_tokens] = np.repeat(inputs.rows, inputs.query_lens)
+        query_starts[:] = num_tokens
+        query_starts[: num_rows + 1] = starts
+        kv_lens[:] = 1
+        kv_lens[:num_rows] = inputs.kv_lens
+        counts[:] = (num_rows, inputs.num_prefill_rows)
+        self._buffer.copy_(upload(staged, self._buffer.device))
+
+
+class MixedGraphs:
+    """Captured steps with prompts, of one model on one device. Needs a model whose layers form one band.
+
+    Args:
+        next_ids, greedy: as for `DecodeGraphs`.
+        memory: the pool of memory that all graphs share.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        attention: AttentionBackend,
+        tables: PageTables,
+        bands: tuple[Band, ...],
+        next_ids: torch.Tensor,
+        greedy: Greedy,
+        max_rows: int,
+        max_tokens: int,
+        memory: Any,
+    ) -> None:
+        self._model = model
+        self._attention = attention
+        self._bands = bands
+        self._next_ids = next_ids
+        self._greedy = greedy
+        self._max_rows = max_rows
+        self._memory = memory
+        self._inputs = MixedInputs(max_rows, max_tokens, tables.null_row, next_ids.device)
+        self._captured: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]] = {}
+        self.sizes: list[int] = []
+
+    @torch.inference_mode()
+    def capture(self, sizes: Iterable[int]) -> None:
+        """Capture steps of these numbers of tokens, largest first, so that small ones reuse its memory."""
+        for size in sorted(sizes, reverse=True):
+            try:
+                graph, (logits, token_ids) = record_graph(partial(self._step, size), self._memory)
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                logger.warning("no memory for a CUDA graph of %d tokens; such steps run without one", size)
+                continue
+            self._captured[size] = (graph, logits, token_ids)
+            bisect.insort(self.sizes, size)
+
+    def can_run(self, inputs: StepInputs) -> bool:
+        """Whether a captured graph computes this step."""
+        return (
+            bool(self.sizes)
+            and inputs.num_tokens <= self.sizes[-1]
+            and inputs.num_prefill_rows <= MAX_PREFILL_ROWS
+            and not inputs.prompt_slices
+        )
+
+    def run(self, inputs: StepInputs) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Logits [S, vocab], and the most likely tokens, int64 [S], -1 where the logits are bad; None where S is 0.
+
+        Both are good until the next run. The tokens are the next ids of `logit_rows` already.
+        """
+        self._inputs.fill(inputs)
+        graph, logits, token_ids = self._captured[self.sizes[bisect.bisect_left(self.sizes, inputs.num_tokens)]]
+        graph.replay()
+        num_samples = inputs.logit_tokens.size
+        return (logits[:num_samples], token_ids[:num_samples]) if num_samples else (None, None)
+
+    def _step(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = self._inputs
+        token_rows = inputs.token_rows[:size]
+        known = inputs.token_ids[:size]
+        batch = StepBatch(
+            rows=inputs.rows,
+            token_ids=known.where(known >= 0, self._next_ids[token_rows]),
+            positions=inputs.positions[:size],
+            token_rows=token_rows,
+            query_starts=inputs.query_starts,
+            kv_lens=inputs.kv_lens,
+            query_lens=[],
+            host_kv_lens=[],
+            num_prefill_rows=MAX_PREFILL_ROWS,
+            num_prefill_tokens=size,
+            rows_in_band=[self._max_rows],
+            tokens_in_band=[size],
+            counts=inputs.counts,
+            is_static=True,
+            max_prefill_rows=min(MAX_PREFILL_ROWS, self._max_rows),
+        )
+        self._attention.begin_step(batch)
+        x = self._model.embed(batch.token_ids, batch.positions)
+        x, residual = run_bands(self._model, self._attention, self._bands, batch, x, None)
+        where = inputs.logit_tokens
+        logits = self._model.head(x[where], None if residual is None else residual[where])
+        token_ids, is_bad = self._greedy(logits)
+        self._next_ids.index_copy_(0, inputs.logit_rows, token_ids)
+        return logits, token_ids.masked_fill(is_bad, -1)

@@ -1,0 +1,128 @@
+"""Rows of different depths in one batch: each gets the tokens of a dense model with its own layer mask."""
+
+import pytest
+import torch
+
+from server.depth.registry import EXIT_SCHEDULES
+from server.depth.schedule import ExitSchedule
+from server.engine import graphs, mixed_graphs, variants
+from tests.engine.conftest import drain, greedy, request
+from tests.engine.test_schedules import prompt_of
+from tests.oracle import Oracle
+
+
+class Shrinking(ExitSchedule):
+    """Four layers in three bands, [0], [1, 2], [3]: the middle one runs for the first three generated tokens."""
+
+    name = "shrinking"
+
+    def depth(self, generated_index: int) -> int:
+        return 3 if generated_index < 3 else 2
+
+    def boundaries(self, num_layers: int) -> tuple[int, ...]:
+        return (0, 1, 3)
+
+    def runs(self, layer: int, depth: int, num_layers: int) -> bool:
+        return depth == 3 or layer in (0, num_layers - 1)
+
+    @property
+    def identity(self) -> str:
+        return "shrinking"
+
+
+@pytest.fixture
+def shrinking(monkeypatch):
+    monkeypatch.setitem(EXIT_SCHEDULES, "shrinking", Shrinking)
+    monkeypatch.setitem(variants.VARIANTS, "shrinking", ("full", "shrinking"))
+
+
+def expected_tokens(oracle: Oracle, prompt: list[int], num_tokens: int) -> list[int]:
+    """Greedy tokens of the dense model whose generated positions skip the middle layers from the fourth on."""
+    ids = list(prompt)
+    for _ in range(num_tokens):
+        mask = torch.ones(4, len(ids), dtype=torch.bool)
+        mask[1:3, len(prompt) + 3 :] = False
+        ids.append(int(oracle.logits(ids, layer_mask=mask)[-1].argmax()))
+    return ids[len(prompt) :]
+
+
+LENGTHS = [5, 9, 17, 2]
+
+
+def check(core, oracle, num_tokens):
+    for index, length in enumerate(LENGTHS):
+        variant = "full" if index == 1 else "shrinking"
+        core.add(request(f"r{index}", prompt_of(length, index), greedy(num_tokens), variant=variant))
+    results = drain(core)
+    for index, length in enumerate(LENGTHS):
+        prompt = prompt_of(length, index)
+        expected = oracle.greedy(prompt, num_tokens) if index == 1 else expected_tokens(oracle, prompt, num_tokens)
+        assert results[f"r{index}", 0].token_ids == expected
+    return results
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_mixed_depths_equal_a_dense_model_with_a_layer_mask(make_core, oracle, shrinking, overlap):
+    core = make_core(variants=("full", "shrinking"), max_step_tokens=8, overlap=overlap)
+    results = check(core, oracle, 12)
+    # The first token comes from the prompt; of the 11 that were computed, three ran all four layers.
+    assert results["r0", 0].last.timings.mean_depth_layers == pytest.approx((3 * 4 + 8 * 2) / 11)
+    assert results["r1", 0].last.timings.mean_depth_layers == 4
+    assert core.stats().layers_skipped == 3 * 8 * 2
+
+
+class Replayed:
+    """Stands for a CUDA graph where there is none: does the work again, into the same memory."""
+
+    def __init__(self, work, outputs):
+        self._work = work
+        self._outputs = outputs
+
+    def replay(self) -> None:
+        fresh = self._work()
+        for old, new in zip(self._outputs or (), fresh or (), strict=True):
+            old.copy_(new)
+
+
+@pytest.fixture
+def static_steps(monkeypatch):
+    """Captured steps on CPU: fixed buffers and padding as on a GPU, by interpreted kernels."""
+
+    def record(work, memory):
+        outputs = work()
+        return Replayed(work, outputs), outputs
+
+    monkeypatch.setattr(graphs, "record_graph", record)
+    monkeypatch.setattr(mixed_graphs, "record_graph", record)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+    monkeypatch.setattr(graphs, "graph_sizes", lambda max_rows: [1, max_rows])
+
+    def capture(core):
+        def best(logits):
+            peak, token_ids = logits.max(1)
+            return token_ids, ~peak.isfinite()
+
+        core.runner.executor.capture(best, core.info.max_rows, 16)
+        return core
+
+    return capture
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are real graphs")
+def test_captured_bands_leave_rows_alone_that_have_exited(make_core, oracle, shrinking, static_steps):
+    core = static_steps(make_core(variants=("full", "shrinking"), attention_backend="triton"))
+    check(core, oracle, 6)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are real graphs")
+def test_captured_prompts_and_decodes_equal_the_oracle(make_core, oracle, static_steps, monkeypatch):
+    monkeypatch.setattr("server.engine.executor.mixed_sizes", lambda max_step_tokens: [8, 16])
+    core = static_steps(make_core(attention_backend="triton", max_step_tokens=16))
+    core.add(request("first", prompt_of(7), greedy(8), num_samples=2))
+    for _ in range(3):
+        core.step()
+    core.add(request("second", prompt_of(21, 1), greedy(3)))
+    results = drain(core)
+    for name, sample, prompt, count in (("first", 1, prompt_of(7), 8), ("second", 0, prompt_of(21, 1), 3)):
+        tokens = results[name, sample].token_ids
+        assert tokens[-count:] == oracle.greedy(prompt, count)[-len(tokens) :]
