@@ -69,10 +69,11 @@ def compute_logprobs(logits: Tensor, token_ids: Tensor, num_top: int) -> Logprob
     """Log probabilities of given tokens and of the most likely ones.
 
     Args:
-        logits: float32 [n, V], raw.
+        logits: any float type [n, V], raw.
         token_ids: int64 [n].
         num_top: how many of the most likely tokens to list; cut to V.
     """
+    logits = logits.float()
     logprobs = logits.log_softmax(1)
     chosen = logprobs.gather(1, token_ids.unsqueeze(1))
     top = logprobs.topk(min(num_top, logits.shape[1]), dim=1)
@@ -84,7 +85,7 @@ def prompt_logprobs(logits: Tensor, next_ids: Tensor, num_top: int) -> Logprobs:
     """Log probabilities of the prompt tokens that follow each position.
 
     Args:
-        logits: float32 [n, V] of n consecutive prompt positions.
+        logits: any float type [n, V] of n consecutive prompt positions.
         next_ids: int64 [n], the prompt token after each of them.
         num_top: as in `compute_logprobs`.
     """

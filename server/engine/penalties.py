@@ -43,11 +43,12 @@ class Penalties:
     is kept ready, since a step changes it for one token of a row only.
     """
 
-    def __init__(self, vocab_size: int, device: torch.device) -> None:
+    def __init__(self, vocab_size: int, max_rows: int, device: torch.device) -> None:
         self._vocab_size = vocab_size
         self._device = device
-        self._lines: dict[int, int] = {}
-        self._params: dict[int, SamplingParams] = {}
+        # The line of each row, or -1, and its three penalties in columns.
+        self._lines = np.full(max_rows, -1, dtype=np.int64)
+        self._strengths = np.zeros((max_rows, 3), dtype=np.float32)
         self._free: list[int] = []
         self._is_seen = torch.zeros(0, vocab_size, dtype=torch.bool, device=device)
         self._counts = torch.zeros(0, vocab_size, dtype=torch.int32, device=device)
@@ -57,40 +58,35 @@ class Penalties:
         """Start counting for a row. `output_ids` are the tokens generated before, if it was preempted."""
         if not self._free:
             self._grow()
-        line = self._lines[row] = self._free.pop()
-        self._params[row] = params
-        output = np.asarray(output_ids, dtype=np.int64)
-        is_seen = np.zeros(self._vocab_size, dtype=np.bool_)
-        is_seen[np.asarray(prompt_ids, dtype=np.int64)] = True
-        is_seen[output] = True
-        counts = np.bincount(output, minlength=self._vocab_size).astype(np.int32)
-        # In the same steps and precision as `count`, so that a preempted row goes on exactly as before.
-        frequency, presence = np.float32(params.frequency_penalty), np.float32(params.presence_penalty)
-        subtracted = np.where(counts > 0, counts.astype(np.float32) * frequency + presence, np.float32(0))
-        self._is_seen[line] = upload(is_seen, self._device)
-        self._counts[line] = upload(counts, self._device)
-        self._subtracted[line] = upload(subtracted, self._device)
+        line = self._free.pop()
+        self._lines[row] = line
+        self._strengths[row] = params.repetition_penalty, params.presence_penalty, params.frequency_penalty
+        for table in (self._is_seen, self._counts, self._subtracted):
+            table[line].zero_()
+        self._is_seen[line].index_fill_(0, self._send(np.array(prompt_ids, dtype=np.int64)), True)
+        if output_ids:
+            ids, counts = np.unique(np.array(output_ids, dtype=np.int64), return_counts=True)
+            # In the same steps and precision as `count`, so that a preempted row goes on exactly as before.
+            subtracted = counts.astype(np.float32) * self._strengths[row, 2] + self._strengths[row, 1]
+            where = self._send(ids)
+            self._is_seen[line].index_fill_(0, where, True)
+            self._counts[line].index_copy_(0, where, self._send(counts.astype(np.int32)))
+            self._subtracted[line].index_copy_(0, where, self._send(subtracted))
 
     def remove(self, row: int) -> None:
         """Forget a row; unknown rows are ignored."""
-        line = self._lines.pop(row, None)
-        if line is not None:
-            self._free.append(line)
-            del self._params[row]
+        if self._lines[row] >= 0:
+            self._free.append(int(self._lines[row]))
+            self._lines[row] = -1
 
-    def plan(self, rows: Sequence[int]) -> PenalisedRows:
+    def plan(self, rows: np.ndarray) -> PenalisedRows:
         """What `apply` and `count` need to know of these rows; good until one of them is added or removed."""
-        params = [self._params[row] for row in rows]
-
-        def floats(values: list[float]) -> Tensor:
-            return upload(np.array(values, dtype=np.float32), self._device)
-
-        repetition = [p.repetition_penalty for p in params]
+        repetition, presence, frequency = self._send(np.ascontiguousarray(self._strengths[rows].T))
         return PenalisedRows(
-            lines=upload(np.array([self._lines[row] for row in rows], dtype=np.int64), self._device),
-            repetition=floats(repetition).unsqueeze(1) if any(r != 1.0 for r in repetition) else None,
-            presence=floats([p.presence_penalty for p in params]),
-            frequency=floats([p.frequency_penalty for p in params]),
+            lines=self._send(self._lines[rows]),
+            repetition=repetition.unsqueeze(1) if (self._strengths[rows, 0] != 1.0).any() else None,
+            presence=presence,
+            frequency=frequency,
         )
 
     def apply(self, logits: Tensor, rows: PenalisedRows) -> Tensor:
@@ -107,6 +103,9 @@ class Penalties:
         self._is_seen[where] = True
         self._counts[where] = counts
         self._subtracted[where] = counts * rows.frequency + rows.presence
+
+    def _send(self, array: np.ndarray) -> Tensor:
+        return upload(array, self._device)
 
     def _grow(self) -> None:
         old = self._counts.shape[0]

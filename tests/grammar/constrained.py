@@ -1,5 +1,6 @@
 """A model of random logits, sampled under a grammar through the real sampler."""
 
+import numpy as np
 import torch
 
 from server.engine.request import GrammarSpec, SamplingParams
@@ -29,7 +30,7 @@ def generate(
     while len(token_ids) < MAX_TOKENS:
         state.fill_mask(mask[0])
         logits = torch.randn(1, vocab_size, generator=random) * 3 + closing * len(token_ids)
-        sampled = sampler.sample(logits, [0], [len(token_ids)], mask)
+        sampled = sampler.sample(logits, np.array([0]), np.array([len(token_ids)]), mask)
         assert not sampled.is_bad[0], state.error
         token_id = int(sampled.token_ids[0])
         assert state.accept(token_id)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from choosing import choose
 
 from server.engine.logprobs import LOWEST_LOGPROB, compute_logprobs, prompt_logprobs
 from server.engine.request import SamplingParams
@@ -16,7 +17,7 @@ def test_logprobs_are_of_the_raw_distribution_whatever_the_sampling():
     sampler.add(0, params, 0, [1], [])
     sampler.add(1, SamplingParams(max_tokens=1, temperature=0.0, logprobs=5), 0, [1], [])
     logits = torch.randn(2, 11)
-    sampled = sampler.sample(logits, [0, 1], [0, 0], None)
+    sampled = choose(sampler, logits, [0, 1], [0, 0])
     first, second = sampled.logprobs.records([3, 5])
     raw = logits.log_softmax(1)
     assert first.token_id == 4
@@ -33,13 +34,13 @@ def test_rows_that_want_no_logprobs_get_none():
     for row, wanted in enumerate((None, 0, None)):
         sampler.add(row, SamplingParams(max_tokens=1, logprobs=wanted), 0, [1], [])
     logits = torch.randn(3, 11)
-    sampled = sampler.sample(logits, [0, 1, 2], [0] * 3, None)
+    sampled = choose(sampler, logits, [0, 1, 2], [0] * 3)
     records = sampled.logprobs.records([None, 0, None])
     assert records[0] is records[2] is None
     assert records[1].token_id == int(sampled.token_ids[1])
     assert records[1].top_ids == records[1].top_logprobs == []
     assert records[1].logprob == pytest.approx(float(logits[1].log_softmax(0)[sampled.token_ids[1]]))
-    assert sampler.sample(logits[[0, 2]], [0, 2], [0] * 2, None).logprobs is None
+    assert choose(sampler, logits[[0, 2]], [0, 2], [0] * 2).logprobs is None
 
 
 def test_prompt_logprobs_score_the_token_that_follows():

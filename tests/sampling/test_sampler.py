@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import sampler_oracle as oracle
 import torch
+from choosing import choose
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def sample(crowd, order) -> Sampled:
     for row, (params, index, prompt, output, _, _) in zip(rows, crowd, strict=True):
         sampler.add(row, params, index, prompt, output)
     mask = mask_of([c[4] for c in crowd]) if any(c[4] is not None for c in crowd) else None
-    return sampler.sample(torch.tensor([c[5] for c in crowd]), rows, [len(c[3]) for c in crowd], mask)
+    return choose(sampler, torch.tensor([c[5] for c in crowd]), rows, [len(c[3]) for c in crowd], mask)
 
 
 @settings(deadline=None, max_examples=300)
@@ -103,7 +104,7 @@ def test_a_preempted_row_goes_on_with_the_tokens_it_would_have_had(row, cut, see
 
     def run(sampler: Sampler, output: list[int], until: int) -> list[int]:
         while len(output) < until:
-            step = sampler.sample(logits[len(output)], [0], [len(output)], None)
+            step = choose(sampler, logits[len(output)], [0], [len(output)])
             output = [*output, int(step.token_ids[0])]
         return output
 
@@ -136,7 +137,7 @@ def test_draws_follow_the_distribution(params):
     for row in rows:
         sampler.add(row, params, row, [0], [])
     logits = torch.tensor([x] * num_rows)
-    drawn = torch.stack([sampler.sample(logits, rows, [step] * num_rows, None).token_ids for step in range(num_steps)])
+    drawn = torch.stack([choose(sampler, logits, rows, [step] * num_rows).token_ids for step in range(num_steps)])
     observed = torch.bincount(drawn.flatten(), minlength=VOCAB).tolist()
     expected = [p * num_rows * num_steps for p in oracle.probabilities(x, params, params.top_p)]
     assert all(o == 0 for o, e in zip(observed, expected, strict=True) if e == 0)
@@ -152,7 +153,7 @@ def test_samples_of_one_request_differ_and_equal_seeds_repeat():
     for row, index in ((0, 0), (1, 1), (2, 0)):
         sampler.add(row, params, index, [1], [])
     logits = torch.zeros(3, VOCAB)
-    drawn = torch.stack([sampler.sample(logits, [0, 1, 2], [i] * 3, None).token_ids for i in range(64)])
+    drawn = torch.stack([choose(sampler, logits, [0, 1, 2], [i] * 3).token_ids for i in range(64)])
     assert torch.equal(drawn[:, 0], drawn[:, 2])
     assert (drawn[:, 0] == drawn[:, 1]).sum() < 16
 
@@ -163,7 +164,7 @@ def test_greedy_breaks_ties_towards_the_lowest_id(params):
     sampler.add(0, params, 0, [1], [])
     logits = torch.zeros(1, VOCAB)
     logits[0, [20, 4, 11]] = 3.0
-    assert sampler.sample(logits, [0], [0], None).token_ids.tolist() == [4]
+    assert choose(sampler, logits, [0], [0]).token_ids.tolist() == [4]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
@@ -174,9 +175,9 @@ def test_a_row_of_bad_logits_is_flagged_and_leaves_its_neighbours_alone(temperat
     for row in range(3):
         sampler.add(row, params, row, [1], [])
     logits = torch.randn(3, VOCAB)
-    healthy = sampler.sample(logits, [0, 1, 2], [0] * 3, None)
+    healthy = choose(sampler, logits, [0, 1, 2], [0] * 3)
     logits[1, slice(None) if poison == -math.inf else 9] = poison
-    sampled = sampler.sample(logits, [0, 1, 2], [0] * 3, None)
+    sampled = choose(sampler, logits, [0, 1, 2], [0] * 3)
     assert sampled.is_bad.tolist() == [False, True, False]
     assert sampled.token_ids[[0, 2]].tolist() == healthy.token_ids[[0, 2]].tolist()
     assert sampled.token_ids[1] == 0
@@ -187,14 +188,14 @@ def test_a_nan_behind_a_mask_is_still_found():
     sampler.add(0, replace(GREEDY, allowed_token_ids=(1, 2)), 0, [1], [])
     logits = torch.zeros(1, VOCAB)
     logits[0, 9] = math.nan
-    assert sampler.sample(logits, [0], [0], None).is_bad.tolist() == [True]
+    assert choose(sampler, logits, [0], [0]).is_bad.tolist() == [True]
 
 
 def test_a_row_that_may_choose_nothing_is_bad_and_its_neighbour_is_not():
     sampler = Sampler(VOCAB, 2, CPU)
     sampler.add(0, SamplingParams(max_tokens=1), 0, [1], [])
     sampler.add(1, SamplingParams(max_tokens=1), 0, [1], [])
-    sampled = sampler.sample(torch.randn(2, VOCAB), [0, 1], [0, 0], mask_of([set(), {5}]))
+    sampled = choose(sampler, torch.randn(2, VOCAB), [0, 1], [0, 0], mask_of([set(), {5}]))
     assert sampled.is_bad.tolist() == [True, False]
     assert sampled.token_ids.tolist() == [0, 5]
 
@@ -205,7 +206,7 @@ def test_sampling_leaves_the_logits_as_they_were():
     sampler.add(0, params, 0, [1], [2])
     logits = torch.randn(1, VOCAB)
     before = logits.clone()
-    sampler.sample(logits, [0], [1], mask_of([{1, 2, 3, 4}]))
+    choose(sampler, logits, [0], [1], mask_of([{1, 2, 3, 4}]))
     assert torch.equal(logits, before)
 
 
@@ -213,7 +214,7 @@ def test_ids_outside_the_vocabulary_change_nothing():
     params = replace(GREEDY, logit_bias={VOCAB: 5.0, 3: 1.0}, stop_token_ids=(VOCAB + 9,), min_tokens=2)
     sampler = Sampler(VOCAB, 1, CPU)
     sampler.add(0, params, 0, [1], [])
-    assert sampler.sample(torch.zeros(1, VOCAB), [0], [0], None).token_ids.tolist() == [3]
+    assert choose(sampler, torch.zeros(1, VOCAB), [0], [0]).token_ids.tolist() == [3]
 
 
 @given(ids=st.lists(st.sets(st.integers(0, 69)), min_size=1, max_size=4))

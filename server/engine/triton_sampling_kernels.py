@@ -1,0 +1,349 @@
+"""Choosing tokens on the GPU without a sort: argmax, thresholds and draws over integer weights.
+
+The arithmetic is that of `draw.py`, which judges these kernels. Weights are integers, so sums split over programs
+in any way are exact, and thresholds are found by bisection over the order-preserving integer form of float32.
+
+What makes it fast: argmax leaves the maximum of every group of 128 logits behind. The k-th largest of these maxima
+bounds the k-th largest logit from below, and maxima whose weights sum to the share p bound top-p's threshold; so few
+logits are candidates, and one program looks at them. Rows too flat for that are bisected over the whole vocabulary.
+"""
+
+# Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
+# ruff: noqa: N803
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice
+
+IS_INTERPRETED = tl.constexpr(bool(triton.knobs.runtime.interpret))
+
+GROUP = tl.constexpr(128)
+"""Logits whose maximum is kept."""
+
+BLOCK_GROUPS = tl.constexpr(32)
+"""Groups that one program of the argmax takes."""
+
+TILE = tl.constexpr(1024)
+"""Logits whose integer mass is kept."""
+
+BLOCK_TILES = tl.constexpr(4)
+"""Tiles that one program of the mass kernel takes."""
+
+NUM_PIVOTS = tl.constexpr(8)
+"""Thresholds tried in one pass over a flat row."""
+
+PASS_BLOCK = tl.constexpr(2048)
+"""Logits looked at together in such a pass."""
+
+GATHER_GROUPS = tl.constexpr(16)
+"""Groups whose candidates are gathered together."""
+
+MIN_KEY = tl.constexpr(-2139095041)
+"""The integer form of -inf."""
+
+ABOVE_ALL = tl.constexpr(1)
+"""Above the integer form of 0, the largest scaled logit."""
+
+WEIGHT_SCALE = tl.constexpr(2.0**40)
+GOLDEN = tl.constexpr(0x9E3779B97F4A7C15)
+FIRST_MULTIPLIER = tl.constexpr(0xBF58476D1CE4E5B9)
+SECOND_MULTIPLIER = tl.constexpr(0x94D049BB133111EB)
+
+
+@triton.jit(do_not_specialize_on_alignment=["ids"])
+def best_kernel(
+    logits, row_stride, maxima, values, ids, counters, best, token_ids, is_bad, vocab_size, num_groups,
+    num_blocks, NUM_BLOCKS: tl.constexpr, KEEPS_MAXIMA: tl.constexpr,
+):  # fmt: skip
+    """Largest logit of each row and the lowest id that has it; the last program of a row joins the others' finds."""
+    block = tl.program_id(0)
+    row = tl.program_id(1)
+    groups = block * BLOCK_GROUPS + tl.arange(0, BLOCK_GROUPS)
+    places = groups[:, None] * GROUP + tl.arange(0, GROUP)[None, :]
+    start = logits + row.to(tl.int64) * row_stride
+    x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
+    # NaN becomes the largest, and as bad as infinity.
+    x = tl.where(x != x, float("inf"), x)
+    by_group = tl.max(x, axis=1)
+    if KEEPS_MAXIMA:
+        tl.store(maxima + row.to(tl.int64) * num_groups + groups, by_group, mask=groups < num_groups)
+    largest = tl.max(by_group, axis=0)
+    first = tl.min(tl.min(tl.where(x == largest, places, vocab_size), axis=1), axis=0)
+    tl.store(values + row * num_blocks + block, largest)
+    tl.store(ids + row * num_blocks + block, first)
+    if tl.atomic_add(counters + row, 1, sem="acq_rel") == num_blocks - 1:
+        blocks = tl.arange(0, NUM_BLOCKS)
+        is_block = blocks < num_blocks
+        # Past the first-level cache, which does not know what other processors wrote.
+        found = tl.load(values + row * num_blocks + blocks, mask=is_block, other=float("-inf"), cache_modifier=".cg")
+        found_ids = tl.load(ids + row * num_blocks + blocks, mask=is_block, other=vocab_size, cache_modifier=".cg")
+        top = tl.max(found, axis=0)
+        lowest = tl.min(tl.where(found == top, found_ids, vocab_size), axis=0)
+        bad = (top == float("inf")) | (top == float("-inf"))
+        tl.store(best + row, top)
+        tl.store(token_ids + row, tl.where(bad, 0, lowest).to(tl.int64))
+        tl.store(is_bad + row, bad)
+        # Ready for the next launch.
+        tl.store(counters + row, 0)
+
+
+@triton.jit
+def _scale(x, best, temperature):
+    z = tl.div_rn(x - best, temperature)
+    # Minus zero equals zero, but its bits do not.
+    return tl.where(z == 0.0, 0.0, z)
+
+
+@triton.jit
+def _weigh(z, log_min_p):
+    """int64, floor(2^40 exp(z)); 0 below `log_min_p`."""
+    # The interpreter has no libdevice; `tl.exp` on the GPU is an approximation that torch does not use.
+    e = tl.exp(z) if IS_INTERPRETED else libdevice.exp(z)
+    return tl.where(z >= log_min_p, (e * WEIGHT_SCALE).to(tl.int64), 0)
+
+
+@triton.jit
+def _key(z):
+    """int32 in the order of float32."""
+    bits = z.to(tl.int32, bitcast=True)
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+
+
+@triton.jit
+def _uniform(key, index):
+    """float64 in [0, 1) from the bits of an int64 stream key and the index of the token."""
+    x = key.to(tl.uint64) + (index + 1).to(tl.uint64) * GOLDEN
+    x = (x ^ (x >> 30)) * FIRST_MULTIPLIER
+    x = (x ^ (x >> 27)) * SECOND_MULTIPLIER
+    x = x ^ (x >> 31)
+    return (x >> 11).to(tl.float64) * (2.0**-53)
+
+
+@triton.jit
+def _target(total, uniform):
+    """The draw's place in the cumulative weights; a product of 60 bits may round up to the sum itself."""
+    return tl.minimum((uniform * total.to(tl.float64)).to(tl.int64), total - 1)
+
+
+@triton.jit
+def _share(total, top_p):
+    """int64, the mass that top-p wants: ceil(total * top_p)."""
+    share = total.to(tl.float64) * top_p
+    floor = share.to(tl.int64)
+    return floor + (floor.to(tl.float64) < share).to(tl.int64)
+
+
+@triton.jit
+def uniform_kernel(keys, indices, out):
+    """float64 [n]: the draws' uniform numbers, for tests."""
+    i = tl.program_id(0)
+    tl.store(out + i, _uniform(tl.load(keys + i), tl.load(indices + i)))
+
+
+@triton.jit(do_not_specialize=["num_rows"], do_not_specialize_on_alignment=["index"])
+def mass_kernel(
+    logits, row_stride, best, is_bad, index, num_rows, table, masses, vocab_size, num_tiles, NUM_FIELDS: tl.constexpr
+):
+    """Sum of the weights of every tile of every random row, int64 [num_rows, num_tiles]."""
+    r = tl.program_id(1)
+    line = tl.load(index + r)
+    if tl.load(is_bad + line) == 0:
+        fields = table + tl.load(index + num_rows + r) * NUM_FIELDS
+        temperature = tl.load(fields).to(tl.int32).to(tl.float32, bitcast=True)
+        log_min_p = tl.load(fields + 1).to(tl.int32).to(tl.float32, bitcast=True)
+        tiles = tl.program_id(0) * BLOCK_TILES + tl.arange(0, BLOCK_TILES)
+        places = tiles[:, None] * TILE + tl.arange(0, TILE)[None, :]
+        x = tl.load(logits + line * row_stride + places, mask=places < vocab_size, other=float("-inf"))
+        weights = _weigh(_scale(x.to(tl.float32), tl.load(best + line), temperature), log_min_p)
+        tl.store(masses + r * num_tiles + tiles, tl.sum(weights, axis=1), mask=tiles < num_tiles)
+
+
+@triton.jit
+def _pick_by_tiles(
+    start, best, temperature, log_min_p, masses, uniform, vocab_size, num_tiles, NUM_TILES: tl.constexpr
+):
+    """The drawn id of a row without top-k and top-p: first the tile, then the place in it."""
+    tiles = tl.arange(0, NUM_TILES)
+    mass = tl.load(masses + tiles, mask=tiles < num_tiles, other=0)
+    target = _target(tl.sum(mass, axis=0), uniform)
+    tile = tl.sum((tl.cumsum(mass, axis=0) <= target).to(tl.int32), axis=0)
+    left = target - tl.sum(tl.where(tiles < tile, mass, 0), axis=0)
+    places = tile * TILE + tl.arange(0, TILE)
+    x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
+    cumulative = tl.cumsum(_weigh(_scale(x, best, temperature), log_min_p), axis=0)
+    return tile * TILE + tl.sum((cumulative <= left).to(tl.int32), axis=0)
+
+
+@triton.jit
+def _highest(keys, amounts, wanted, low):
+    """The highest key >= `low` such that the amounts of keys at or above it sum to `wanted`; `low` if there is none."""
+    high = tl.full((), ABOVE_ALL, tl.int64)
+    while high - low > 1:
+        middle = low + (high - low) // 2
+        is_enough = tl.sum(tl.where(keys >= middle, amounts, 0), axis=0) >= wanted
+        low = tl.where(is_enough, middle, low)
+        high = tl.where(is_enough, high, middle)
+    return low
+
+
+@triton.jit
+def _gather(start, best, temperature, bound, maxima_keys, group_list, list_z, list_ids, vocab_size,
+            NUM_GROUPS: tl.constexpr, CAPACITY: tl.constexpr):  # fmt: skip
+    """List all logits whose key is at least `bound`, in the order of ids; returns how many, or more than CAPACITY."""
+    groups = tl.arange(0, NUM_GROUPS)
+    is_wanted = maxima_keys >= bound
+    tl.store(group_list + tl.cumsum(is_wanted.to(tl.int32), axis=0) - 1, groups, mask=is_wanted)
+    num_wanted = tl.sum(is_wanted.to(tl.int32), axis=0)
+    tl.debug_barrier()
+    num = tl.full((), 0, tl.int32)
+    next_group = tl.full((), 0, tl.int32)
+    while (next_group < num_wanted) & (num <= CAPACITY):
+        lanes = next_group + tl.arange(0, GATHER_GROUPS)
+        chosen = tl.load(group_list + lanes, mask=lanes < num_wanted, other=NUM_GROUPS)
+        ids = tl.reshape(chosen[:, None] * GROUP + tl.arange(0, GROUP)[None, :], (GATHER_GROUPS * GROUP,))
+        x = tl.load(start + ids, mask=ids < vocab_size, other=float("-inf")).to(tl.float32)
+        z = _scale(x, best, temperature)
+        is_kept = (_key(z) >= bound) & (ids < vocab_size)
+        where = num + tl.cumsum(is_kept.to(tl.int32), axis=0) - 1
+        tl.store(list_z + where, z, mask=is_kept & (where < CAPACITY))
+        tl.store(list_ids + where, ids, mask=is_kept & (where < CAPACITY))
+        num += tl.sum(is_kept.to(tl.int32), axis=0)
+        next_group += GATHER_GROUPS
+    tl.debug_barrier()
+    return num
+
+
+@triton.jit
+def _pass(start, best, temperature, log_min_p, pivots, counts, vocab_size):
+    """int64 [NUM_PIVOTS]: how many logits, or how much mass, lie at or above each pivot's key."""
+    sums = tl.zeros((NUM_PIVOTS,), tl.int64)
+    for first in range(0, vocab_size, PASS_BLOCK):
+        places = first + tl.arange(0, PASS_BLOCK)
+        x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
+        z = _scale(x, best, temperature)
+        amounts = tl.where(counts, (places < vocab_size).to(tl.int64), _weigh(z, log_min_p))
+        sums += tl.sum(tl.where(_key(z)[None, :] >= pivots[:, None], amounts[None, :], 0), axis=1)
+    return sums
+
+
+@triton.jit
+def _mass_in_row(start, best, temperature, log_min_p, lowest, vocab_size):
+    pivots = tl.zeros((NUM_PIVOTS,), tl.int64) + lowest
+    return tl.max(_pass(start, best, temperature, log_min_p, pivots, False, vocab_size), axis=0)
+
+
+@triton.jit
+def _highest_in_row(start, best, temperature, log_min_p, counts, wanted, low, vocab_size):
+    """As `_highest`, over the whole vocabulary, several pivots a pass."""
+    high = tl.full((), ABOVE_ALL, tl.int64)
+    steps = tl.arange(0, NUM_PIVOTS).to(tl.int64) + 1
+    while high - low > 1:
+        pivots = low + ((high - low) * steps + NUM_PIVOTS) // (NUM_PIVOTS + 1)
+        is_enough = _pass(start, best, temperature, log_min_p, pivots, counts, vocab_size) >= wanted
+        low = tl.maximum(low, tl.max(tl.where(is_enough, pivots, low), axis=0))
+        high = tl.minimum(high, tl.min(tl.where(is_enough, high, pivots), axis=0))
+    return low
+
+
+@triton.jit
+def _pick_in_row(start, best, temperature, log_min_p, lowest, total, uniform, vocab_size):
+    """The drawn id among all logits whose key is at least `lowest`; they weigh `total`."""
+    target = _target(total, uniform)
+    before = tl.full((), 0, tl.int64)
+    token_id = tl.full((), 0, tl.int32)
+    first = tl.full((), 0, tl.int32)
+    while first < vocab_size:
+        places = first + tl.arange(0, PASS_BLOCK)
+        x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
+        z = _scale(x, best, temperature)
+        weights = tl.where(_key(z) >= lowest, _weigh(z, log_min_p), 0)
+        mass = tl.sum(weights, axis=0)
+        if before + mass > target:
+            token_id = first + tl.sum((before + tl.cumsum(weights, axis=0) <= target).to(tl.int32), axis=0)
+            first = vocab_size
+        before += mass
+        first += PASS_BLOCK
+    return token_id
+
+
+@triton.jit
+def _filtered(start, best, temperature, log_min_p, top_k, top_p, uniform, total, maxima, group_list, list_z, list_ids,
+              vocab_size, num_groups, NUM_GROUPS: tl.constexpr, CAPACITY: tl.constexpr):  # fmt: skip
+    """The drawn id of a row with top-k, top-p or both. `total` is the mass of all logits."""
+    has_k = top_k < vocab_size
+    has_p = top_p < 1.0
+    groups = tl.arange(0, NUM_GROUPS)
+    z = tl.load(maxima + groups, mask=groups < num_groups, other=float("-inf"))
+    z = _scale(z, best, temperature)
+    keys = _key(z)
+    # Top-p after top-k wants a share of a smaller mass, so with top-k only that bounds what must be looked at.
+    amounts = tl.where(has_k, (groups < num_groups).to(tl.int64), _weigh(z, log_min_p))
+    least = tl.full((), MIN_KEY, tl.int64)
+    low = _highest(keys, amounts, tl.where(has_k, top_k, _share(total, top_p)), least)
+    low = tl.maximum(low, _key(log_min_p).to(tl.int64))
+    num = _gather(start, best, temperature, low, keys, group_list, list_z, list_ids, vocab_size, NUM_GROUPS, CAPACITY)
+    if num <= CAPACITY:
+        lanes = tl.arange(0, CAPACITY)
+        z = tl.load(list_z + lanes, mask=lanes < num, other=float("-inf"))
+        keys = _key(z)
+        weights = _weigh(z, log_min_p)
+        lowest = low
+        if has_k:
+            lowest = _highest(keys, (lanes < num).to(tl.int64), top_k, lowest)
+            total = tl.sum(tl.where(keys >= lowest, weights, 0), axis=0)
+        if has_p:
+            lowest = _highest(keys, weights, _share(total, top_p), lowest)
+        weights = tl.where(keys >= lowest, weights, 0)
+        target = _target(tl.sum(weights, axis=0), uniform)
+        place = tl.sum((tl.cumsum(weights, axis=0) <= target).to(tl.int32), axis=0)
+        token_id = tl.load(list_ids + tl.minimum(place, CAPACITY - 1))
+    else:
+        lowest = low
+        if has_k:
+            lowest = _highest_in_row(start, best, temperature, log_min_p, True, top_k, lowest, vocab_size)
+            total = _mass_in_row(start, best, temperature, log_min_p, lowest, vocab_size)
+        if has_p:
+            wanted = _share(total, top_p)
+            lowest = _highest_in_row(start, best, temperature, log_min_p, False, wanted, lowest, vocab_size)
+            total = _mass_in_row(start, best, temperature, log_min_p, lowest, vocab_size)
+        token_id = _pick_in_row(start, best, temperature, log_min_p, lowest, total, uniform, vocab_size)
+    return token_id
+
+
+@triton.jit(
+    do_not_specialize=["num_rows"], do_not_specialize_on_alignment=["index", "generated", "lists_z", "lists_ids"]
+)
+def draw_kernel(
+    logits, row_stride, best, is_bad, index, num_rows, table, generated, masses, maxima, group_lists, lists_z,
+    lists_ids,
+    chosen, vocab_size, num_tiles, num_groups, NUM_TILES: tl.constexpr, NUM_GROUPS: tl.constexpr,
+    CAPACITY: tl.constexpr, NUM_FIELDS: tl.constexpr, FILTERS: tl.constexpr,
+):  # fmt: skip
+    """One token id for each random row, int64 [num_rows]; 0 where the row is bad."""
+    r = tl.program_id(0).to(tl.int64)
+    line = tl.load(index + r)
+    token_id = tl.full((), 0, tl.int32)
+    if tl.load(is_bad + line) == 0:
+        fields = table + tl.load(index + num_rows + r) * NUM_FIELDS
+        temperature = tl.load(fields).to(tl.int32).to(tl.float32, bitcast=True)
+        log_min_p = tl.load(fields + 1).to(tl.int32).to(tl.float32, bitcast=True)
+        top_k = tl.load(fields + 2)
+        top_p = tl.load(fields + 3).to(tl.float64, bitcast=True)
+        uniform = _uniform(tl.load(fields + 4), tl.load(generated + tl.load(index + 2 * num_rows + r)))
+        start = logits + line * row_stride
+        largest = tl.load(best + line)
+        row_masses = masses + r * num_tiles
+        if FILTERS and ((top_k < vocab_size) | (top_p < 1.0)):
+            tiles = tl.arange(0, NUM_TILES)
+            total = tl.sum(tl.load(row_masses + tiles, mask=tiles < num_tiles, other=0), axis=0)
+            token_id = _filtered(
+                start, largest, temperature, log_min_p, top_k, top_p, uniform, total, maxima + line * num_groups,
+                group_lists + r * NUM_GROUPS, lists_z + r * CAPACITY, lists_ids + r * CAPACITY,
+                vocab_size, num_groups, NUM_GROUPS, CAPACITY,
+            )  # fmt: skip
+        else:
+            token_id = _pick_by_tiles(
+                start, largest, temperature, log_min_p, row_masses, uniform, vocab_size, num_tiles, NUM_TILES
+            )
+    tl.store(chosen + r, token_id.to(tl.int64))
