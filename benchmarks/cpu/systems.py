@@ -16,7 +16,7 @@ import httpx
 import torch
 
 from benchmarks.cpu.checkpoint import ids_of, text_of
-from server.bench.client import TIMEOUT, StreamClient
+from server.bench.client import StreamClient
 from server.bench.datasets import Prompt
 from server.bench.local import LocalEngine
 from server.config import EngineConfig
@@ -97,24 +97,24 @@ class RhumbHttp:
             env=os.environ | {"OMP_NUM_THREADS": str(self._num_threads)},
         )
         self._runner = asyncio.Runner()
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT)
+        base_url = f"http://127.0.0.1:{port}"
         self._client = StreamClient(
-            self._http,
+            base_url,
             "openai",
             "/v1/completions",
-            self._wait_for_model(),
+            self._wait_for_model(base_url),
             ignore_eos=True,
             # So that every token has a text and the tokens can be compared with those of the others.
             extra_body={"skip_special_tokens": False},
         )
 
-    def _wait_for_model(self) -> str:
+    def _wait_for_model(self, base_url: str) -> str:
         deadline_s = time.perf_counter() + START_LIMIT_S
         while time.perf_counter() < deadline_s:
             if self._process.poll() is not None:
                 break
             try:
-                response = self._runner.run(self._http.get("/v1/models"))
+                response = httpx.get(f"{base_url}/v1/models")
                 if response.status_code == 200:
                     return str(response.json()["data"][0]["id"])
             except httpx.TransportError:
@@ -142,7 +142,6 @@ class RhumbHttp:
         return Crowd(duration_s, [ids_of(result.text) for result in results], [result.ttft_s for result in results])
 
     def close(self) -> None:
-        self._runner.run(self._http.aclose())
         self._runner.close()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)

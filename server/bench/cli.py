@@ -1,11 +1,11 @@
 """`rhumb bench serve|throughput|latency`, with the flags and result keys of `vllm bench`."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from server.bench.client import ENDPOINTS, Backend, parse_extra_body, parse_headers
 from server.bench.datasets import random_ids
@@ -15,7 +15,8 @@ from server.bench.load import Arrivals, Ramp, RampStrategy
 from server.bench.machine import describe_run
 from server.bench.prompts import PromptFlags
 from server.bench.report import Slo, common_errors, details, parse_metrics, parse_percentiles, summarise
-from server.bench.serve import Target, find_model, load_served_tokenizer, recount, run_serve
+from server.bench.serve import find_model, load_served_tokenizer, recount, run_serve
+from server.bench.shares import Target, num_client_processes
 from server.bench.tables import (
     LATENCY_ROWS,
     SERVE_ROWS,
@@ -72,6 +73,7 @@ def serve(
     ramp_up_strategy: Annotated[RampStrategy | None, typer.Option(help="Let the request rate change.")] = None,
     ramp_up_start_rps: Annotated[float | None, typer.Option(help="Requests per second at the start.")] = None,
     ramp_up_end_rps: Annotated[float | None, typer.Option(help="Requests per second at the end.")] = None,
+    client_processes: Annotated[int | None, typer.Option(min=1, help="By default one for every four cores.")] = None,
     num_warmups: Annotated[int, typer.Option(min=0, help="Requests before the measurement.")] = 0,
     ready_check_timeout_sec: Annotated[float, typer.Option(help="Wait this long for the server; 0 does not.")] = 60.0,
     goodput: Annotated[list[str] | None, typer.Option(help="Limits of a good request in ms: ttft:500.")] = None,
@@ -104,8 +106,9 @@ def serve(
     made = prompts.texts(own_tokenizer)
     # Prompts of another seed: what warms the server up must not fill its prefix cache with the measured ones.
     warmups = replace(prompts, num_prompts=num_warmups + 1, seed=prompts.seed + 1).texts(own_tokenizer)
+    num_processes = client_processes or num_client_processes()
     with progress(served.name, len(made), is_hidden=disable_tqdm) as on_done:
-        run = asyncio.run(
+        run = uvloop.run(
             run_serve(
                 target,
                 served.name,
@@ -116,6 +119,7 @@ def serve(
                 max_concurrency=max_concurrency,
                 ready_timeout_s=ready_check_timeout_sec,
                 profile=profile,
+                num_processes=num_processes,
                 on_done=on_done,
             )
         )
@@ -142,6 +146,7 @@ def serve(
             "total_input_tokens_by_client": sum(prompt.num_tokens for prompt in made),
             "total_output_tokens_retokenized": retokenized,
             "client_cpu_share": run.client_cpu_share,
+            "client_processes": num_processes,
         }
         record |= summary
         if save_detailed:

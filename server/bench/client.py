@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import httpx
 import msgspec
 
 from server.bench.datasets import Prompt
+from server.bench.exchange import ExchangeError, Head, post
 from server.errors import ConfigError
 
 Backend = Literal["openai", "openai-chat"]
 ENDPOINTS: dict[str, str] = {"openai": "/v1/completions", "openai-chat": "/v1/chat/completions"}
-
-# A stream may pause for as long as the server's queue is deep; only a server that is gone should time out.
-TIMEOUT = httpx.Timeout(connect=60.0, read=3600.0, write=60.0, pool=None)
 
 
 @dataclass(slots=True)
@@ -79,21 +76,23 @@ class StreamClient:
     """Sends prompts to one model of one server.
 
     Args:
-        http: knows the base URL, the headers and how many connections may be open.
+        base_url: scheme, host and port.
         backend: `openai` posts prompts to completions, `openai-chat` posts them as one user message.
         endpoint: the path, with its leading slash.
         ignore_eos: ask the server to go on to the wanted length.
         temperature: 0 is greedy.
         extra_body: merged over the request body, so that any field can be set.
+        headers: sent with every request, for instance an authorization.
     """
 
-    http: httpx.AsyncClient
+    base_url: str
     backend: Backend
     endpoint: str
     model: str
     ignore_eos: bool = False
     temperature: float = 0.0
     extra_body: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def body(self, prompt: Prompt) -> dict[str, Any]:
         """The JSON body of one request."""
@@ -114,61 +113,78 @@ class StreamClient:
     async def send(self, prompt: Prompt) -> RequestResult:
         """Stream one request to its end. Never raises: what goes wrong is in `error`."""
         result = RequestResult(prompt_len=prompt.num_tokens, start_s=time.perf_counter())
+        reader = _StreamReader(result)
+        body = msgspec.json.encode(self.body(prompt))
         try:
-            await self._stream(prompt, result)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            result.error = one_line(f"{type(error).__name__}: {error}")
-        except (StreamError, msgspec.DecodeError) as error:
+            await post(self.base_url + self.endpoint, body, self.headers, reader.take_head, reader.take_body)
+            reader.finish()
+        except (ExchangeError, StreamError, msgspec.DecodeError) as error:
             result.error = one_line(str(error))
         if not result.has_usage:
             result.output_len = result.num_chunks
         return result
 
-    async def _stream(self, prompt: Prompt, result: RequestResult) -> None:
-        texts: list[str] = []
-        parser = SseParser()
-        previous_s = 0.0
-        is_done = False
-        async with self.http.stream("POST", self.endpoint, json=self.body(prompt)) as response:
-            if response.status_code != 200:
-                raise StreamError(f"HTTP {response.status_code}: {error_message(await response.aread())}")
-            async for received in response.aiter_bytes():
-                now_s = time.perf_counter()
-                for data in parser.feed(received):
-                    if data == b"[DONE]":
-                        is_done = True
-                        continue
-                    event = msgspec.json.decode(data)
-                    if not isinstance(event, dict):
-                        raise StreamError(f"the stream holds an event that is no object: {data[:80]!r}")
-                    if event.get("error"):
-                        raise StreamError(f"error in the stream: {error_message(data)}")
-                    self._count_usage(event, result)
-                    for choice in event.get("choices") or ():
-                        result.latency_s = now_s - result.start_s
-                        text, has_output = read_choice(choice)
-                        texts.append(text)
-                        if not has_output:
-                            continue
-                        if result.num_chunks == 0:
-                            result.ttft_s = now_s - result.start_s
-                        else:
-                            result.itls_s.append(now_s - previous_s)
-                        previous_s = now_s
-                        result.num_chunks += 1
-        result.text = "".join(texts)
-        if not is_done:
+
+class _StreamReader:
+    """Reads one answer into a result while it arrives."""
+
+    def __init__(self, result: RequestResult) -> None:
+        self._result = result
+        self._parser = SseParser()
+        self._texts: list[str] = []
+        self._previous_s = 0.0
+        self._is_done = False
+        self._status = 0
+        self._refusal = b""
+
+    def take_head(self, head: Head) -> None:
+        self._status = head.status
+
+    def take_body(self, received: bytes) -> None:
+        if self._status != 200:
+            self._refusal += received
+            return
+        now_s = time.perf_counter()
+        for data in self._parser.feed(received):
+            if data == b"[DONE]":
+                self._is_done = True
+            else:
+                self._take_event(data, now_s)
+
+    def finish(self) -> None:
+        """The answer is whole; raises `StreamError` if it is no complete stream."""
+        if self._status != 200:
+            raise StreamError(f"HTTP {self._status}: {error_message(self._refusal)}")
+        self._result.text = "".join(self._texts)
+        if not self._is_done:
             raise StreamError("the stream ended without [DONE]")
-        if result.num_chunks == 0:
+        if self._result.num_chunks == 0:
             raise StreamError("the stream held no output")
 
-    @staticmethod
-    def _count_usage(event: dict[str, Any], result: RequestResult) -> None:
+    def _take_event(self, data: bytes, now_s: float) -> None:
+        event = msgspec.json.decode(data)
+        if not isinstance(event, dict):
+            raise StreamError(f"the stream holds an event that is no object: {data[:80]!r}")
+        if event.get("error"):
+            raise StreamError(f"error in the stream: {error_message(data)}")
+        result = self._result
         usage = event.get("usage")
         if usage:
             result.prompt_len = usage.get("prompt_tokens", result.prompt_len)
             result.output_len = usage.get("completion_tokens", result.output_len)
             result.has_usage = True
+        for choice in event.get("choices") or ():
+            result.latency_s = now_s - result.start_s
+            text, has_output = read_choice(choice)
+            self._texts.append(text)
+            if not has_output:
+                continue
+            if result.num_chunks == 0:
+                result.ttft_s = now_s - result.start_s
+            else:
+                result.itls_s.append(now_s - self._previous_s)
+            self._previous_s = now_s
+            result.num_chunks += 1
 
 
 def read_choice(choice: dict[str, Any]) -> tuple[str, bool]:

@@ -3,54 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import numpy as np
 
 from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
-from server.bench.client import TIMEOUT, Backend, RequestResult, StreamClient, error_message
+from server.bench.client import RequestResult, StreamClient, error_message
 from server.bench.datasets import Prompt
 from server.bench.load import Arrivals, drive
+from server.bench.shares import ServeRun, Share, Target, make_client, run_share, run_shares
 from server.bench.texts import Tokenizer, load_tokenizer
 from server.errors import ConfigError
 
 READY_POLL_S = 0.25
-
-
-@dataclass(frozen=True)
-class Target:
-    """The server and the model to measure.
-
-    Args:
-        base_url: scheme, host and port.
-        endpoint: path of the completions or chat endpoint.
-        model: None takes the first model that the server lists.
-        headers: sent with every request, for instance an authorization.
-    """
-
-    base_url: str
-    backend: Backend
-    endpoint: str
-    model: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    extra_body: dict[str, object] = field(default_factory=dict)
-    ignore_eos: bool = False
-    temperature: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServeRun:
-    """What a measured run gave.
-
-    Args:
-        duration_s: from the first request sent to the last answer.
-        client_cpu_share: processor time of this client over `duration_s`; near 1, the client is what was measured.
-    """
-
-    results: list[RequestResult]
-    duration_s: float
-    client_cpu_share: float
+PROFILER_S = 600.0
+"""Writing a trace may take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +105,7 @@ async def run_serve(
     max_concurrency: int | None = None,
     ready_timeout_s: float = 0.0,
     profile: bool = False,
+    num_processes: int = 1,
     on_done: Callable[[], None] = lambda: None,
 ) -> ServeRun:
     """Wait for the server, warm it up, send every prompt at its time and collect the answers.
@@ -144,35 +113,22 @@ async def run_serve(
     Args:
         warmups: untimed requests, at least one; the first is the one that asks whether the server is ready.
             Their prompts should not be among `prompts`, or the prefix cache would know those already.
+        num_processes: client processes that share the prompts, and `max_concurrency`, among them.
 
     Raises:
         ConfigError: the server does not answer a single request, or offers no profiler.
     """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(
-        base_url=target.base_url, headers=target.headers, limits=limits, timeout=TIMEOUT
-    ) as http:
-        client = StreamClient(
-            http,
-            target.backend,
-            target.endpoint,
-            model,
-            ignore_eos=target.ignore_eos,
-            temperature=target.temperature,
-            extra_body=dict(target.extra_body),
-        )
-        await check_ready(client, warmups[0], ready_timeout_s)
-        await drive(client.send, warmups[1:], np.zeros(len(warmups) - 1), max_concurrency=max_concurrency)
-
-        times_s = arrivals.times_s(len(prompts), np.random.default_rng(seed))
-        if profile:
-            await switch_profiler(http, "start")
-        start_s, start_cpu_s = time.perf_counter(), time.process_time()
-        results = await drive(client.send, prompts, times_s, max_concurrency=max_concurrency, on_done=on_done)
-        duration_s, cpu_s = time.perf_counter() - start_s, time.process_time() - start_cpu_s
-        if profile:
-            await switch_profiler(http, "stop")
-    return ServeRun(results, duration_s, cpu_s / duration_s)
+    client = make_client(target, model)
+    await check_ready(client, warmups[0], ready_timeout_s)
+    await drive(client.send, warmups[1:], np.zeros(len(warmups) - 1), max_concurrency=max_concurrency)
+    times_s = arrivals.times_s(len(prompts), np.random.default_rng(seed))
+    if profile:
+        await switch_profiler(target, "start")
+    share = Share(target, model, list(prompts), times_s.tolist(), max_concurrency)
+    run = await (run_share(share, on_done) if num_processes == 1 else run_shares(share.split(num_processes), on_done))
+    if profile:
+        await switch_profiler(target, "stop")
+    return run
 
 
 async def check_ready(client: StreamClient, prompt: Prompt, timeout_s: float) -> None:
@@ -193,10 +149,11 @@ async def check_ready(client: StreamClient, prompt: Prompt, timeout_s: float) ->
         await asyncio.sleep(READY_POLL_S)
 
 
-async def switch_profiler(http: httpx.AsyncClient, action: str) -> None:
+async def switch_profiler(target: Target, action: str) -> None:
     """Start or stop the server's own profiler."""
     try:
-        response = await http.post(f"/{action}_profile")
+        async with httpx.AsyncClient(headers=target.headers, timeout=PROFILER_S) as http:
+            response = await http.post(f"{target.base_url}/{action}_profile")
     except httpx.HTTPError as error:
         raise ConfigError(f"--profile: the server does not answer: {error}") from None
     if response.status_code != 200:

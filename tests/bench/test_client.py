@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import httpx
 import pytest
 from fastapi.responses import JSONResponse
 from hypothesis import given
@@ -26,9 +25,7 @@ PROMPT = Prompt("Once upon", [1, 2, 3], output_len=10)
 
 
 async def ask(peer, backend="openai", prompt=PROMPT, **options) -> RequestResult:
-    async with httpx.AsyncClient(base_url=peer.url, headers=options.pop("headers", None)) as http:
-        client = StreamClient(http, backend, ENDPOINTS[backend], "story", **options)
-        return await client.send(prompt)
+    return await StreamClient(peer.url, backend, ENDPOINTS[backend], "story", **options).send(prompt)
 
 
 @given(
@@ -124,8 +121,7 @@ async def test_a_stream_that_breaks_is_a_failed_request(peer, chunks, message):
 
 
 async def test_a_server_that_is_not_there_is_a_failed_request(peer):
-    async with httpx.AsyncClient(base_url="http://127.0.0.1:1") as http:
-        result = await StreamClient(http, "openai", ENDPOINTS["openai"], "story").send(PROMPT)
+    result = await StreamClient("http://127.0.0.1:1", "openai", ENDPOINTS["openai"], "story").send(PROMPT)
     assert result.error is not None
     assert "ConnectError" in result.error
     assert peer.bodies == []
