@@ -15,11 +15,12 @@ from server.engine.batch import StepBatch
 
 logger = logging.getLogger(__name__)
 
-MIN_TOKENS = 1024
-"""New tokens of a row from which cuDNN is faster than `triton_prefill.py`, copies included."""
+STEP = 1024
+"""cuDNN takes tens of milliseconds for every new shape, so it gets multiples of this alone. From this length on it is
+faster than `triton_prefill.py`."""
 
-PIECE = 32768
-"""Prefix positions that are copied out of pages at once; bounds the memory this takes."""
+PIECE = 8192
+"""Prefix positions that are copied out of pages at once; bounds the memory this takes, and the number of shapes."""
 
 
 class DensePrefill:
@@ -27,63 +28,56 @@ class DensePrefill:
 
     Attributes:
         is_refused: cuDNN has refused once, and is not asked again.
-        min_tokens: new tokens from which a row is taken.
     """
 
     def __init__(self, launcher: Launcher) -> None:
         spec = launcher.spec
         self.spec = spec
         self.launcher = launcher
-        self.min_tokens = MIN_TOKENS
         self.is_refused = spec.device.type != "cuda" or spec.dtype == torch.float32 or spec.batch_invariant
 
-    def chosen(self, batch: StepBatch) -> list[int]:
-        """Indices of the rows of an eager batch to compute here, ascending."""
-        # Which row of the tables is which of the batch is known on the device alone.
-        if self.is_refused or batch.num_prefill_tokens < self.min_tokens or not self.launcher.tables.keeps_all.all():
+    def chosen(self, batch: StepBatch) -> list[tuple[int, int]]:
+        """(row of the batch, leading new tokens of it) to compute here, by ascending rows; the batch is eager."""
+        # Which row of the tables is which of the batch is known on the device alone, so all must keep everything.
+        if self.is_refused or batch.num_prefill_tokens < STEP or not self.launcher.tables.keeps_all.all():
             return []
-        lens = batch.query_lens[: batch.num_prefill_rows]
-        return [index for index, length in enumerate(lens) if length >= self.min_tokens]
+        lengths = zip(batch.query_lens[: batch.num_prefill_rows], batch.host_kv_lens, strict=False)
+        return [
+            (index, query_len // STEP * STEP)
+            for index, (query_len, kv_len) in enumerate(lengths)
+            if query_len >= STEP and (kv_len - query_len) % STEP == 0
+        ]
 
     def attend_row(
-        self,
-        layer: int,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        out: torch.Tensor,
-        batch: StepBatch,
-        index: int,
-    ) -> bool:
-        """Attention of all new tokens of the batch's row `index`.
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, batch: StepBatch, index: int
+    ) -> torch.Tensor | None:
+        """Attention of leading new tokens of the batch's row `index`; their number is a multiple of STEP.
 
         Args:
-            q: [tokens, heads, head_dim], of the row's tokens.
-            k, v: [tokens, kv_heads, head_dim], of the row's tokens, in pages already.
-            out: [tokens, heads, head_dim], contiguous.
+            q: [tokens, heads, head_dim].
+            k, v: [tokens, kv_heads, head_dim], of the same tokens.
 
         Returns:
-            Whether cuDNN did it; if not, `out` holds nothing.
+            [tokens, heads, head_dim], or None if cuDNN refuses.
         """
-        prefix_len = batch.host_kv_lens[index] - q.shape[0]
+        prefix_len = batch.host_kv_lens[index] - batch.query_lens[index]
         try:
-            result, lse = self._attention(q, k, v, is_causal=True, has_lse=prefix_len > 0)
+            result, lse = self._attention(q, k, v, is_causal=True)
             for first in range(0, prefix_len, PIECE):
                 length = min(PIECE, prefix_len - first)
                 keys, values = self._gather(layer, batch, index, first, length)
-                piece, piece_lse = self._attention(q, keys, values, is_causal=False, has_lse=True)
+                piece, piece_lse = self._attention(q, keys, values, is_causal=False)
                 self._merge(result, lse, piece, piece_lse)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
             logger.warning("cuDNN refuses attention, Triton takes all prompts: %s", str(error).split("\n")[0])
             self.is_refused = True
-            return False
-        out.copy_(result)
-        return True
+            return None
+        return result
 
     def _attention(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, is_causal: bool, has_lse: bool
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, is_causal: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Result [tokens, heads, head_dim] and log-sums [tokens, heads]."""
         outputs = torch.ops.aten._scaled_dot_product_cudnn_attention(
@@ -91,14 +85,13 @@ class DensePrefill:
             k.transpose(0, 1)[None],
             v.transpose(0, 1)[None],
             None,
-            has_lse,
+            True,
             0.0,
             is_causal,
             False,
             scale=self.spec.scale,
         )
-        lse = outputs[1].reshape(q.shape[1], q.shape[0]).t() if has_lse else outputs[1]
-        return outputs[0][0].transpose(0, 1), lse
+        return outputs[0][0].transpose(0, 1), outputs[1].reshape(q.shape[1], q.shape[0]).t()
 
     def _gather(
         self, layer: int, batch: StepBatch, index: int, first: int, length: int

@@ -64,6 +64,11 @@ class TritonAttention(AttentionBackend):
     def decode(self, layer: int, q: torch.Tensor, batch: StepBatch, first_row: int) -> torch.Tensor:
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
         first_token = batch.num_prefill_tokens + first_row - batch.num_prefill_rows
+        if self.spec.batch_invariant:
+            rows, padding = range(first_row, first_row + q.shape[0]), q.new_empty(first_token, *q.shape[1:])
+            padded_out = torch.cat((padding, out))
+            self.launcher.attend_invariantly(layer, torch.cat((padding, q)), padded_out, batch, rows, q.shape[0])
+            return padded_out[first_token:]
         self.launcher.decode(layer, q, out, batch, first_row, q.shape[0], first_token)
         return out
 
@@ -80,9 +85,7 @@ class TritonAttention(AttentionBackend):
 
     def _attend(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, batch: StepBatch) -> torch.Tensor:
         """Attention of tokens whose keys and values are written; shapes as in `attend`."""
-        num_tokens = q.shape[0]
-        out = q.new_empty(q.shape)
-        launcher = self.launcher
+        num_tokens, launcher = q.shape[0], self.launcher
         if batch.is_static and batch.max_prefill_rows > 0:
             # Which rows are prefill rows is known on the device alone, so both kernels look at all of them.
             num_rows, first_decode = batch.num_rows, 0
@@ -91,26 +94,38 @@ class TritonAttention(AttentionBackend):
             num_rows = num_tokens - batch.num_prefill_tokens + batch.num_prefill_rows
             first_decode = batch.num_prefill_rows
         if self.spec.batch_invariant:
+            out = q.new_empty(q.shape)
             launcher.attend_invariantly(layer, q, out, batch, range(num_rows), num_tokens)
+            return out.flatten(1)
+        if batch.is_static:
+            out = q.new_empty(q.shape)
+            launcher.prefill(layer, q, out, batch, range(batch.max_prefill_rows), num_tokens)
         else:
-            if batch.is_static:
-                launcher.prefill(layer, q, out, batch, range(batch.max_prefill_rows), num_tokens)
-            else:
-                self._prefill_eagerly(layer, q, k, v, out, batch)
-            launcher.decode(layer, q, out, batch, first_decode, num_rows - first_decode)
+            out = self._prefill_eagerly(layer, q, k, v, batch)
+        launcher.decode(layer, q, out, batch, first_decode, num_rows - first_decode)
         return out.flatten(1)
 
     def _prefill_eagerly(
-        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor, batch: StepBatch
-    ) -> None:
-        """Prefill rows of a batch whose lengths the host knows: long ones by cuDNN, those between by Triton."""
-        lens = batch.query_lens
-        first_row = first_token = 0
-        for index in self.dense.chosen(batch):
-            start = first_token + sum(lens[first_row:index])
-            end = start + lens[index]
-            if self.dense.attend_row(layer, q[start:end], k[start:end], v[start:end], out[start:end], batch, index):
-                self.launcher.prefill(layer, q, out, batch, range(first_row, index), start - first_token)
-                first_row, first_token = index + 1, end
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, batch: StepBatch
+    ) -> torch.Tensor:
+        """Prefill rows of a batch whose lengths the host knows: what is long by cuDNN, the rest by Triton.
+
+        Returns:
+            [n, heads, head_dim]; tokens of decode rows are still empty.
+        """
+        out, launcher = q.new_empty(q.shape), self.launcher
+        first_row = first_token = skipped = 0
+        for index, num_dense in self.dense.chosen(batch):
+            start = first_token - skipped + sum(batch.query_lens[first_row:index])
+            end = start + num_dense
+            result = self.dense.attend_row(layer, q[start:end], k[start:end], v[start:end], batch, index)
+            if result is None:
+                break
+            if num_dense == q.shape[0]:
+                return result
+            out[start:end] = result
+            launcher.prefill(layer, q, out, batch, range(first_row, index), start - first_token, skipped)
+            first_row, first_token, skipped = index, end, num_dense
         rows = range(first_row, batch.num_prefill_rows)
-        self.launcher.prefill(layer, q, out, batch, rows, batch.num_prefill_tokens - first_token)
+        launcher.prefill(layer, q, out, batch, rows, batch.num_prefill_tokens - first_token, skipped)
+        return out

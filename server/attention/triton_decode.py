@@ -11,6 +11,7 @@ last one of a head to arrive puts them together, which saves a second launch.
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_wait
 
 from server.attention.triton_tiles import INT4, attend_tile
 
@@ -36,7 +37,7 @@ def decode_kernel(
     query_starts_ptr,
     counts_ptr,
     partial_ptr,
-    stats_ptr,
+    lse_ptr,
     arrivals_ptr,
     first_row,
     first_token,
@@ -58,6 +59,7 @@ def decode_kernel(
     BLOCK_N: tl.constexpr,
     FLAT: tl.constexpr,
     MERGED: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
     """Grid [kv_heads, splits, rows]; rows from `first_row` on that are decode rows by `counts`.
 
@@ -65,27 +67,22 @@ def decode_kernel(
         q_ptr: [num_tokens, heads, HEAD_DIM]; the token of row r is `query_starts[r] - first_token`.
         out_ptr: [num_tokens, heads * HEAD_DIM], contiguous. Tokens of padding rows become 0.
         partial_ptr: float32 [rows * kv_heads * splits, heads per KV head * HEAD_DIM], scratch.
-        stats_ptr: float32 [rows * kv_heads * splits, 2, heads per KV head], scratch.
+        lse_ptr: float32 [rows * kv_heads * splits, heads per KV head], scratch: log2 of each part's sum of weights.
         arrivals_ptr: int32 [rows * kv_heads], all 0 before and after.
         WIDTH: numbers of a head (of INT4, of half a head) rounded up to a power of two.
         FLAT: heads per KV head * HEAD_DIM, rounded up likewise.
         MERGED: partial results that are read at once.
+        OVERLAPS: launched before the kernel before it has ended (programmatic dependent launch), and waits here.
     """
     kv_head = tl.program_id(0)
     split = tl.program_id(1)
     max_splits = tl.num_programs(1)
     index = first_row + tl.program_id(2)
+    # Loads that wait for each other are what a short context costs, so all that can go together do, and with
+    # OVERLAPS they go before the end of the kernel that writes the new keys.
     token = tl.load(query_starts_ptr + index) - first_token
-    if (token >= num_tokens) | (index < tl.load(counts_ptr + 1)):
-        return
-    flat = tl.arange(0, FLAT)
-    is_flat = flat < HEADS_PER_KV * HEAD_DIM
-    out_ptrs = out_ptr + (token.to(tl.int64) * KV_HEADS + kv_head) * (HEADS_PER_KV * HEAD_DIM)
-    if index >= tl.load(counts_ptr):
-        if split == 0:
-            tl.store(out_ptrs + flat, tl.zeros([FLAT], out_ptr.dtype.element_ty), mask=is_flat)
-        return
-
+    num_rows = tl.load(counts_ptr)
+    num_prefill_rows = tl.load(counts_ptr + 1)
     row = tl.load(rows_ptr + index)
     kv_len = tl.load(kv_lens_ptr + index)
     group = tl.load(groups_ptr + kv_head)
@@ -93,6 +90,17 @@ def decode_kernel(
     sinks = tl.minimum(tl.load(sinks_ptr + row * NUM_GROUPS + group), kv_len)
     window = tl.maximum(kv_len - tl.load(recent_ptr + row * NUM_GROUPS + group), 0)
     table_ptr = pages_ptr + (row * NUM_GROUPS + group) * MAX_PAGES
+    if OVERLAPS:
+        gdc_wait()
+    if (token >= num_tokens) | (index < num_prefill_rows):
+        return
+    flat = tl.arange(0, FLAT)
+    is_flat = flat < HEADS_PER_KV * HEAD_DIM
+    out_ptrs = out_ptr + (token.to(tl.int64) * KV_HEADS + kv_head) * (HEADS_PER_KV * HEAD_DIM)
+    if index >= num_rows:
+        if split == 0:
+            tl.store(out_ptrs + flat, tl.zeros([FLAT], out_ptr.dtype.element_ty), mask=is_flat)
+        return
 
     # Tiles are numbered without those between the sinks and the window.
     num_sink_tiles = tl.cdiv(sinks, BLOCK_N)
@@ -152,22 +160,23 @@ def decode_kernel(
         )
 
     offsets = heads[:, None] * HEAD_DIM + dims[None, :]
+    acc = acc / total[:, None]
+    if FORMAT == INT4:
+        acc_high = acc_high / total[:, None]
     if num_splits == 1:
-        tl.store(out_ptrs + offsets, (acc / total[:, None]).to(out_ptr.dtype.element_ty), mask=is_number)
+        tl.store(out_ptrs + offsets, acc.to(out_ptr.dtype.element_ty), mask=is_number)
         if FORMAT == INT4:
-            high = (acc_high / total[:, None]).to(out_ptr.dtype.element_ty)
-            tl.store(out_ptrs + offsets + STORED_DIM, high, mask=is_number)
+            tl.store(out_ptrs + offsets + STORED_DIM, acc_high.to(out_ptr.dtype.element_ty), mask=is_number)
         return
 
     owner = tl.program_id(2) * KV_HEADS + kv_head
     partial_ptrs = partial_ptr + owner * max_splits * (HEADS_PER_KV * HEAD_DIM)
-    stats_ptrs = stats_ptr + owner * max_splits * (2 * HEADS_PER_KV)
+    lse_ptrs = lse_ptr + owner * max_splits * HEADS_PER_KV
     mine = partial_ptrs + split * (HEADS_PER_KV * HEAD_DIM)
     tl.store(mine + offsets, acc, mask=is_number)
     if FORMAT == INT4:
         tl.store(mine + offsets + STORED_DIM, acc_high, mask=is_number)
-    tl.store(stats_ptrs + split * (2 * HEADS_PER_KV) + heads, peak, mask=heads < HEADS_PER_KV)
-    tl.store(stats_ptrs + split * (2 * HEADS_PER_KV) + HEADS_PER_KV + heads, total, mask=heads < HEADS_PER_KV)
+    tl.store(lse_ptrs + split * HEADS_PER_KV + heads, peak + tl.log2(total), mask=heads < HEADS_PER_KV)
     # Every thread's stores come before the one thread's release, and its acquire before every thread's loads.
     tl.debug_barrier()
     arrived = tl.atomic_add(arrivals_ptr + owner, 1, sem="acq_rel", scope="gpu")
@@ -179,22 +188,25 @@ def decode_kernel(
         for first in range(0, num_splits, MERGED):
             splits = first + tl.arange(0, MERGED)
             is_there = (splits < num_splits)[:, None] & is_flat[None, :]
-            stats = stats_ptrs + splits[:, None] * (2 * HEADS_PER_KV) + (flat // HEAD_DIM)[None, :]
             # Around the first-level cache, which other multiprocessors' stores do not reach.
-            peaks = tl.load(stats, mask=is_there, other=float("-inf"), cache_modifier=".cg")
-            totals = tl.load(stats + HEADS_PER_KV, mask=is_there, other=0.0, cache_modifier=".cg")
-            accs = tl.load(
+            lses = tl.load(
+                lse_ptrs + splits[:, None] * HEADS_PER_KV + (flat // HEAD_DIM)[None, :],
+                mask=is_there,
+                other=float("-inf"),
+                cache_modifier=".cg",
+            )
+            parts = tl.load(
                 partial_ptrs + splits[:, None] * (HEADS_PER_KV * HEAD_DIM) + flat[None, :],
                 mask=is_there,
                 other=0.0,
                 cache_modifier=".cg",
             )
-            new_peak = tl.maximum(merged_peak, tl.max(peaks, 0))
+            new_peak = tl.maximum(merged_peak, tl.max(lses, 0))
             # Beyond the last head everything is -inf.
             base = tl.where(new_peak == float("-inf"), 0.0, new_peak)
-            shares = tl.exp2(peaks - base[None, :])
+            shares = tl.exp2(lses - base[None, :])
             shrink = tl.exp2(merged_peak - base)
-            merged = merged * shrink + tl.sum(accs * shares, 0)
-            merged_total = merged_total * shrink + tl.sum(totals * shares, 0)
+            merged = merged * shrink + tl.sum(parts * shares, 0)
+            merged_total = merged_total * shrink + tl.sum(shares, 0)
             merged_peak = new_peak
         tl.store(out_ptrs + flat, (merged / merged_total).to(out_ptr.dtype.element_ty), mask=is_flat)

@@ -51,6 +51,7 @@ class Launcher:
     Attributes:
         decode_config: how decode is cut up; whoever changes it calls `make_scratch`.
         prefill_config: how prefill is cut up, whatever the step; None chooses by the step.
+        overlaps: whether a kernel may start before the one before it has ended; needs Hopper or later.
     """
 
     def __init__(self, spec: AttentionSpec, plan: KVPlan, pool: PagePool, tables: PageTables) -> None:
@@ -60,9 +61,9 @@ class Launcher:
         self.decode_config: DecodeConfig = decode_config(spec)
         self.prefill_config: PrefillConfig | None = None
         self._max_rows = tables.pages.shape[0]
-        self._num_sms = (
-            torch.cuda.get_device_properties(spec.device).multi_processor_count if spec.device.type == "cuda" else 1
-        )
+        device = torch.cuda.get_device_properties(spec.device) if spec.device.type == "cuda" else None
+        self._num_sms = device.multi_processor_count if device is not None else 1
+        self.overlaps = device is not None and device.major >= 9
         k, v = pool.storage[0], pool.storage[1]
         k_params, v_params = (k, v) if pool.params is None else (pool.params[0], pool.params[1])
         self._storage = (k, v, k_params, v_params)
@@ -95,7 +96,7 @@ class Launcher:
             "KV_HEADS": spec.num_kv_heads,
             "BLOCK_M": max(16, triton.next_power_of_2(self.heads_per_kv)),
             "FLAT": triton.next_power_of_2(self.heads_per_kv * spec.head_dim),
-            "MERGED": 8,
+            "MERGED": max(1, 8192 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
         }
         self._gather_facts = {**self._page_facts, "KV_HEADS": spec.num_kv_heads, "WIDTH": width}
         self._prefill_facts: dict[str, Any] = {
@@ -123,7 +124,7 @@ class Launcher:
         num_partials = max((rows * splits for rows, splits in counts if splits > 1), default=1) * spec.num_kv_heads
         self._scratch = (
             torch.empty(num_partials, self.heads_per_kv * spec.head_dim, dtype=torch.float32, device=device),
-            torch.empty(num_partials, 2, self.heads_per_kv, dtype=torch.float32, device=device),
+            torch.empty(num_partials, self.heads_per_kv, dtype=torch.float32, device=device),
             torch.zeros(self._max_rows * spec.num_kv_heads, dtype=torch.int32, device=device),
         )
 
@@ -131,6 +132,12 @@ class Launcher:
         """Parts that each row's keys are cut into in a step of `num_rows` rows."""
         max_positions = self.tables.pages.shape[2] * self.spec.page_size
         return num_splits(self.decode_config, num_rows, self.spec.num_kv_heads, max_positions, self._num_sms)
+
+    def _overlapping(self, is_wanted: bool) -> dict[str, bool]:
+        """Arguments of a launch that may start before the kernel before it has ended."""
+        if self.overlaps and is_wanted:
+            return {"OVERLAPS": True, "launch_pdl": True}
+        return {"OVERLAPS": False}
 
     def write(self, layer: int, k: torch.Tensor, v: torch.Tensor, batch: StepBatch) -> None:
         """Store k and v, [n, kv_heads, head_dim], of the batch's first n tokens."""
@@ -183,6 +190,8 @@ class Launcher:
             ROTATED=table is not None,
             BY_TOKEN=is_by_token,
             QUERY_BLOCKS=query_blocks,
+            # A table made for this step is not there before the kernel before has ended.
+            **self._overlapping(not is_by_token),
             num_warps=4,
             **self._write_facts,
         )
@@ -223,26 +232,35 @@ class Launcher:
             q.stride(0),
             q.stride(1),
             BLOCK_N=config.block_n,
+            **self._overlapping(True),
             num_warps=config.num_warps,
             num_stages=config.num_stages,
             **self._decode_facts,
         )
 
     def prefill(
-        self, layer: int, q: torch.Tensor, out: torch.Tensor, batch: StepBatch, rows: range, num_tokens: int
+        self,
+        layer: int,
+        q: torch.Tensor,
+        out: torch.Tensor,
+        batch: StepBatch,
+        rows: range,
+        num_tokens: int,
+        skipped: int = 0,
     ) -> None:
         """Attention of the prefill rows among `rows`.
 
         Args:
             q: [n, heads, head_dim], of the batch's first n tokens.
             out: [n, heads, head_dim], contiguous.
-            num_tokens: new tokens that `rows` have together, or more.
+            num_tokens: new tokens to compute that `rows` have together, or more.
+            skipped: leading tokens of the first row that are not computed.
         """
-        if not rows:
+        if not rows or num_tokens == 0:
             return
         longest = num_tokens if batch.is_static else max(batch.query_lens[rows.start : rows.stop])
         config = self.prefill_config or prefill_config(self.spec, longest)
-        self._prefill(layer, q, out, batch, rows, num_tokens, batch.counts[1:], config, is_invariant=False)
+        self._prefill(layer, q, out, batch, rows, num_tokens, batch.counts[1:], config, False, skipped)
 
     def attend_invariantly(
         self, layer: int, q: torch.Tensor, out: torch.Tensor, batch: StepBatch, rows: range, num_tokens: int
@@ -250,7 +268,7 @@ class Launcher:
         """Attention of all `rows`, prefill or decode, by arithmetic that no neighbour changes; as `prefill`."""
         if rows:
             config = invariant_config(self.spec)
-            self._prefill(layer, q, out, batch, rows, num_tokens, batch.counts, config, is_invariant=True)
+            self._prefill(layer, q, out, batch, rows, num_tokens, batch.counts, config, True, 0)
 
     def _prefill(
         self,
@@ -263,6 +281,7 @@ class Launcher:
         count: torch.Tensor,
         config: PrefillConfig,
         is_invariant: bool,
+        skipped: int,
     ) -> None:
         packed = self.heads_per_kv if config.is_packed and self.heads_per_kv <= config.block_m else 1
         num_tiles = num_tokens // (config.block_m // packed) + len(rows)
@@ -278,6 +297,7 @@ class Launcher:
             count,
             rows.start,
             rows.stop,
+            skipped,
             q.stride(0),
             q.stride(1),
             PACKED=packed,

@@ -15,7 +15,7 @@ from server.attention.triton_tiles import INT4, attend_tile
 
 
 @triton.jit(
-    do_not_specialize=["first_row", "end_row"],
+    do_not_specialize=["first_row", "end_row", "skipped"],
     do_not_specialize_on_alignment=["rows_ptr", "kv_lens_ptr", "query_starts_ptr", "count_ptr"],
 )
 def prefill_kernel(
@@ -36,6 +36,7 @@ def prefill_kernel(
     count_ptr,
     first_row,
     end_row,
+    skipped,
     q_token_stride,
     q_head_stride,
     LOG2_SCALE: tl.constexpr,
@@ -61,6 +62,7 @@ def prefill_kernel(
         q_ptr: [tokens, heads, HEAD_DIM], of the whole batch.
         out_ptr: [tokens, heads * HEAD_DIM], contiguous, of the whole batch.
         count_ptr: int32; rows from it on do not count either.
+        skipped: leading tokens of `first_row` that are not computed.
         WIDTH: numbers of a head (of INT4, of half a head) rounded up to a power of two.
         PACKED: query heads of one KV head that share a tile: 1, or all of them.
         ALWAYS_MASKED: one loop for all tiles, so that a query's arithmetic does not depend on its neighbours.
@@ -76,10 +78,10 @@ def prefill_kernel(
     is_row = candidates < end_row
     # Row r's tiles are numbered from `start // TOKENS + r`; each row has at least as many numbers as tiles.
     all_starts = tl.load(query_starts_ptr + candidates, mask=is_row, other=0)
-    origin = tl.load(query_starts_ptr + first_row)
-    first_tiles = (all_starts - origin) // TOKENS + tl.arange(0, MAX_ROWS)
+    origin = tl.load(query_starts_ptr + first_row) + skipped
+    first_tiles = tl.maximum(all_starts - origin, 0) // TOKENS + tl.arange(0, MAX_ROWS)
     index = first_row + tl.sum((is_row & (first_tiles <= tile)).to(tl.int32), 0) - 1
-    begin = tl.load(query_starts_ptr + index)
+    begin = tl.maximum(tl.load(query_starts_ptr + index), origin)
     query_len = tl.load(query_starts_ptr + index + 1) - begin
     offset = (tile - (begin - origin) // TOKENS - (index - first_row)) * TOKENS
     if offset >= query_len:

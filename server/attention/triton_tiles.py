@@ -6,7 +6,7 @@ activations are: their integers (and E4M3) are exact in it, and the conversions 
 
 # Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
-# ruff: noqa: N803
+# ruff: noqa: N803, N806
 
 import triton
 import triton.language as tl
@@ -69,13 +69,13 @@ def load_heads(ptr, places, is_present, STORED_DIM: tl.constexpr, WIDTH: tl.cons
     ptrs = ptr + places[:, None] * STORED_DIM + dims[None, :]
     if MASKED:
         if WIDTH == STORED_DIM:
-            heads = tl.load(ptrs, mask=is_present[:, None], other=0)
+            heads = tl.load(ptrs, mask=is_present[:, None], other=0.0)
         else:
-            heads = tl.load(ptrs, mask=is_present[:, None] & (dims < STORED_DIM)[None, :], other=0)
+            heads = tl.load(ptrs, mask=is_present[:, None] & (dims < STORED_DIM)[None, :], other=0.0)
     elif WIDTH == STORED_DIM:
         heads = tl.load(ptrs)
     else:
-        heads = tl.load(ptrs, mask=(dims < STORED_DIM)[None, :], other=0)
+        heads = tl.load(ptrs, mask=(dims < STORED_DIM)[None, :], other=0.0)
     return heads
 
 
@@ -131,22 +131,20 @@ def attend_tile(
         scores = tl.dot(q_high, tl.trans(high_nibbles(k, q.dtype)), scores, input_precision="ieee")
     else:
         scores = tl.dot(q, tl.trans(widen(k, q.dtype, FORMAT)), input_precision="ieee")
+    # The scale is applied where it costs least: to the scales of keys, or within the exponent's multiply-add.
+    UNIT: tl.constexpr = LOG2_SCALE if FORMAT == PLAIN else 1.0
     if FORMAT != PLAIN:
         k_scale, k_zero = load_params(k_params_ptr, places, is_present, FORMAT != FP8, MASKED)
-        scores = scores * k_scale[None, :]
+        scores = scores * (k_scale * LOG2_SCALE)[None, :]
         if FORMAT != FP8:
-            scores += q_sums[:, None] * k_zero[None, :]
-    scores *= LOG2_SCALE
+            scores += q_sums[:, None] * (k_zero * LOG2_SCALE)[None, :]
 
     if MASKED:
         scores = tl.where(is_visible, scores, float("-inf"))
-        new_peak = tl.maximum(peak, tl.max(scores, 1))
-        # Rows that have seen nothing yet keep a peak of -inf, which must not be subtracted from itself.
-        base = tl.where(new_peak == float("-inf"), 0.0, new_peak)
-    else:
-        new_peak = tl.maximum(peak, tl.max(scores, 1))
-        base = new_peak
-    weights = tl.exp2(scores - base[:, None])
+    new_peak = tl.maximum(peak, tl.max(scores, 1) * UNIT)
+    # Rows that have seen nothing yet keep a peak of -inf, which must not be subtracted from itself.
+    base = tl.where(new_peak == float("-inf"), 0.0, new_peak) if MASKED else new_peak
+    weights = tl.exp2(scores * UNIT - base[:, None])
     shrink = tl.exp2(peak - base)
     total = total * shrink + tl.sum(weights, 1)
     acc = acc * shrink[:, None]

@@ -10,6 +10,7 @@ as `server.kv.formats.quantize` does it, to the byte.
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 from server.attention.triton_tiles import FP8, INT4, PLAIN
 
@@ -128,6 +129,7 @@ def write_kernel(
     BY_TOKEN: tl.constexpr,
     QUERY_BLOCKS: tl.constexpr,
     BLOCK_H: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
     """Grid [tokens, QUERY_BLOCKS + blocks of KV heads].
 
@@ -137,6 +139,8 @@ def write_kernel(
         BY_TOKEN: the table has one row per token, and not per position.
         QUERY_BLOCKS: blocks of query heads, 0 unless ROTATED.
         HALF_WIDTH: HEAD_DIM / 2 rounded up to a power of two.
+        OVERLAPS: launched before the kernel before it has ended, and lets the next one start (programmatic dependent
+            launch).
     """
     HALF: tl.constexpr = HEAD_DIM // 2
     STORED_DIM: tl.constexpr = HALF if FORMAT == INT4 else HEAD_DIM
@@ -157,6 +161,18 @@ def write_kernel(
         sin_low = tl.load(angles_ptr + HEAD_DIM, mask=is_dim, other=0.0)
         sin_high = tl.load(angles_ptr + HEAD_DIM + HALF, mask=is_dim, other=0.0)
 
+    kv_heads = (block - QUERY_BLOCKS) * BLOCK_H + tl.arange(0, BLOCK_H)
+    is_head = (kv_heads >= 0) & (kv_heads < KV_HEADS)
+    row = tl.load(token_rows_ptr + token)
+    groups = tl.load(groups_ptr + kv_heads, mask=is_head, other=0)
+    slots = tl.load(slots_ptr + kv_heads, mask=is_head, other=0)
+    entries = (row * NUM_GROUPS + groups) * MAX_PAGES + position // PAGE_SIZE
+    pages = tl.load(pages_ptr + entries, mask=is_head, other=0).to(tl.int64)
+    places = (pages * PAGE_SIZE + position % PAGE_SIZE) * SLOTS + slots
+
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
     if block < QUERY_BLOCKS:
         heads = block * BLOCK_H + tl.arange(0, BLOCK_H)
         is_number = (heads < NUM_HEADS)[:, None] & is_dim[None, :]
@@ -166,20 +182,12 @@ def write_kernel(
         tl.store(ptrs, (low * cos_low + high * sin_low).to(q_ptr.dtype.element_ty), mask=is_number)
         tl.store(ptrs + HALF, (high * cos_high + low * sin_high).to(q_ptr.dtype.element_ty), mask=is_number)
     else:
-        heads = (block - QUERY_BLOCKS) * BLOCK_H + tl.arange(0, BLOCK_H)
-        is_head = heads < KV_HEADS
         is_number = is_head[:, None] & is_dim[None, :]
-        offsets = token * token_stride + heads[:, None] * head_stride + dims[None, :]
+        offsets = token * token_stride + kv_heads[:, None] * head_stride + dims[None, :]
         k_low = tl.load(k_ptr + offsets, mask=is_number, other=0.0)
         k_high = tl.load(k_ptr + offsets + HALF, mask=is_number, other=0.0)
         v_low = tl.load(v_ptr + offsets, mask=is_number, other=0.0)
         v_high = tl.load(v_ptr + offsets + HALF, mask=is_number, other=0.0)
-        row = tl.load(token_rows_ptr + token)
-        groups = tl.load(groups_ptr + heads, mask=is_head, other=0)
-        slots = tl.load(slots_ptr + heads, mask=is_head, other=0)
-        entries = (row * NUM_GROUPS + groups) * MAX_PAGES + position // PAGE_SIZE
-        pages = tl.load(pages_ptr + entries, mask=is_head, other=0).to(tl.int64)
-        places = (pages * PAGE_SIZE + position % PAGE_SIZE) * SLOTS + slots
         if ROTATED:
             old_low = k_low.to(tl.float32)
             old_high = k_high.to(tl.float32)
