@@ -12,6 +12,7 @@ the kernels run on CPU.
 import torch
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 MAX_HIDDEN = 16384
 """Widest row that one program of the norm takes."""
@@ -20,6 +21,18 @@ HEADS_PER_PROGRAM = 8
 
 ACTIVATION_CODES = {"silu": 0, "relu": 1, "gelu": 2, "gelu_new": 3, "gelu_fast": 3, "gelu_pytorch_tanh": 3}
 """Numbers that `activate` knows the activations of `kernels.ACTIVATIONS` by."""
+
+
+@triton.jit
+def wait_for_input(OVERLAPS: tl.constexpr):
+    """Let the next kernel start, and wait until the one before has written what this one reads.
+
+    With OVERLAPS, kernels are launched before their predecessor ends (CUDA's programmatic dependent launch), so every
+    such kernel must call this before it touches anything but weights.
+    """
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
 
 
 @triton.jit
@@ -47,12 +60,14 @@ def add_rms_norm_kernel(
     EPS: tl.constexpr,
     HAS_RESIDUAL: tl.constexpr,
     BLOCK: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
     """Grid [n]; x, residual (written in place) and out [n, HIDDEN], contiguous."""
     offsets = tl.arange(0, BLOCK)
     mask = offsets < HIDDEN
     start = tl.program_id(0).to(tl.int64) * HIDDEN
     weight = tl.load(weight_ptr + offsets, mask=mask, other=0.0).to(tl.float32)
+    wait_for_input(OVERLAPS)
     total = tl.load(x_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
     if HAS_RESIDUAL:
         residual = tl.load(residual_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
@@ -74,6 +89,7 @@ def norm_heads_kernel(
     EPS: tl.constexpr,
     BLOCK_H: tl.constexpr,
     BLOCK_D: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
     """Grid [n, blocks of heads]; qkv [n, HEADS, DIM], contiguous; weight [NUM_NORMED, DIM]."""
     heads = tl.program_id(1) * BLOCK_H + tl.arange(0, BLOCK_H)[:, None]
@@ -81,19 +97,28 @@ def norm_heads_kernel(
     mask = (heads < NUM_NORMED) & (dims < DIM)
     places = heads * DIM + dims
     start = tl.program_id(0).to(tl.int64) * (HEADS * DIM)
-    x = tl.load(qkv_ptr + start + places, mask=mask, other=0.0).to(tl.float32)
     weight = tl.load(weight_ptr + places, mask=mask, other=0.0).to(tl.float32)
+    wait_for_input(OVERLAPS)
+    x = tl.load(qkv_ptr + start + places, mask=mask, other=0.0).to(tl.float32)
     scale = tl.rsqrt(tl.sum(x * x, axis=1) / DIM + EPS)
     tl.store(qkv_ptr + start + places, (x * scale[:, None] * weight).to(qkv_ptr.dtype.element_ty), mask=mask)
 
 
 @triton.jit
-def gated_kernel(gate_up_ptr, out_ptr, WIDTH: tl.constexpr, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr):
+def gated_kernel(
+    gate_up_ptr,
+    out_ptr,
+    WIDTH: tl.constexpr,
+    ACTIVATION: tl.constexpr,
+    BLOCK: tl.constexpr,
+    OVERLAPS: tl.constexpr,
+):
     """Grid [n, blocks of WIDTH]; gate_up [n, 2 * WIDTH], out [n, WIDTH], contiguous."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = offsets < WIDTH
     start = row * (2 * WIDTH)
+    wait_for_input(OVERLAPS)
     gate = tl.load(gate_up_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
     up = tl.load(gate_up_ptr + start + WIDTH + offsets, mask=mask, other=0.0).to(tl.float32)
     result = activate(gate, ACTIVATION) * up
@@ -101,7 +126,7 @@ def gated_kernel(gate_up_ptr, out_ptr, WIDTH: tl.constexpr, ACTIVATION: tl.const
 
 
 def add_rms_norm(
-    x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, eps: float
+    x: torch.Tensor, residual: torch.Tensor | None, weight: torch.Tensor, eps: float, overlaps: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`Kernels.add_rms_norm` for contiguous x and residual, [n, hidden], hidden at most `MAX_HIDDEN`."""
     num_rows, hidden = x.shape
@@ -117,9 +142,16 @@ def add_rms_norm(
             EPS=eps,
             HAS_RESIDUAL=residual is not None,
             BLOCK=block,
+            OVERLAPS=overlaps,
             num_warps=norm_warps(block),
+            **launch_options(overlaps),
         )
     return out, x if residual is None else residual
+
+
+def launch_options(overlaps: bool) -> dict[str, bool]:
+    """Options of a launch that go with OVERLAPS."""
+    return {"launch_pdl": True} if overlaps else {}
 
 
 def norm_warps(block: int) -> int:
@@ -127,7 +159,7 @@ def norm_warps(block: int) -> int:
     return max(1, min(16, block // 512))
 
 
-def norm_heads(qkv: torch.Tensor, weight: torch.Tensor, eps: float) -> None:
+def norm_heads(qkv: torch.Tensor, weight: torch.Tensor, eps: float, overlaps: bool = False) -> None:
     """`Kernels.norm_heads` for a contiguous qkv."""
     num_tokens, num_heads, dim = qkv.shape
     num_normed = weight.shape[0]
@@ -142,17 +174,26 @@ def norm_heads(qkv: torch.Tensor, weight: torch.Tensor, eps: float) -> None:
             EPS=eps,
             BLOCK_H=block_h,
             BLOCK_D=triton.next_power_of_2(dim),
+            OVERLAPS=overlaps,
             num_warps=4,
+            **launch_options(overlaps),
         )
 
 
-def gated(gate_up: torch.Tensor, activation: str) -> torch.Tensor:
+def gated(gate_up: torch.Tensor, activation: str, overlaps: bool = False) -> torch.Tensor:
     """`Kernels.gated` for a contiguous gate_up."""
     num_rows, width = gate_up.shape[0], gate_up.shape[1] // 2
     out = gate_up.new_empty(num_rows, width)
     if num_rows:
         block = min(1024 if num_rows <= 256 else 2048, triton.next_power_of_2(width))
         gated_kernel[(num_rows, -(-width // block))](
-            gate_up, out, WIDTH=width, ACTIVATION=ACTIVATION_CODES[activation], BLOCK=block, num_warps=4
+            gate_up,
+            out,
+            WIDTH=width,
+            ACTIVATION=ACTIVATION_CODES[activation],
+            BLOCK=block,
+            OVERLAPS=overlaps,
+            num_warps=4,
+            **launch_options(overlaps),
         )
     return out

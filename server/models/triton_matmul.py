@@ -10,27 +10,36 @@ Importing this needs Triton; under `TRITON_INTERPRET=1` the kernels run on CPU.
 
 # Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
-# ruff: noqa: N803
+# ruff: noqa: N803, SIM108
 
 from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
-from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from server.models.triton_layers import ACTIVATION_CODES, activate
+from server.models.triton_layers import ACTIVATION_CODES, activate, launch_options, wait_for_input
 
 
 @triton.jit
+def load_columns(pointers, ks, K: tl.constexpr, BLOCK_K: tl.constexpr):
+    """A tile of W that is read once, [channels, BLOCK_K], or a piece of x that is read by everybody, [BLOCK_K]."""
+    if K % BLOCK_K == 0:
+        tile = tl.load(pointers)
+    else:
+        tile = tl.load(pointers, mask=ks < K, other=0.0)
+    return tile
+
+
+@triton.jit(do_not_specialize=["num_out"])
 def vector_kernel(
     x_ptr,
     w_ptr,
     scale_ptr,
     bias_ptr,
     out_ptr,
+    num_out,
     K: tl.constexpr,
-    NUM_OUT: tl.constexpr,
     HAS_SCALE: tl.constexpr,
     HAS_BIAS: tl.constexpr,
     ACTIVATION: tl.constexpr,
@@ -38,39 +47,38 @@ def vector_kernel(
     BLOCK_K: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
-    """Grid [blocks of NUM_OUT]; x [K], w [NUM_OUT, K] and out [NUM_OUT].
+    """Grid [blocks of num_out]; x [K], w [num_out, K] and out [num_out].
 
-    With an ACTIVATION >= 0, w is [2 * NUM_OUT, K] and out `activation(first half) * second half`.
+    With an ACTIVATION >= 0, w is [2 * num_out, K] and out `activation(first half) * second half`.
     With OVERLAPS, the kernel starts while the one before it ends, and reads weights before it waits for x.
     """
     channels = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
-    is_channel = channels < NUM_OUT
-    ks = tl.arange(0, BLOCK_K)
-    rows = w_ptr + channels.to(tl.int64)[:, None] * K
-    mask = is_channel[:, None] & (ks < K)[None, :]
-    w = tl.load(rows + ks[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
+    is_channel = channels < num_out
+    columns = tl.arange(0, BLOCK_K)
+    # Reading the last channel again is simpler than a mask.
+    first = w_ptr + tl.minimum(channels, num_out - 1).to(tl.int64)[:, None] * K + columns[None, :]
+    second = first + num_out.to(tl.int64) * K
+    w = load_columns(first, columns[None, :], K, BLOCK_K)
     if ACTIVATION >= 0:
-        second = tl.load(rows + (NUM_OUT * K + ks)[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
-    if OVERLAPS:
-        gdc_launch_dependents()
-        gdc_wait()
-    x = tl.load(x_ptr + ks, mask=ks < K, other=0.0).to(tl.float32)
+        up_w = load_columns(second, columns[None, :], K, BLOCK_K)
+    wait_for_input(OVERLAPS)
+    x = load_columns(x_ptr + columns, columns, K, BLOCK_K).to(tl.float32)
     total = w.to(tl.float32) * x[None, :]
     if ACTIVATION >= 0:
-        second_total = second.to(tl.float32) * x[None, :]
+        up_total = up_w.to(tl.float32) * x[None, :]
     for start in tl.range(BLOCK_K, K, BLOCK_K):
-        ks = start + tl.arange(0, BLOCK_K)
-        mask = is_channel[:, None] & (ks < K)[None, :]
-        w = tl.load(rows + ks[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
-        x = tl.load(x_ptr + ks, mask=ks < K, other=0.0).to(tl.float32)
+        ks = start + columns
+        w = load_columns(first + start, ks[None, :], K, BLOCK_K)
+        if ACTIVATION >= 0:
+            up_w = load_columns(second + start, ks[None, :], K, BLOCK_K)
+        x = load_columns(x_ptr + ks, ks, K, BLOCK_K).to(tl.float32)
         total += w.to(tl.float32) * x[None, :]
         if ACTIVATION >= 0:
-            second = tl.load(rows + (NUM_OUT * K + ks)[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
-            second_total += second.to(tl.float32) * x[None, :]
+            up_total += up_w.to(tl.float32) * x[None, :]
     result = finish(tl.sum(total, axis=1), scale_ptr, bias_ptr, channels, is_channel, HAS_SCALE, HAS_BIAS)
     if ACTIVATION >= 0:
-        up = tl.sum(second_total, axis=1)
-        up = finish(up, scale_ptr, bias_ptr, NUM_OUT + channels, is_channel, HAS_SCALE, HAS_BIAS)
+        up = tl.sum(up_total, axis=1)
+        up = finish(up, scale_ptr + num_out, bias_ptr + num_out, channels, is_channel, HAS_SCALE, HAS_BIAS)
         result = activate(result, ACTIVATION) * up
     tl.store(out_ptr + channels, result.to(out_ptr.dtype.element_ty), mask=is_channel)
 
@@ -87,7 +95,7 @@ def finish(total, scale_ptr, bias_ptr, channels, is_channel, HAS_SCALE: tl.const
 
 @triton.jit
 def sum_part(
-    w_rows, x_rows, is_channel, is_row, part, K: tl.constexpr, PART_K: tl.constexpr, BLOCK_N: tl.constexpr,
+    w_rows, x_rows, part, K: tl.constexpr, PART_K: tl.constexpr, BLOCK_N: tl.constexpr,
     BLOCK_R: tl.constexpr, BLOCK_K: tl.constexpr, COMPUTE: tl.constexpr, PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):  # fmt: skip
@@ -96,13 +104,17 @@ def sum_part(
     first = part * PART_K
     for start in tl.range(0, PART_K, BLOCK_K, num_stages=STAGES):
         ks = first + start + tl.arange(0, BLOCK_K)
-        w = tl.load(w_rows + ks[None, :], mask=is_channel[:, None] & (ks < K)[None, :], other=0.0)
-        x = tl.load(x_rows + ks[:, None], mask=is_row[None, :] & (ks < K)[:, None], other=0.0)
+        if K % PART_K == 0:
+            w = tl.load(w_rows + ks[None, :])
+            x = tl.load(x_rows + ks[:, None])
+        else:
+            w = tl.load(w_rows + ks[None, :], mask=(ks < K)[None, :], other=0.0)
+            x = tl.load(x_rows + ks[:, None], mask=(ks < K)[:, None], other=0.0)
         total = tl.dot(w.to(COMPUTE), x.to(COMPUTE), total, input_precision=PRECISION)
     return total
 
 
-@triton.jit(do_not_specialize=["num_rows"])
+@triton.jit(do_not_specialize=["num_rows", "num_out"])
 def tiled_kernel(
     x_ptr,
     w_ptr,
@@ -112,9 +124,9 @@ def tiled_kernel(
     partial_ptr,
     arrivals_ptr,
     num_rows,
-    row_stride: tl.constexpr,
+    num_out,
+    row_stride,
     K: tl.constexpr,
-    NUM_OUT: tl.constexpr,
     PART_K: tl.constexpr,
     SPLITS: tl.constexpr,
     IS_SPREAD: tl.constexpr,
@@ -129,7 +141,7 @@ def tiled_kernel(
     STAGES: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
-    """Grid [tiles of rows and channels, parts if IS_SPREAD]; x [num_rows, K] and out [num_rows, NUM_OUT].
+    """Grid [tiles of rows and channels, parts if IS_SPREAD]; x [num_rows, K] and out [num_rows, num_out].
 
     Args:
         row_stride: elements between rows of out.
@@ -138,11 +150,9 @@ def tiled_kernel(
         PART_K: columns of a part, a multiple of BLOCK_K.
         GROUP: tiles of rows that are visited together, so that L2 keeps their columns of W.
     """
-    if OVERLAPS:
-        gdc_launch_dependents()
-        gdc_wait()
+    wait_for_input(OVERLAPS)
     tile = tl.program_id(0)
-    channel_tiles: tl.constexpr = (NUM_OUT + BLOCK_N - 1) // BLOCK_N
+    channel_tiles = tl.cdiv(num_out, BLOCK_N)
     row_tiles = tl.cdiv(num_rows, BLOCK_R)
     band = tile // (GROUP * channel_tiles)
     first_in_band = band * GROUP
@@ -150,17 +160,16 @@ def tiled_kernel(
     place = tile % (GROUP * channel_tiles)
     row_tile = first_in_band + place % in_band
     channels = (place // in_band) * BLOCK_N + tl.arange(0, BLOCK_N)
-    is_channel = channels < NUM_OUT
+    is_channel = channels < num_out
     rows = (row_tile * BLOCK_R + tl.arange(0, BLOCK_R)).to(tl.int64)
     is_row = rows < num_rows
-    w_rows = w_ptr + channels.to(tl.int64)[:, None] * K
-    x_rows = x_ptr + rows[None, :] * K
+    # Reading the last channel and row again is simpler than masks.
+    w_rows = w_ptr + tl.minimum(channels, num_out - 1).to(tl.int64)[:, None] * K
+    x_rows = x_ptr + tl.minimum(rows, num_rows - 1)[None, :] * K
     is_last = True
     if IS_SPREAD:
         part = tl.program_id(1)
-        total = sum_part(
-            w_rows, x_rows, is_channel, is_row, part, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES
-        )
+        total = sum_part(w_rows, x_rows, part, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES)
         inside = tl.arange(0, BLOCK_N)[:, None] * BLOCK_R + tl.arange(0, BLOCK_R)[None, :]
         partials = partial_ptr + (tile.to(tl.int64) * SPLITS) * (BLOCK_N * BLOCK_R) + inside
         tl.store(partials + part * (BLOCK_N * BLOCK_R), total)
@@ -173,12 +182,10 @@ def tiled_kernel(
             for index in tl.static_range(1, SPLITS):
                 total += tl.load(partials + index * (BLOCK_N * BLOCK_R), cache_modifier=".cg")
     else:
-        total = sum_part(
-            w_rows, x_rows, is_channel, is_row, 0, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES
-        )
+        total = sum_part(w_rows, x_rows, 0, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES)
         for index in tl.range(1, SPLITS, num_stages=1):
             total += sum_part(
-                w_rows, x_rows, is_channel, is_row, index, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION,
+                w_rows, x_rows, index, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION,
                 STAGES,
             )  # fmt: skip
     if is_last:
@@ -250,8 +257,8 @@ def vector_product(
         weight if scale is None else scale,
         weight if bias is None else bias,
         out,
+        num_out,
         K=weight.shape[1],
-        NUM_OUT=num_out,
         HAS_SCALE=scale is not None,
         HAS_BIAS=bias is not None,
         ACTIVATION=-1 if activation is None else ACTIVATION_CODES[activation],
@@ -259,7 +266,7 @@ def vector_product(
         BLOCK_K=min(config.block_k, triton.next_power_of_2(weight.shape[1])),
         OVERLAPS=config.overlaps,
         num_warps=config.num_warps,
-        **({"launch_pdl": True} if config.overlaps else {}),
+        **launch_options(config.overlaps),
     )
     return out
 
@@ -300,9 +307,9 @@ def tiled_product(
             partial,
             partial if arrivals is None else arrivals,
             num_rows,
-            row_stride=out.stride(0),
+            num_out,
+            out.stride(0),
             K=num_in,
-            NUM_OUT=num_out,
             PART_K=blocks_per_part * config.block_k,
             SPLITS=config.splits,
             IS_SPREAD=is_spread,
@@ -317,6 +324,6 @@ def tiled_product(
             STAGES=config.num_stages,
             OVERLAPS=config.overlaps,
             num_warps=config.num_warps,
-            **({"launch_pdl": True} if config.overlaps else {}),
+            **launch_options(config.overlaps),
         )
     return out
