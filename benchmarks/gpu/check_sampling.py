@@ -220,21 +220,17 @@ def time_host(vocab_size: int) -> None:
             params = SamplingParams(max_tokens=1, seed=row, **(fields if row % 4 else {"temperature": 0.0}))
             sampler.add(row, params, 0, [1, 2, 3], [])
         add_us = (time.perf_counter() - start) / num_rows * 1e6
-        rows, generated = np.arange(num_rows), np.zeros(num_rows, dtype=np.int64)
-        times: dict[str, list[float]] = {"sample": [], "sample with a new plan": [], "plan": []}
+        times: dict[str, list[float]] = {"sample with a new plan": [], "sample": [], "plan": []}
         for turn in range(40):
-            chosen = rows if turn % 2 else rows[1:]
-            for name, work in (
-                (
-                    "sample with a new plan",
-                    lambda c=chosen: sampler.sample(logits[: c.size], c, generated[: c.size], None),
-                ),
-                ("sample", lambda c=chosen: sampler.sample(logits[: c.size], c, generated[: c.size], None)),
-                ("plan", lambda c=chosen: sampler._make_plan(c, False)),
-            ):
+            rows = np.arange(turn % 2, num_rows)
+            generated, lines = np.full(rows.size, turn), logits[: rows.size]
+            for name in times:
                 torch.cuda.synchronize()
                 start = time.perf_counter()
-                work()
+                if name == "plan":
+                    sampler._make_plan(rows, False)
+                else:
+                    sampler.sample(lines, rows, generated, None)
                 times[name].append((time.perf_counter() - start) * 1e3)
         medians = {name: statistics.median(samples[4:]) for name, samples in times.items()}
         print(
