@@ -189,6 +189,26 @@ def test_decodes_advance_in_every_step_of_a_long_prefill(make_core):
     drain(core)
 
 
+def test_a_long_prompt_gets_on_beside_rows_that_decode_without_holding_them_up(make_core):
+    core = make_core(max_step_tokens=32, max_mixed_tokens=12, num_pages=600)
+    for index in range(3):
+        core.add(request(f"talker{index}", prompt_of(4, index), greedy(60)))
+    core.step()
+    core.add(request("long", prompt_of(100, 9), greedy(2)))
+    sizes = []
+    while not any(output.request_id == "long" for output in core.step()):
+        sizes += core.stats().iteration_tokens
+    # 3 rows decode and 9 prompt tokens fit beside them; a prompt alone may fill the whole step.
+    assert set(sizes[1:-1]) == {12}
+    # Where the rows alone fill the budget, a quarter of it is still left for prompts.
+    core.scheduler.max_mixed_tokens = 4
+    core.add(request("patient", prompt_of(30, 8), greedy(2)))
+    core.stats()
+    core.step()
+    assert core.stats().iteration_tokens == [3 + 1]
+    drain(core)
+
+
 def test_priority_decides_who_waits_and_who_is_preempted(make_core):
     core = make_core(scheduling="priority", max_rows=1, max_step_tokens=32)
     core.add(request("first", prompt_of(4), greedy(3)))
