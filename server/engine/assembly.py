@@ -139,5 +139,6 @@ def assemble(config: EngineConfig) -> Assembly:
         kv_format=fmt.name,
         kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),
     )
-    identity = (str(model_dir), config.revision or "", config.load_format, str(config.seed), str(dtype), fmt.name)
+    weights = (str(model_dir), config.revision or "", config.load_format, str(config.seed), config.weight_format)
+    identity = (*weights, str(dtype), fmt.name)
     return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, states, runner)
