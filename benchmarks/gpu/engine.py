@@ -11,16 +11,16 @@ import gc
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.gpu.floors import floors_of
 from benchmarks.gpu.record import Mark, Record, Row, default_path
 from benchmarks.gpu.shapes import SHAPES, build_shape
 from server.bench.datasets import Lengths, random_ids
-from server.bench.floors import GRAPH_ROWS, Floors, measure_floors, measure_rates
+from server.bench.floors import Floors
 from server.bench.latency import measure_latency
 from server.bench.throughput import measure_throughput
 from server.bench.timer import Timer
@@ -184,7 +184,7 @@ def run(options: argparse.Namespace, model: Path) -> None:
         settings=settings,
         shrink=shrink,
     )
-    floors = _floors(record, facts, dtype, Timer(device), is_small=shrink > 1)
+    floors = floors_of(record, facts, dtype, Timer(device), is_small=shrink > 1)
     engine = Engine(config)
     budget = config.resolve(device.type).max_step_tokens
     rows: list[tuple[str, str, bool, Callable[[Row], None]]] = []
@@ -217,16 +217,6 @@ def run(options: argparse.Namespace, model: Path) -> None:
     engine.drop()
     record.save()
     record.print_table()
-
-
-def _floors(record: Record, facts: ModelConfig, dtype: torch.dtype, timer: Timer, *, is_small: bool) -> Floors:
-    rates = measure_rates(timer, dtype, stream_bytes=1 << 22, matmul_size=128) if is_small else None
-    floors = measure_floors(facts, dtype, timer, rows=(1, 8) if is_small else GRAPH_ROWS, rates=rates)
-    record.facts["rates"] = asdict(floors.rates)
-    record.facts["products_ms"] = {rows: 1e3 * time_s for rows, time_s in floors.products_s.items()}
-    print(f"rates: {record.facts['rates']}")
-    print(f"products, ms by rows: { {rows: round(ms, 3) for rows, ms in record.facts['products_ms'].items()} }")
-    return floors
 
 
 if __name__ == "__main__":
