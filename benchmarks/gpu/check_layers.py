@@ -32,7 +32,7 @@ from server.models.triton_matmul import TileConfig, VectorConfig, tiled_product,
 from server.models.triton_products import Fp8Product, Int8Product, invariant_config
 from server.models.triton_quantize import dequantize, quantize_tokens
 
-BF16 = torch.bfloat16
+CUDA, BF16 = torch.device("cuda", 0), torch.bfloat16
 QKV, OUT, GATE_UP, DOWN, HEAD = (6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336), (128256, 4096)
 SHAPES = [QKV, OUT, GATE_UP, DOWN, HEAD]
 NUM_LAYERS = 32
@@ -156,7 +156,7 @@ def error_of(result: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def run_check() -> None:
-    plain, fused = TorchKernels(), TritonKernels()
+    plain, fused = TorchKernels(), TritonKernels(CUDA)
     for dtype in (BF16, torch.float16):
         errors: dict[str, float] = {}
         for rows, hidden in [(1, 4096), (33, 4096), (5, 16384), (3, 5120), (7, 100)]:
@@ -177,7 +177,7 @@ def run_check() -> None:
             weight, bias = random(*shape, dtype=dtype, std=0.02), random(shape[0], dtype=dtype)
             for weight_format in ("auto", "int8", "fp8"):
                 for is_invariant in (False, True):
-                    kernels = TritonKernels(weight_format, is_invariant)
+                    kernels = TritonKernels(CUDA, weight_format, is_invariant)
                     stored, product = kernels.product(weight, bias)
                     exact = (
                         weight
@@ -320,7 +320,7 @@ def wide_of(shape: tuple[int, int]) -> None:
     weight = random(*shape, std=0.02)
     stored, scale = quantize_rows(weight, torch.int8)
     by_int8, by_fp8 = Int8Product(stored, scale, None), Fp8Product(*quantize_rows(weight, FP8), None)
-    for rows in (32, 128, 256, 512, 2048, 8192):
+    for rows in (32, 128, 512, 2048, 8192):
         x = random(rows, shape[1])
         works: dict[str, Callable[[int], object]] = {
             "bf16": lambda _, x=x: F.linear(x, weight),
@@ -347,7 +347,7 @@ def run_wide() -> None:
 
 def invariant_of(shape: tuple[int, int]) -> None:
     copies, _ = weights(shape)
-    products = [TritonKernels("auto", True).product(copy, None)[1] for copy in copies]
+    products = [TritonKernels(CUDA, "auto", True).product(copy, None)[1] for copy in copies]
     x = random(2048, shape[1])
     whole = products[0](x)
     alike = [rows for rows in (1, 2, 16, 17, 100, 128, 129, 1000) if torch.equal(products[0](x[:rows]), whole[:rows])]
@@ -366,7 +366,7 @@ def run_invariant() -> None:
 
 
 def run_mlp() -> None:
-    mlp = GatedMLP("mlp", 4096, 14336, "silu", False, TritonKernels())
+    mlp = GatedMLP("mlp", 4096, 14336, "silu", False, TritonKernels(CUDA))
     for parameter in mlp.weights():
         parameter.data = random(*parameter.shape, std=0.02)
     mlp.prepare()

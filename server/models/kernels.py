@@ -199,9 +199,10 @@ class CpuKernels:
         plain = _float_product(weight, bias)
 
         def product(x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-            if x.shape[0] < self.PACKED_ROWS or out is not None:
+            if x.shape[0] < self.PACKED_ROWS:
                 return plain(x, out)
-            return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+            result = torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+            return result if out is None else out.copy_(result)
 
         return weight, product
 
@@ -267,7 +268,7 @@ def choose_kernels(
             if batch_invariant:
                 raise ConfigError(f"batch_invariant needs Triton on a GPU (pip install triton): {error}") from None
             return TorchKernels(weight_format)
-        return TritonKernels(weight_format, batch_invariant)
+        return TritonKernels(device, weight_format, batch_invariant)
     if dtype == torch.float32:
         try:
             return CpuKernels(weight_format)

@@ -161,8 +161,7 @@ class GatedMLP:
     """down(activation(gate(x)) * up(x)), with gate and up in one product (Shazeer, "GLU Variants", 2020).
 
     Attributes:
-        chunk_rows: rows that are computed together on a GPU, so that what lies between the two products stays in
-            its L2 cache.
+        chunk_rows: rows that are computed together, so that what lies between the two products stays in cache.
     """
 
     CHUNK_ROWS = 4096
@@ -182,7 +181,7 @@ class GatedMLP:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """[n, hidden] -> [n, hidden]."""
         num_rows, size = x.shape[0], self.chunk_rows
-        if num_rows <= size or not x.is_cuda:
+        if num_rows <= size:
             return self.down(self.expand(x))
         out = torch.empty_like(x)
         for start in range(0, num_rows, size):

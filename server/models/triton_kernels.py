@@ -16,14 +16,18 @@ class TritonKernels:
     """bfloat16 and float16 (float32 too, for tests) on a GPU; under `TRITON_INTERPRET=1` on CPU.
 
     Args:
+        device: where the tensors are.
         weight_format: how the layers' matrices are kept.
         batch_invariant: compute every row with the same arithmetic however many there are.
     """
 
-    def __init__(self, weight_format: WeightFormat = "auto", batch_invariant: bool = False) -> None:
+    def __init__(
+        self, device: torch.device, weight_format: WeightFormat = "auto", batch_invariant: bool = False
+    ) -> None:
         self._weight_format = weight_format
         self._batch_invariant = batch_invariant
         self._torch = TorchKernels()
+        self._overlaps = triton_layers.can_overlap(device)
 
     def product(
         self, weight: torch.Tensor, bias: torch.Tensor | None, keeps_dtype: bool = False
@@ -47,6 +51,9 @@ class TritonKernels:
         scale = None
         if stored is not None:
             weight, scale = quantize_rows(weight, stored)
+        if weight.is_cuda:
+            # Kernels that overlap with the one before them read weights without waiting for it.
+            torch.cuda.synchronize(weight.device)
         if self._batch_invariant:
             return InvariantProduct(weight, scale, bias)
         if scale is None:
@@ -58,10 +65,10 @@ class TritonKernels:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if weight.shape[0] > triton_layers.MAX_HIDDEN:
             return self._torch.add_rms_norm(x, residual, weight, eps)
-        return triton_layers.add_rms_norm(x.contiguous(), residual, weight, eps)
+        return triton_layers.add_rms_norm(x.contiguous(), residual, weight, eps, self._overlaps)
 
     def norm_heads(self, qkv: torch.Tensor, weight: torch.Tensor, eps: float) -> None:
-        triton_layers.norm_heads(qkv, weight, eps)
+        triton_layers.norm_heads(qkv, weight, eps, self._overlaps)
 
     def rotate(
         self, qkv: torch.Tensor, num_heads: int, table: torch.Tensor, positions: torch.Tensor | None
@@ -70,4 +77,4 @@ class TritonKernels:
         return self._torch.rotate(qkv, num_heads, table, positions)
 
     def gated(self, gate_up: torch.Tensor, activation: str) -> torch.Tensor:
-        return triton_layers.gated(gate_up, activation)
+        return triton_layers.gated(gate_up, activation, self._overlaps)

@@ -28,7 +28,7 @@ def wait_for_input(OVERLAPS: tl.constexpr):
     """Let the next kernel start, and wait until the one before has written what this one reads.
 
     With OVERLAPS, kernels are launched before their predecessor ends (CUDA's programmatic dependent launch), so every
-    such kernel must call this before it touches anything but weights.
+    such kernel must call this before it touches anything but weights, which were there long before.
     """
     if OVERLAPS:
         gdc_launch_dependents()
@@ -147,6 +147,11 @@ def add_rms_norm(
             **launch_options(overlaps),
         )
     return out, x if residual is None else residual
+
+
+def can_overlap(device: torch.device) -> bool:
+    """Whether kernels may be launched with OVERLAPS: compute capability 9.0 and later."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 def launch_options(overlaps: bool) -> dict[str, bool]:

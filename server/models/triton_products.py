@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 
 from server.models import triton_quantize
+from server.models.triton_layers import can_overlap
 from server.models.triton_matmul import TileConfig, VectorConfig, tiled_product, vector_product
 
 INVARIANT_BLOCK_N = 64
@@ -25,9 +26,9 @@ class MatrixProduct(Protocol):
         """`activation(gate) * up` in the same kernel, [n, out / 2]; None where that is not faster."""
 
 
-def vector_config(num_out: int, num_in: int, element_bytes: int) -> VectorConfig:
-    """Tiles of 16 KiB keep enough bytes on their way; see `benchmarks/gpu/check_layers.py`."""
-    return VectorConfig(4, 2048 // element_bytes, 4)
+def vector_config(weight: torch.Tensor) -> VectorConfig:
+    """Tiles of 8 KiB for one row; see `benchmarks/gpu/check_layers.py`."""
+    return VectorConfig(4, 2048 // weight.element_size(), 4, can_overlap(weight.device))
 
 
 def skinny_config(num_out: int, num_in: int) -> TileConfig:
@@ -63,7 +64,7 @@ class FloatProduct:
         self.weight = weight.contiguous()
         self._bias = bias
         self._transposed = self.weight.t()
-        self._config = vector_config(*weight.shape, weight.element_size())
+        self._config = vector_config(weight)
 
     def __call__(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         if x.shape[0] == 1 and out is None:
@@ -83,7 +84,7 @@ class Int8Product:
 
     def __init__(self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight, self._scale, self._bias = weight, scale, bias
-        self._vector = vector_config(*weight.shape, weight.element_size())
+        self._vector = vector_config(weight)
         self._skinny = skinny_config(*weight.shape)
         self._arrivals = _arrivals(weight)
 
@@ -110,7 +111,7 @@ class Fp8Product:
 
     def __init__(self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight, self._scale, self._bias = weight, scale, bias
-        self._vector = vector_config(*weight.shape, weight.element_size())
+        self._vector = vector_config(weight)
         self._skinny = skinny_config(*weight.shape)
         self._arrivals = _arrivals(weight)
         self._scale_row = scale[None, :]
