@@ -10,7 +10,6 @@ from server.attention.registry import select_backend
 from server.config import EngineConfig, ResolvedLimits
 from server.depth.schedule import common_bands
 from server.engine.executor import Executor
-from server.engine.graphs import DecodeGraphs, graph_sizes
 from server.engine.memory import free_bytes, size_pool, working_bytes
 from server.engine.request import EngineInfo
 from server.engine.rows import RowStates
@@ -25,6 +24,7 @@ from server.kv.prefix import PrefixCache
 from server.kv.table import PageTables
 from server.models.base import Model
 from server.models.registry import load_model
+from server.parallel.team import ALONE, Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Assembly:
     runner: Runner
 
 
-def assemble(config: EngineConfig) -> Assembly:
-    """Load the model and build everything around it.
+def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
+    """Load the model and build everything around it; every rank of a team does so around its part of the model.
 
     Raises:
         ModelLoadError: the checkpoint cannot be loaded.
@@ -55,18 +55,20 @@ def assemble(config: EngineConfig) -> Assembly:
     started = time.monotonic()
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
-    model, model_dir = load_model(config)
+    model, model_dir = load_model(config, team)
     facts = model.config
     parameters = list(model.parameters())
     device, dtype = parameters[0].device, parameters[0].dtype
+    team.connect(device)
     limits = config.resolve(device.type)
-    plan = plan_by_layer(facts.num_kv_heads, facts.sliding_windows).to(device)
+    num_kv_heads = facts.num_kv_heads // team.size
+    plan = plan_by_layer(num_kv_heads, facts.sliding_windows).to(device)
     variants = build_variants(config.variants, plan)
     fmt = kv_format(config.kv_format, dtype)
     spec = AttentionSpec(
         num_layers=facts.num_layers,
-        num_heads=facts.num_heads,
-        num_kv_heads=facts.num_kv_heads,
+        num_heads=facts.num_heads // team.size,
+        num_kv_heads=num_kv_heads,
         head_dim=facts.head_dim,
         scale=facts.attention_scale,
         dtype=dtype,
@@ -81,7 +83,7 @@ def assemble(config: EngineConfig) -> Assembly:
     page_bytes = config.page_size * slots * fmt.bytes_per_token(facts.head_dim)
 
     def build(num_pages: int, max_pages: int) -> tuple[PageTables, PagePool, AttentionBackend]:
-        tables = PageTables(limits.max_rows, plan.num_groups, max_pages, device)
+        tables = PageTables(limits.max_rows, plan.num_groups, max_pages, device, is_followed=team.size > 1)
         pool = PagePool(num_pages, config.page_size, slots, facts.head_dim, fmt, device)
         return tables, pool, backend_type(spec, plan, pool, tables)
 
@@ -94,10 +96,11 @@ def assemble(config: EngineConfig) -> Assembly:
         if device.type == "cuda":
             # On the null page alone a step needs all memory that any step needs besides its pages.
             tables, pool, attention = build(2, -(-limits.max_step_tokens // config.page_size))
-            executor = Executor(model, attention, tables, pool, bands, device)
+            executor = Executor(model, attention, tables, pool, bands, device, team)
             working = working_bytes(executor, sampler, limits, model_len)
             del executor, attention, pool, tables
-        budget = free_bytes(device, working)
+        # The same pages on every rank; on CPU, they share one memory.
+        budget = team.smallest(free_bytes(device, working)) // (team.size if device.type == "cpu" else 1)
     size = size_pool(
         config,
         limits,
@@ -109,12 +112,9 @@ def assemble(config: EngineConfig) -> Assembly:
     )
     tables, pool, attention = build(size.num_pages, -(-size.max_model_len // config.page_size) + 1)
     manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
-    executor = Executor(model, attention, tables, pool, bands, device)
+    executor = Executor(model, attention, tables, pool, bands, device, team)
     if limits.graphs and attention.can_be_captured:
-        executor.graphs = DecodeGraphs(
-            model, attention, tables, bands, executor.next_ids, sampler.greedy, limits.max_rows
-        )
-        executor.graphs.capture(graph_sizes(limits.max_rows))
+        executor.capture(sampler.greedy, limits.max_rows, limits.max_step_tokens)
     states = RowStates(limits.max_rows)
     runner = Runner(executor, manager, states, bands, variants, sampler)
     info = EngineInfo(
@@ -134,7 +134,7 @@ def assemble(config: EngineConfig) -> Assembly:
         device=str(device),
         attention_backend=backend_type.name,
         backend_refusals=refusals,
-        num_parameters=sum(parameter.numel() for parameter in parameters),
+        num_parameters=sum(parameter.num_elements for parameter in model.weights()),
         load_s=time.monotonic() - started,
         kv_format=fmt.name,
         kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),

@@ -7,7 +7,6 @@ from collections import deque
 import torch
 
 from server.config import EngineConfig
-from server.engine.assembly import assemble
 from server.engine.report import Counters, live_table, stats_of, timings_of
 from server.engine.request import (
     EngineRequest,
@@ -25,6 +24,7 @@ from server.engine.tokenizer import Tokenizer
 from server.errors import ConfigError, RhumbError
 from server.grammar import GrammarCompiler
 from server.kv.prefix import prefix_seed
+from server.parallel.leader import assemble_team
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class EngineCore:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        parts = assemble(config)
+        parts, self._followers = assemble_team(config)
         self.info = parts.info
         self.model = parts.model
         self.plan = parts.plan
@@ -146,6 +146,9 @@ class EngineCore:
         try:
             pending = self.runner.launch(schedule)
         except torch.OutOfMemoryError:
+            if self._followers is not None:
+                # The other ranks are within the step already, and wait for this one's part.
+                raise
             self._recover_from_out_of_memory(schedule, outputs)
             return
         self._counters.steps += 1
@@ -383,3 +386,5 @@ class EngineCore:
         for request_id in list(self.scheduler.by_request):
             self.abort([request_id])
         self._pending.clear()
+        if self._followers is not None:
+            self._followers.close()

@@ -3,7 +3,7 @@
 Next-token ids live here, so that a step can be launched before the previous one was read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,12 +12,16 @@ from server.attention.backend import AttentionBackend
 from server.depth.schedule import Band
 from server.engine.batch import StepBatch
 from server.engine.forward import run_bands
-from server.engine.graphs import DecodeGraphs
+from server.engine.graphs import DecodeGraphs, Greedy, graph_sizes
+from server.engine.mixed_graphs import MixedGraphs, mixed_sizes
 from server.engine.step import StepInputs
 from server.engine.upload import upload, upload_together
 from server.kv.pool import PagePool
 from server.kv.table import PageTables
 from server.models.base import Model
+from server.parallel.followers import Followers
+from server.parallel.team import ALONE, Team
+from server.parallel.wire import NextIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,14 @@ class StepOutput:
 
     Args:
         logits: [S, vocab], of `StepInputs.logit_tokens`; None where none are wanted.
-        prompt_logits: [n, vocab] for each of `StepInputs.prompt_slices`.
         greedy_ids: int64 [S], the most likely tokens, -1 where the logits are bad, if the step has found and
             remembered them as next ids already.
+        prompt_logits: [n, vocab] for each of `StepInputs.prompt_slices`.
     """
 
     logits: torch.Tensor | None
-    prompt_logits: list[torch.Tensor]
     greedy_ids: torch.Tensor | None = None
+    prompt_logits: list[torch.Tensor] = field(default_factory=list)
 
 
 class Executor:
@@ -47,6 +51,7 @@ class Executor:
         pool: PagePool,
         bands: tuple[Band, ...],
         device: torch.device,
+        team: Team = ALONE,
     ) -> None:
         self.model = model
         self.attention = attention
@@ -54,20 +59,26 @@ class Executor:
         self.pool = pool
         self.bands = bands
         self.device = device
-        self.graphs: DecodeGraphs | None = None
+        self.team = team
+        self.followers: Followers | None = None
+        self.decode_graphs: DecodeGraphs | None = None
+        self.mixed_graphs: MixedGraphs | None = None
         # One more than there are rows: padding has a next id too.
         self.next_ids = torch.zeros(tables.null_row + 1, dtype=torch.int64, device=device)
 
     @torch.inference_mode()
     def execute(self, inputs: StepInputs) -> StepOutput:
         """Run one step. On GPU, returns before the device is done."""
+        if self.followers is not None:
+            self.followers.tell(inputs)
         if inputs.copy_sources:
             self.pool.copy(inputs.copy_sources, inputs.copy_targets)
         if inputs.tables is not None:
             self.tables.apply(inputs.tables)
-        if self.graphs is not None and self.graphs.can_run(inputs):
-            logits, greedy_ids = self.graphs.run(inputs)
-            return StepOutput(logits, [], greedy_ids)
+        if self.decode_graphs is not None and self.decode_graphs.can_run(inputs):
+            return StepOutput(*self.decode_graphs.run(inputs))
+        if self.mixed_graphs is not None and self.mixed_graphs.can_run(inputs):
+            return StepOutput(*self.mixed_graphs.run(inputs))
         batch = self._batch(inputs)
         self.attention.begin_step(batch)
         x, residual = self.model.embed(batch.token_ids, batch.positions), None
@@ -78,15 +89,36 @@ class Executor:
         ]
         wanted = inputs.logit_tokens
         if not wanted.size:
-            return StepOutput(None, prompt_logits)
+            return StepOutput(None, prompt_logits=prompt_logits)
         if wanted.size < batch.num_tokens or not np.array_equal(wanted, np.arange(batch.num_tokens)):
             where = upload(wanted, self.device)
             x, residual = x[where], None if residual is None else residual[where]
-        return StepOutput(self.model.head(x, residual), prompt_logits)
+        return StepOutput(self.model.head(x, residual), prompt_logits=prompt_logits)
+
+    def capture(self, greedy: Greedy, max_rows: int, max_step_tokens: int) -> None:
+        """Capture the steps that are worth it as CUDA graphs."""
+        memory = torch.cuda.graph_pool_handle()
+        parts = (self.model, self.attention, self.tables, self.bands, self.next_ids, greedy, max_rows)
+        if len(self.bands) == 1:
+            sizes = mixed_sizes(max_step_tokens)
+            self.mixed_graphs = MixedGraphs(*parts, max(sizes, default=0), memory)
+            self.mixed_graphs.capture(sizes)
+        self.decode_graphs = DecodeGraphs(*parts, memory)
+        self.decode_graphs.capture(graph_sizes(max_rows))
 
     def set_next_ids(self, rows: np.ndarray, token_ids: torch.Tensor) -> None:
-        """Remember int64 [S] tokens on the device as the next ids of `rows`."""
+        """Remember int64 [S] tokens on the device, those of rank 0, as the next ids of `rows`."""
+        if self.followers is not None:
+            self.followers.tell(NextIds(rows))
+        self.team.receive(token_ids)
         self.next_ids[upload(rows, self.device)] = token_ids
+
+    def wait(self, event: torch.cuda.Event) -> None:
+        """Wait until the device has come as far as `event`."""
+        if self.followers is None:
+            event.synchronize()
+        else:
+            self.followers.wait(event)
 
     def _batch(self, inputs: StepInputs) -> StepBatch:
         query_lens, kv_lens = inputs.query_lens, inputs.kv_lens

@@ -4,13 +4,9 @@ Started by `process_link.py` and by nothing else. It lives exactly as long as it
 """
 
 import argparse
-import ctypes
 import json
 import logging
-import os
-import signal
 import socket
-import sys
 from typing import cast
 
 import msgspec
@@ -18,9 +14,8 @@ import msgspec
 from server.config import EngineConfig
 from server.engine.loop import LoadCore, Receive, serve
 from server.engine.transport import Channel
+from server.lifeline import live_and_die_with
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 _LAST_WORDS_S = 5.0
 
 
@@ -36,7 +31,7 @@ def main(load: LoadCore | None = None) -> None:
     parser.add_argument("--config", required=True, help="EngineConfig as JSON")
     parser.add_argument("--log-level", type=int, default=logging.INFO)
     args = parser.parse_args()
-    _live_and_die_with(args.parent)
+    live_and_die_with(args.parent, "rhumb-engine")
     logging.basicConfig(level=args.log_level, format="%(asctime)s %(levelname)s engine: %(message)s")
     channel = Channel(socket.socket(fileno=args.fd))
     try:
@@ -53,21 +48,6 @@ def config_to_json(config: EngineConfig) -> str:
 
 def config_from_json(text: str) -> EngineConfig:
     return msgspec.convert(json.loads(text), EngineConfig)
-
-
-def _live_and_die_with(parent_pid: int) -> None:
-    """Leaves signals that a terminal or a service manager sends to all to the parent, which drains first.
-
-    End of file on the socket ends an orphan too, but only between two steps; the kernel's signal ends it always.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(_PR_SET_NAME, b"rhumb-engine")
-    if os.getppid() != parent_pid:
-        sys.exit("the parent ended before the engine began")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Nothing here loops over the rows that decode; what they need stands in arrays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,10 @@ PROMPT_LOGPROBS_SLICE = 256
 class SampledTokens:
     """Tokens on their way to the host; the device need not be done with what was launched after them."""
 
-    def __init__(self, token_ids: torch.Tensor, logprobs: Logprobs | None) -> None:
+    def __init__(
+        self, token_ids: torch.Tensor, logprobs: Logprobs | None, wait: Callable[[torch.cuda.Event], None]
+    ) -> None:
+        self._wait = wait
         self._event: torch.cuda.Event | None = None
         if token_ids.is_cuda:
             # Copied into pinned memory, in stream order, so that reading waits for this step alone.
@@ -42,7 +46,7 @@ class SampledTokens:
     def read(self) -> tuple[np.ndarray, Logprobs | None]:
         """Token ids, int64 [S], -1 where a row's logits were bad, and what was asked of log probabilities."""
         if self._event is not None:
-            self._event.synchronize()
+            self._wait(self._event)
         return self._token_ids.numpy(), self._logprobs
 
 
@@ -96,8 +100,8 @@ class Runner:
         # Prompts first, and those with one position left beside the rows that decode.
         chunks = sorted(schedule.chunks, key=lambda chunk: chunk.num_tokens == 1)
         decoding, runs = self._by_depth(schedule.decoding)
-        inputs = self._inputs(chunks, decoding, runs)
         samplers, sampler_rows = self._samplers(chunks, decoding)
+        inputs = self._inputs(chunks, decoding, runs, sampler_rows)
         output = self.executor.execute(inputs)
         self._add_prompt_logprobs(chunks, output.prompt_logits)
         sampled = None if output.logits is None else self._sample(output, samplers, sampler_rows)
@@ -129,7 +133,9 @@ class Runner:
         order = np.argsort(-runs.sum(1), kind="stable")
         return rows[order], runs[order]
 
-    def _inputs(self, chunks: list[ScheduledRow], decoding: np.ndarray, runs: np.ndarray | None) -> StepInputs:
+    def _inputs(
+        self, chunks: list[ScheduledRow], decoding: np.ndarray, runs: np.ndarray | None, sampler_rows: np.ndarray
+    ) -> StepInputs:
         states = self.states
         # A token that no host has read is taken on the device.
         newest = np.where(states.in_flight[decoding] > 0, NO_ID, states.last_id[decoding])
@@ -147,6 +153,7 @@ class Runner:
             num_prefill_rows=sum(chunk.num_tokens > 1 for chunk in chunks),
             rows_in_band=[num_rows] * self._num_bands if runs is None else (num_chunks + runs.sum(0)).tolist(),
             logit_tokens=_logit_tokens(chunks, decoding.size),
+            logit_rows=sampler_rows,
             prompt_slices=_prompt_slices(chunks),
             tables=self.manager.tables.drain(),
             copy_sources=copy_sources,
@@ -176,12 +183,13 @@ class Runner:
     def _sample(self, output: StepOutput, samplers: np.ndarray, rows: np.ndarray) -> SampledTokens:
         assert output.logits is not None
         if output.greedy_ids is not None and self.sampler.is_plain_greedy(rows):
-            return SampledTokens(output.greedy_ids, None)
+            return SampledTokens(output.greedy_ids, None, self.executor.wait)
         generated = np.array([sequence.num_generated + sequence.in_flight for sequence in samplers], dtype=np.int64)
         mask = self._grammar_mask(samplers, output.logits.shape[1])
-        sampled = self.sampler.sample(output.logits, rows.tolist(), generated.tolist(), mask)
+        sampled = self.sampler.sample(output.logits, rows, generated, mask)
         self.executor.set_next_ids(rows, sampled.token_ids)
-        return SampledTokens(sampled.token_ids.masked_fill(sampled.is_bad, NO_ID), sampled.logprobs)
+        token_ids = sampled.token_ids.masked_fill(sampled.is_bad, NO_ID)
+        return SampledTokens(token_ids, sampled.logprobs, self.executor.wait)
 
     def _grammar_mask(self, samplers: np.ndarray, vocab_size: int) -> torch.Tensor | None:
         if all(sequence.grammar is None for sequence in samplers):

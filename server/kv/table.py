@@ -37,6 +37,9 @@ class TableUpdates:
 class PageTables:
     """Tables for `max_rows` rows, and one more, the null row, that stays null: padding points at it.
 
+    Args:
+        is_followed: whether other devices have the same tables.
+
     Attributes:
         null_row: index of the null row.
         pages: int32 [max_rows + 1, groups, max_pages] on the device. Entries that no query can see any more, and
@@ -47,7 +50,9 @@ class PageTables:
         keeps_all: bool [max_rows + 1], numpy: whether every group of the row keeps all positions.
     """
 
-    def __init__(self, max_rows: int, num_groups: int, max_pages: int, device: torch.device) -> None:
+    def __init__(
+        self, max_rows: int, num_groups: int, max_pages: int, device: torch.device, is_followed: bool = False
+    ) -> None:
         shape = (max_rows + 1, num_groups, max_pages)
         self.null_row = max_rows
         self.pages = torch.zeros(shape, dtype=torch.int32, device=device)
@@ -55,7 +60,8 @@ class PageTables:
         self.recent = torch.full(shape[:2], UNLIMITED, dtype=torch.int32, device=device)
         self.host = self.pages.numpy() if device.type == "cpu" else np.zeros(shape, dtype=np.int32)
         self.keeps_all = np.ones(max_rows + 1, dtype=np.bool_)
-        self._is_shared = device.type == "cpu"
+        # Shared memory needs no updates, but then other devices hear of none.
+        self._is_shared = device.type == "cpu" and not is_followed
         self._num_groups = num_groups
         self._touched: list[tuple[int, int, int]] = []
         self._retentions: dict[int, Sequence[Retention]] = {}

@@ -8,6 +8,7 @@ import torch
 from server.attention.backend import AttentionBackend
 from server.engine.batch import StepBatch
 from server.models.config import ModelConfig
+from server.models.parameter import Parameter
 
 
 class DecoderLayer(Protocol):
@@ -43,6 +44,9 @@ class Model(Protocol):
 
     def head(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
         """Final norm and output projection: [n, hidden] -> float32 logits [n, vocab]."""
+
+    def weights(self) -> Iterator[Parameter]:
+        """Every parameter once."""
 
     def parameters(self) -> Iterator[torch.Tensor]:
         """Every distinct weight tensor."""

@@ -12,6 +12,7 @@ from server.models.config import ModelConfig
 from server.models.hub import resolve_model
 from server.models.kernels import choose_kernels
 from server.models.loader import allocate, fill_randomly, load_safetensors
+from server.parallel.team import ALONE, Team
 
 BUILDERS = {
     "LlamaForCausalLM": "server.models.decoder:Decoder",
@@ -20,11 +21,11 @@ BUILDERS = {
     "Qwen3ForCausalLM": "server.models.decoder:Decoder",
     "OPTForCausalLM": "server.models.opt:OPT",
 }
-"""Architecture in `config.json` -> "module:class", taking (config, kernels, device)."""
+"""Architecture in `config.json` -> "module:class", taking (config, kernels, device, team)."""
 
 
-def load_model(engine_config: EngineConfig) -> tuple[Model, Path]:
-    """Resolve, build and fill the model that `engine_config` names.
+def load_model(engine_config: EngineConfig, team: Team = ALONE) -> tuple[Model, Path]:
+    """Resolve, build and fill the model that `engine_config` names, or this rank's part of it.
 
     Returns:
         The model and the directory of its tokenizer files.
@@ -45,7 +46,7 @@ def load_model(engine_config: EngineConfig) -> tuple[Model, Path]:
     dtype = choose_dtype(engine_config.dtype, config, device)
     module_name, class_name = BUILDERS[config.architecture].split(":")
     kernels = choose_kernels(dtype, device, engine_config.weight_format, engine_config.batch_invariant)
-    model = getattr(import_module(module_name), class_name)(config, kernels, device)
+    model = getattr(import_module(module_name), class_name)(config, kernels, device, team)
     allocate(model.weights(), dtype, device)
     if is_dummy:
         fill_randomly(model.weights(), config.initializer_range, engine_config.seed, device)

@@ -1,0 +1,98 @@
+"""A team of processes that reach each other through torch.distributed: NCCL between GPUs, gloo on CPU."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from server.errors import RhumbError
+
+TIMEOUT = timedelta(seconds=120)
+"""Longest that a rank waits for another one in one operation; kernels may be compiled meanwhile."""
+
+
+class RankLostError(RhumbError):
+    """Another rank of the team ended or does not answer."""
+
+
+class Ranks:
+    """Implements `Team`.
+
+    Args:
+        store: opens the store over which the ranks find each other.
+        meet: waits until every rank has its model; raises if one has not.
+        explain: why a rank was lost, as far as this one knows.
+    """
+
+    def __init__(
+        self,
+        rank: int,
+        size: int,
+        store: Callable[[], dist.Store],
+        meet: Callable[[], None],
+        explain: Callable[[], str | None],
+    ) -> None:
+        self.rank = rank
+        self.size = size
+        self._store = store
+        self._meet = meet
+        self._explain = explain
+        self._device = torch.device("cpu")
+
+    def connect(self, device: torch.device) -> None:
+        self._meet()
+        self._device = device
+        is_gpu = device.type == "cuda"
+        if not is_gpu:
+            torch.set_num_threads(max(1, torch.get_num_threads() // self.size))
+        # All ranks are on this host: no other interface has to be found, and none may listen.
+        for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"):
+            os.environ.setdefault(name, "lo")
+        with self._watched():
+            dist.init_process_group(
+                "nccl" if is_gpu else "gloo",
+                store=self._store(),
+                rank=self.rank,
+                world_size=self.size,
+                timeout=TIMEOUT,
+                device_id=device if is_gpu else None,
+            )
+
+    def sum(self, x: torch.Tensor) -> torch.Tensor:
+        with self._watched():
+            dist.all_reduce(x)
+        return x
+
+    def join_columns(self, x: torch.Tensor) -> torch.Tensor:
+        num_rows, width = x.shape
+        joined = x.new_empty((self.size * num_rows, width))
+        with self._watched():
+            dist.all_gather_into_tensor(joined, x.contiguous())
+        return joined.view(self.size, num_rows, width).transpose(0, 1).reshape(num_rows, self.size * width)
+
+    def receive(self, x: torch.Tensor) -> None:
+        with self._watched():
+            dist.broadcast(x, 0)
+
+    def smallest(self, number: int) -> int:
+        numbers = torch.tensor([number], device=self._device)
+        with self._watched():
+            dist.all_reduce(numbers, dist.ReduceOp.MIN)
+        return int(numbers.item())
+
+    def close(self) -> None:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = self._explain() or str(error).strip().partition("\n")[0]
+            raise RankLostError(f"tensor parallelism broke down: {reason}") from error

@@ -1,0 +1,115 @@
+"""How the leader tells its followers what to do: records of integers as one array of them, without pickles.
+
+A frame is int64: its length, its kind, and the fields of the record in order. An array is its number of dimensions,
+its shape and its numbers; a record within a record is 1 and its fields, or 0 where it is None.
+"""
+
+import dataclasses
+import socket
+import types
+import typing
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from server.engine.step import StepInputs
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NextIds:
+    """Rank 0 is about to share the next ids of these rows, int64 [S]."""
+
+    rows: np.ndarray
+
+
+Order = StepInputs | NextIds
+GO = b"\x01"
+"""What the leader sends a follower when all have their models."""
+KINDS: tuple[type[Order], ...] = (StepInputs, NextIds)
+
+
+def encode(order: Order) -> np.ndarray:
+    """The frame of an order, int64."""
+    pieces: list[np.ndarray] = []
+    _flatten(order, pieces)
+    length = 2 + sum(piece.size for piece in pieces)
+    return np.concatenate([np.array([length, KINDS.index(type(order))], dtype=np.int64), *pieces])
+
+
+def decode(frame: np.ndarray) -> Order:
+    """The order of a frame. Its arrays share the frame's memory."""
+    order: Order
+    order, _ = _restore(KINDS[frame[1]], frame, 2)
+    return order
+
+
+class OrderReader:
+    """Reads frames off a socket."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._file = channel.makefile("rb", buffering=1 << 16)
+
+    def read_go(self) -> bool:
+        """Wait for the leader's word that all ranks have their models; False at the end of the stream."""
+        return self._file.read(len(GO)) == GO
+
+    def read(self) -> Order | None:
+        """Wait for the next order; None at the end of the stream."""
+        head = self._file.read(8)
+        if len(head) < 8:
+            return None
+        frame = np.empty(int(np.frombuffer(head, dtype=np.int64)[0]), dtype=np.int64)
+        frame[0] = frame.size
+        if self._file.readinto(frame[1:].view(np.uint8)) < frame.nbytes - 8:
+            return None
+        return decode(frame)
+
+
+@cache
+def _fields(record: type) -> list[tuple[str, Any]]:
+    """Names and types of a record's fields; `X | None` is X."""
+    fields = []
+    for field in dataclasses.fields(record):
+        hint: Any = field.type
+        if isinstance(hint, types.UnionType):
+            hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
+        fields.append((field.name, hint))
+    return fields
+
+
+def _flatten(record: Any, pieces: list[np.ndarray]) -> None:
+    for name, hint in _fields(type(record)):
+        value = getattr(record, name)
+        if dataclasses.is_dataclass(hint):
+            pieces.append(np.array([value is not None], dtype=np.int64))
+            if value is not None:
+                _flatten(value, pieces)
+        else:
+            array = np.asarray(value, dtype=np.int64)
+            pieces += (np.array([array.ndim, *array.shape], dtype=np.int64), array.ravel())
+
+
+def _restore(record: type, frame: np.ndarray, start: int) -> tuple[Any, int]:
+    """A record whose fields begin at `start`, and where they end."""
+    values = []
+    for _, hint in _fields(record):
+        if dataclasses.is_dataclass(hint):
+            value, start = _restore(hint, frame, start + 1) if frame[start] else (None, start + 1)
+        else:
+            shape = frame[start + 1 : start + 1 + frame[start]].tolist()
+            start += 1 + len(shape)
+            stop = start + int(np.prod(shape, dtype=np.int64))
+            value, start = _plain(hint, frame[start:stop].reshape(shape)), stop
+        values.append(value)
+    return record(*values), start
+
+
+def _plain(hint: Any, array: np.ndarray) -> Any:
+    if hint is np.ndarray:
+        return array
+    if hint is int:
+        return int(array)
+    if hint == list[int]:
+        return array.tolist()
+    return [tuple(pair) for pair in array.tolist()]
