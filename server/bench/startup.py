@@ -108,7 +108,8 @@ def time_startup(process: ServerProcess, timeout_s: float) -> dict[str, Any]:
     ready_s = process.wait_for("/health/ready", timeout_s)
     first_token_s = _time_of_first_token(process, timeout_s)
     engine = httpx.get(f"{process.url}/engine", timeout=timeout_s).json()
-    parts_s = {"http": listening_s, **engine["stages_s"]}
+    stages_s: dict[str, float] = engine["stages_s"]
+    parts_s = {"http": listening_s, **stages_s}
     # What the engine's own stages leave out of its loading, then what lies between the two processes.
     parts_s["other loading"] = max(
         0.0, engine["load_s"] + parts_s.get("import", 0.0) - sum(engine["stages_s"].values())
