@@ -6,6 +6,7 @@ side. TOLERANCE is far above what that does to a logit, and far below what quant
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from server.engine.request import SamplingParams
 from server.errors import ConfigError
 from server.kv.formats import KV_FORMATS, dequantize, quantize
-from tests.engine.conftest import Result, Results, collect, drain, greedy, request
+from tests.engine.conftest import CoreFactory, Result, Results, collect, drain, greedy, request
 from tests.engine.test_schedules import prompt_of, prompts
 from tests.oracle import Oracle
 
@@ -23,6 +24,17 @@ TOLERANCE = 0.01
 
 QuantisedOracle = Callable[[str], Oracle]
 every_format = pytest.mark.parametrize("name", ["fp8", "int8", "int4"])
+
+
+GPU = pytest.param(
+    "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+)
+
+
+@pytest.fixture(params=["cpu", GPU], scope="module")
+def any_core(request: pytest.FixtureRequest, make_core: CoreFactory) -> CoreFactory:
+    """Builds a core on each device that is here, in float32."""
+    return partial(make_core, device=request.param, dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +71,9 @@ def assert_greedy(oracle: Oracle, prompt: list[int], result: Result) -> None:
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "fp8", "int8", "int4"])
-def test_logits_are_those_of_the_rounded_cache_and_not_of_the_exact_one(make_core, oracle, quantised, name):
+def test_logits_are_those_of_the_rounded_cache_and_not_of_the_exact_one(any_core, oracle, quantised, name):
     """Prompt and generated positions alike: a prompt's own queries read what was stored, too."""
-    core = make_core(kv_format=name)
+    core = any_core(kv_format=name)
     prompt = prompt_of(60)
     core.add(request("r", prompt, greedy(16, logprobs=0, prompt_logprobs=0)))
     result = drain(core)["r", 0]
@@ -86,10 +98,10 @@ def test_logits_are_those_of_the_rounded_cache_and_not_of_the_exact_one(make_cor
     prefix_caching=st.booleans(),
 )
 def test_tokens_are_the_rounded_oracles_for_any_chunks_pages_preemptions_and_forks(
-    make_core, quantised, name, arrivals, page_size, max_step_tokens, spare_pages, overlap, prefix_caching
+    any_core, quantised, name, arrivals, page_size, max_step_tokens, spare_pages, overlap, prefix_caching
 ):
     longest = max(len(prompt) + num_tokens for prompt, num_tokens, _ in arrivals)
-    core = make_core(
+    core = any_core(
         kv_format=name,
         page_size=page_size,
         max_step_tokens=max_step_tokens,
@@ -107,9 +119,9 @@ def test_tokens_are_the_rounded_oracles_for_any_chunks_pages_preemptions_and_for
 
 
 @every_format
-def test_forks_that_part_ways_copy_numbers_and_scales(make_core, quantised, name):
+def test_forks_that_part_ways_copy_numbers_and_scales(any_core, quantised, name):
     """Samples of one prompt share its last, half-full page until they write to it."""
-    core = make_core(kv_format=name, page_size=8)
+    core = any_core(kv_format=name, page_size=8)
     prompt = prompt_of(21)
     params = SamplingParams(max_tokens=12, temperature=1.2, seed=5, ignore_eos=True, logprobs=0)
     core.add(request("r", prompt, params, num_samples=3))
@@ -120,8 +132,8 @@ def test_forks_that_part_ways_copy_numbers_and_scales(make_core, quantised, name
 
 
 @every_format
-def test_a_prefix_hit_reads_what_the_first_request_stored(make_core, quantised, name):
-    core = make_core(kv_format=name)
+def test_a_prefix_hit_reads_what_the_first_request_stored(any_core, quantised, name):
+    core = any_core(kv_format=name)
     prompt = prompt_of(40)
     for tail in ([], [5, 6, 7]):
         core.add(request("r", prompt + tail, greedy(10, logprobs=0)))
@@ -131,10 +143,10 @@ def test_a_prefix_hit_reads_what_the_first_request_stored(make_core, quantised, 
 
 
 @every_format
-def test_preempting_at_any_step_loses_nothing(make_core, quantised, name):
+def test_preempting_at_any_step_loses_nothing(any_core, quantised, name):
     prompt = prompt_of(30)
     for when in range(1, 12, 3):
-        core = make_core(kv_format=name, max_step_tokens=8)
+        core = any_core(kv_format=name, max_step_tokens=8)
         results: Results = {}
         core.add(request("r", prompt, greedy(12, logprobs=0)))
         for _ in range(when):
