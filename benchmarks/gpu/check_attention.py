@@ -43,24 +43,23 @@ CHECKS = [
 ROWS = [(0, 1300), (500, 200), (0, 5), (3000, 1), (700, 1), (40, 1), (0, 1)]
 
 DECODE_CASES = [(1, 128), (32, 1024), (64, 2048), (128, 2048), (8, 16384), (1, 131072)]
+QUANTISED_CONFIGS = [DecodeConfig(128, 4, 2, 2), DecodeConfig(128, 4, 3, 3), DecodeConfig(64, 4, 3, 4)]
 DECODE_CONFIGS = {
     "auto": [
-        DecodeConfig(64, 4, 3, 2),
-        DecodeConfig(64, 4, 3, 4),
-        DecodeConfig(64, 4, 4, 2),
-        DecodeConfig(64, 4, 2, 4),
         DecodeConfig(128, 4, 2, 2),
-        DecodeConfig(128, 8, 3, 1),
-        DecodeConfig(32, 4, 4, 4),
+        DecodeConfig(128, 4, 2, 3),
+        DecodeConfig(128, 4, 2, 4),
+        DecodeConfig(128, 4, 2, 8),
+        DecodeConfig(128, 8, 2, 2),
+        DecodeConfig(256, 8, 2, 1),
     ],
-    "fp8": [DecodeConfig(128, 4, 3, 2), DecodeConfig(64, 4, 3, 4), DecodeConfig(128, 4, 2, 4)],
-    "int8": [DecodeConfig(128, 4, 3, 2), DecodeConfig(64, 4, 3, 4), DecodeConfig(128, 4, 2, 4)],
-    "int4": [DecodeConfig(128, 4, 3, 2), DecodeConfig(64, 4, 3, 4), DecodeConfig(128, 4, 2, 4)],
+    "fp8": QUANTISED_CONFIGS,
+    "int8": QUANTISED_CONFIGS,
+    "int4": QUANTISED_CONFIGS,
 }
 PREFILL_LENGTHS = [2048, 8192, 32768]
 PREFILL_CONFIGS = [
     PrefillConfig(128, 128, 8, 3, True),
-    PrefillConfig(128, 128, 8, 3, False),
     PrefillConfig(128, 64, 8, 3, True),
     PrefillConfig(128, 64, 4, 3, True),
     PrefillConfig(128, 128, 8, 2, True),
@@ -236,7 +235,7 @@ def run_checks(pool: ProcessPoolExecutor) -> list[dict[str, Any]]:
 
 
 def run_decode() -> list[dict[str, Any]]:
-    print("decode TB/s at   " + "".join(f"{f'{rows}x{length}':>11}" for rows, length in DECODE_CASES))
+    print("decode TB/s at        " + "".join(f"{f'{rows}x{length}':>11}" for rows, length in DECODE_CASES))
     records = []
     for fmt, configs in DECODE_CONFIGS.items():
         problem = decode_problem(fmt, POOL_PAGES)
@@ -244,8 +243,12 @@ def run_decode() -> list[dict[str, Any]]:
         if problem.pool.params is not None:
             problem.pool.params.fill_(0.01)
         default = decode_config(problem.spec)
-        for config in [default, *(config for config in configs if config != default)]:
+        variants = [(config, True) for config in [default, *(config for config in configs if config != default)]]
+        # Without the overlap of one kernel's beginning with the end of the one before.
+        variants += [(default, False)] if fmt == "auto" else []
+        for config, overlaps in variants:
             set_decode(problem, config)
+            problem.backend.launcher.overlaps = overlaps
             cells = []
             for rows, length in DECODE_CASES:
                 try:
@@ -256,9 +259,16 @@ def run_decode() -> list[dict[str, Any]]:
                     break
                 num_bytes = rows * length * 8 * problem.spec.kv_format.bytes_per_token(128)
                 cells.append(f"{num_bytes / ms / 1e9:.2f} {ms * 1e3:.0f}u")
-                records.append({"part": "decode", "fmt": fmt, "config": astuple(config), "rows": rows})
-                records[-1] |= {"length": length, "ms": ms, "tb_per_s": num_bytes / ms / 1e9}
-            print(f"{fmt:>5} {'/'.join(map(str, astuple(config))):<11}" + "".join(f"{cell:>11}" for cell in cells))
+                records.append({"part": "decode", "fmt": fmt, "config": astuple(config), "overlaps": overlaps})
+                records[-1] |= {"rows": rows, "length": length, "ms": ms, "tb_per_s": num_bytes / ms / 1e9}
+            name = "/".join(map(str, astuple(config))) + ("" if overlaps else " serial")
+            print(f"{fmt:>5} {name:<16}" + "".join(f"{cell:>11}" for cell in cells))
+        if fmt == "auto":
+            for overlaps in (True, False):
+                set_decode(problem, default)
+                problem.backend.launcher.overlaps = overlaps
+                times = [time_pair(problem, rows, length) * 1e3 for rows, length in DECODE_CASES]
+                print(f"write + decode, us, {'over' if overlaps else 'ser'} " + "".join(f"{us:>11.1f}" for us in times))
         del problem
         torch.cuda.empty_cache()
     return records
@@ -276,6 +286,21 @@ def time_decode(problem: Problem, rows: int, length: int) -> float:
     def work() -> None:
         for layer in range(num_layers):
             problem.backend.launcher.decode(layer, q, out, batch, 0, rows)
+
+    return time_ms(work) / num_layers
+
+
+def time_pair(problem: Problem, rows: int, length: int) -> float:
+    """Milliseconds a layer of the write and the decode after it."""
+    count = -(-length // PAGE_SIZE)
+    num_layers = min(MAX_LAYERS, (POOL_PAGES - 1) // (rows * count))
+    spread_pages(problem, rows, count, num_layers)
+    batch = problem.batch([(length - 1, 1)] * rows)
+    qkv = problem.new_qkv(rows)
+
+    def work() -> None:
+        for layer in range(num_layers):
+            problem.backend.attend_rotating(layer, qkv, 32, problem.rope, batch)
 
     return time_ms(work) / num_layers
 
@@ -358,7 +383,7 @@ def run_write() -> list[dict[str, Any]]:
     print("rope + write" + "".join(f"{tokens:>16}" for tokens in WRITE_TOKENS))
     records = []
     for fmt in ("auto", "fp8", "int8", "int4"):
-        problem = Problem(MAX_LAYERS, 32 * 513, MAX_ROWS, 1024, fmt=fmt)
+        problem = Problem(MAX_LAYERS, 32 * 1024, MAX_ROWS, 1024, fmt=fmt)
         cells = []
         for tokens in WRITE_TOKENS:
             rows = [(100, 1)] * tokens if tokens <= MAX_ROWS else [(0, tokens)]

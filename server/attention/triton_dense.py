@@ -10,7 +10,7 @@ cuDNN's attention beats any other on Hopper, but knows neither pages nor quantis
 import triton
 import triton.language as tl
 
-from server.attention.triton_tiles import FP8, INT4, PLAIN, high_nibbles, load_heads, load_params, low_nibbles, widen
+from server.attention.triton_tiles import FP8, INT4, PLAIN, load_heads, load_params, widen, widen_nibbles
 
 
 @triton.jit
@@ -74,17 +74,19 @@ def gather_kernel(
     k = load_heads(k_ptr, places, is_present, STORED_DIM, WIDTH, True)
     v = load_heads(v_ptr, places, is_present, STORED_DIM, WIDTH, True)
     if FORMAT == INT4:
-        low = dequantised(low_nibbles(k, tl.float32), k_params_ptr, places, is_present, FORMAT)
-        high = dequantised(high_nibbles(k, tl.float32), k_params_ptr, places, is_present, FORMAT)
+        low, high = widen_nibbles(k, tl.float32, False)
+        low = dequantised(low, k_params_ptr, places, is_present, FORMAT)
+        high = dequantised(high, k_params_ptr, places, is_present, FORMAT)
         tl.store(k_out_ptr + outs, low.to(out_type), mask=is_number)
         tl.store(k_out_ptr + outs + STORED_DIM, high.to(out_type), mask=is_number)
-        low = dequantised(low_nibbles(v, tl.float32), v_params_ptr, places, is_present, FORMAT)
-        high = dequantised(high_nibbles(v, tl.float32), v_params_ptr, places, is_present, FORMAT)
+        low, high = widen_nibbles(v, tl.float32, False)
+        low = dequantised(low, v_params_ptr, places, is_present, FORMAT)
+        high = dequantised(high, v_params_ptr, places, is_present, FORMAT)
         tl.store(v_out_ptr + outs, low.to(out_type), mask=is_number)
         tl.store(v_out_ptr + outs + STORED_DIM, high.to(out_type), mask=is_number)
     else:
-        k = dequantised(widen(k, tl.float32, FORMAT), k_params_ptr, places, is_present, FORMAT)
-        v = dequantised(widen(v, tl.float32, FORMAT), v_params_ptr, places, is_present, FORMAT)
+        k = dequantised(widen(k, tl.float32, FORMAT, False), k_params_ptr, places, is_present, FORMAT)
+        v = dequantised(widen(v, tl.float32, FORMAT, False), v_params_ptr, places, is_present, FORMAT)
         tl.store(k_out_ptr + outs, k.to(out_type), mask=is_number)
         tl.store(v_out_ptr + outs, v.to(out_type), mask=is_number)
 

@@ -96,7 +96,7 @@ class Launcher:
             "KV_HEADS": spec.num_kv_heads,
             "BLOCK_M": max(16, triton.next_power_of_2(self.heads_per_kv)),
             "FLAT": triton.next_power_of_2(self.heads_per_kv * spec.head_dim),
-            "MERGED": max(1, 8192 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
+            "MERGED": max(1, 4096 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
         }
         self._gather_facts = {**self._page_facts, "KV_HEADS": spec.num_kv_heads, "WIDTH": width}
         self._prefill_facts: dict[str, Any] = {

@@ -20,30 +20,68 @@ FORMAT_CODES = {"float32": 0, "bfloat16": 0, "float16": 0, "fp8": 1, "int8": 2, 
 """Names of `server.kv.formats.KV_FORMATS` -> how a tile is read."""
 
 
+INTERPRETED = tl.constexpr(bool(triton.knobs.runtime.interpret))
+
+# Four bytes make four float16 at once. 0x6400 + n is the float16 1024 + n. Conversion instructions, or a byte at a
+# time, would bound the kernels.
+BYTES_TO_HALVES = tl.constexpr("""{
+    .reg .b32 base;
+    mov.b32 base, 0x64006400;
+    prmt.b32 $0, $2, base, 0x5150;
+    prmt.b32 $1, $2, base, 0x5352;
+    sub.f16x2 $0, $0, base;
+    sub.f16x2 $1, $1, base;
+}""")
+NIBBLES_TO_HALVES = tl.constexpr("""{
+    .reg .b32 base, low, high;
+    mov.b32 base, 0x64006400;
+    and.b32 low, $4, 0x0f0f0f0f;
+    shr.u32 high, $4, 4;
+    and.b32 high, high, 0x0f0f0f0f;
+    prmt.b32 $0, low, base, 0x5150;
+    prmt.b32 $1, low, base, 0x5352;
+    prmt.b32 $2, high, base, 0x5150;
+    prmt.b32 $3, high, base, 0x5352;
+    sub.f16x2 $0, $0, base;
+    sub.f16x2 $1, $1, base;
+    sub.f16x2 $2, $2, base;
+    sub.f16x2 $3, $3, base;
+}""")
+E4M3_TO_HALVES = tl.constexpr("""{
+    .reg .b16 low, high;
+    mov.b32 {low, high}, $2;
+    cvt.rn.f16x2.e4m3x2 $0, low;
+    cvt.rn.f16x2.e4m3x2 $1, high;
+}""")
+
+
 @triton.jit
-def widen(stored, dtype: tl.constexpr, FORMAT: tl.constexpr):
-    """Stored elements as numbers of `dtype`, exactly; float16 for quantised formats where that is `dtype`."""
-    if FORMAT == INT8:
-        if dtype == tl.float16:
-            # 1024 + n has n in its low mantissa bits: conversion instructions would bound the whole kernel.
-            numbers = (stored.to(tl.uint16) | 0x6400).to(tl.float16, bitcast=True) - 1024.0
-        else:
-            numbers = stored.to(dtype)
-    else:
+def widen(stored, dtype: tl.constexpr, FORMAT: tl.constexpr, MOVES: tl.constexpr):
+    """Stored elements as numbers of `dtype`, exactly; float16 for quantised formats where that is `dtype`.
+
+    With MOVES, the compiler converts before it lays the numbers out for the matrix instructions. What is read across
+    its rows, as values are, would otherwise be read from shared memory byte by byte.
+    """
+    if INTERPRETED or dtype != tl.float16 or FORMAT == PLAIN:
         numbers = stored.to(dtype)
+    elif FORMAT == FP8:
+        numbers = tl.inline_asm_elementwise(E4M3_TO_HALVES, "=r,=r,r", [stored], tl.float16, not MOVES, 4)
+    else:
+        numbers = tl.inline_asm_elementwise(BYTES_TO_HALVES, "=r,=r,r", [stored], tl.float16, not MOVES, 4)
     return numbers
 
 
 @triton.jit
-def low_nibbles(stored, dtype: tl.constexpr):
-    """The first half of a head's numbers, stored as INT4."""
-    return widen(stored & 15, dtype, INT8)
-
-
-@triton.jit
-def high_nibbles(stored, dtype: tl.constexpr):
-    """The second half of a head's numbers, stored as INT4."""
-    return widen(stored >> 4, dtype, INT8)
+def widen_nibbles(stored, dtype: tl.constexpr, MOVES: tl.constexpr):
+    """The first and the second half of heads stored as INT4, as numbers of `dtype`; MOVES as in `widen`."""
+    if INTERPRETED or dtype != tl.float16:
+        low = (stored & 15).to(dtype)
+        high = (stored >> 4).to(dtype)
+    else:
+        low, high = tl.inline_asm_elementwise(
+            NIBBLES_TO_HALVES, "=r,=r,=r,=r,r", [stored], (tl.float16, tl.float16), not MOVES, 4
+        )
+    return low, high
 
 
 @triton.jit
@@ -127,10 +165,11 @@ def attend_tile(
 
     k = load_heads(k_ptr, places, is_present, STORED_DIM, WIDTH, MASKED)
     if FORMAT == INT4:
-        scores = tl.dot(q, tl.trans(low_nibbles(k, q.dtype)), input_precision="ieee")
-        scores = tl.dot(q_high, tl.trans(high_nibbles(k, q.dtype)), scores, input_precision="ieee")
+        k, k_high = widen_nibbles(k, q.dtype, False)
+        scores = tl.dot(q, tl.trans(k), input_precision="ieee")
+        scores = tl.dot(q_high, tl.trans(k_high), scores, input_precision="ieee")
     else:
-        scores = tl.dot(q, tl.trans(widen(k, q.dtype, FORMAT)), input_precision="ieee")
+        scores = tl.dot(q, tl.trans(widen(k, q.dtype, FORMAT, False)), input_precision="ieee")
     # The scale is applied where it costs least: to the scales of keys, or within the exponent's multiply-add.
     UNIT: tl.constexpr = LOG2_SCALE if FORMAT == PLAIN else 1.0
     if FORMAT != PLAIN:
@@ -162,8 +201,9 @@ def attend_tile(
         weights = weights * v_scale[None, :]
     weights = weights.to(q.dtype)
     if FORMAT == INT4:
-        acc = tl.dot(weights, low_nibbles(v, q.dtype), acc, input_precision="ieee")
-        acc_high = tl.dot(weights, high_nibbles(v, q.dtype), acc_high, input_precision="ieee")
+        v, v_high = widen_nibbles(v, q.dtype, True)
+        acc = tl.dot(weights, v, acc, input_precision="ieee")
+        acc_high = tl.dot(weights, v_high, acc_high, input_precision="ieee")
     else:
-        acc = tl.dot(weights, widen(v, q.dtype, FORMAT), acc, input_precision="ieee")
+        acc = tl.dot(weights, widen(v, q.dtype, FORMAT, True), acc, input_precision="ieee")
     return acc, acc_high, new_peak, total
