@@ -45,7 +45,8 @@ def record_graph[T](work: Callable[[], T], memory: Any) -> tuple[torch.cuda.CUDA
     work()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=memory):
+    # Other threads may use the device meanwhile: those of NCCL look after its collectives.
+    with torch.cuda.graph(graph, pool=memory, capture_error_mode="thread_local"):
         result = work()
     return graph, result
 
