@@ -16,6 +16,14 @@ from tests.oracle import Oracle
 SMALL = {"page_size": 4, "max_rows": 4, "max_step_tokens": 32, "num_pages": 400, "num_threads": 1}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where there is a GPU, engines run on it: the whole suite of the oracle is then a test of the GPU."""
+    if torch.cuda.is_available():
+        for item in items:
+            if item.path.parent == Path(__file__).parent:
+                item.add_marker(pytest.mark.gpu)
+
+
 @dataclass
 class Result:
     """Everything that came back for one sample."""
