@@ -123,6 +123,7 @@ class TritonDrawer:
             lists[0],
             lists[1].view(torch.float32),
             lists[2],
+            lists.shape[2],
             chosen,
             self._vocab_size,
             sizes.num_tiles,

@@ -30,10 +30,13 @@ TILE = tl.constexpr(1024)
 BLOCK_TILES = tl.constexpr(4)
 """Tiles that one program of the mass kernel takes."""
 
-NUM_PIVOTS = tl.constexpr(8)
+ROW_PIVOTS = tl.constexpr(8)
 """Thresholds tried in one pass over a flat row."""
 
-PASS_BLOCK = tl.constexpr(2048)
+LIST_PIVOTS = tl.constexpr(4)
+"""Thresholds tried together on a list in registers."""
+
+PASS_BLOCK = tl.constexpr(1024)
 """Logits looked at together in such a pass."""
 
 GATHER_GROUPS = tl.constexpr(16)
@@ -44,6 +47,9 @@ MIN_KEY = tl.constexpr(-2139095041)
 
 ABOVE_ALL = tl.constexpr(1)
 """Above the integer form of 0, the largest scaled logit."""
+
+LIGHTEST = tl.constexpr(-28.0)
+"""Whatever is below weighs nothing."""
 
 WEIGHT_SCALE = tl.constexpr(2.0**40)
 GOLDEN = tl.constexpr(0x9E3779B97F4A7C15)
@@ -111,6 +117,12 @@ def _key(z):
 
 
 @triton.jit
+def _value(key):
+    """float32 of a key."""
+    return (key ^ ((key >> 31) & 0x7FFFFFFF)).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def _uniform(key, index):
     """float64 in [0, 1) from the bits of an int64 stream key and the index of the token."""
     x = key.to(tl.uint64) + (index + 1).to(tl.uint64) * GOLDEN
@@ -141,6 +153,19 @@ def uniform_kernel(keys, indices, out):
     tl.store(out + i, _uniform(tl.load(keys + i), tl.load(indices + i)))
 
 
+@triton.jit
+def _store_masses(
+    start, best, temperature, log_min_p, lowest, first_tile, masses, vocab_size, num_tiles
+):  # fmt: skip
+    """The weights of keys >= `lowest`, summed over each of the next BLOCK_TILES tiles."""
+    tiles = first_tile + tl.arange(0, BLOCK_TILES)
+    places = tiles[:, None] * TILE + tl.arange(0, TILE)[None, :]
+    x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
+    z = _scale(x, best, temperature)
+    weights = tl.where(_key(z) >= lowest, _weigh(z, log_min_p), 0)
+    tl.store(masses + tiles, tl.sum(weights, axis=1), mask=tiles < num_tiles)
+
+
 @triton.jit(do_not_specialize=["num_rows"], do_not_specialize_on_alignment=["index"])
 def mass_kernel(
     logits, row_stride, best, is_bad, index, num_rows, table, masses, vocab_size, num_tiles, NUM_FIELDS: tl.constexpr
@@ -152,47 +177,56 @@ def mass_kernel(
         fields = table + tl.load(index + num_rows + r) * NUM_FIELDS
         temperature = tl.load(fields).to(tl.int32).to(tl.float32, bitcast=True)
         log_min_p = tl.load(fields + 1).to(tl.int32).to(tl.float32, bitcast=True)
-        tiles = tl.program_id(0) * BLOCK_TILES + tl.arange(0, BLOCK_TILES)
-        places = tiles[:, None] * TILE + tl.arange(0, TILE)[None, :]
-        x = tl.load(logits + line * row_stride + places, mask=places < vocab_size, other=float("-inf"))
-        weights = _weigh(_scale(x.to(tl.float32), tl.load(best + line), temperature), log_min_p)
-        tl.store(masses + r * num_tiles + tiles, tl.sum(weights, axis=1), mask=tiles < num_tiles)
+        _store_masses(
+            logits + line * row_stride, tl.load(best + line), temperature, log_min_p, MIN_KEY,
+            tl.program_id(0) * BLOCK_TILES, masses + r * num_tiles, vocab_size, num_tiles,
+        )  # fmt: skip
+
+
+@triton.jit
+def _load_masses(masses, num_tiles, NUM_TILES: tl.constexpr):
+    tiles = tl.arange(0, NUM_TILES)
+    return tl.load(masses + tiles, mask=tiles < num_tiles, other=0)
 
 
 @triton.jit
 def _pick_by_tiles(
-    start, best, temperature, log_min_p, masses, uniform, vocab_size, num_tiles, NUM_TILES: tl.constexpr
+    start, best, temperature, log_min_p, lowest, masses, uniform, vocab_size, num_tiles, NUM_TILES: tl.constexpr
 ):
-    """The drawn id of a row without top-k and top-p: first the tile, then the place in it."""
-    tiles = tl.arange(0, NUM_TILES)
-    mass = tl.load(masses + tiles, mask=tiles < num_tiles, other=0)
+    """The drawn id among the keys >= `lowest`, whose masses are known: first the tile, then the place in it."""
+    mass = _load_masses(masses, num_tiles, NUM_TILES)
     target = _target(tl.sum(mass, axis=0), uniform)
     tile = tl.sum((tl.cumsum(mass, axis=0) <= target).to(tl.int32), axis=0)
-    left = target - tl.sum(tl.where(tiles < tile, mass, 0), axis=0)
+    left = target - tl.sum(tl.where(tl.arange(0, NUM_TILES) < tile, mass, 0), axis=0)
     places = tile * TILE + tl.arange(0, TILE)
     x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
-    cumulative = tl.cumsum(_weigh(_scale(x, best, temperature), log_min_p), axis=0)
+    z = _scale(x, best, temperature)
+    cumulative = tl.cumsum(tl.where(_key(z) >= lowest, _weigh(z, log_min_p), 0), axis=0)
     return tile * TILE + tl.sum((cumulative <= left).to(tl.int32), axis=0)
 
 
 @triton.jit
-def _highest(keys, amounts, wanted, low):
-    """The highest key >= `low` such that the amounts of keys at or above it sum to `wanted`; `low` if there is none."""
-    high = tl.full((), ABOVE_ALL, tl.int64)
+def _highest(keys, amounts, wanted, low, high):
+    """The highest key in [low, high) such that the amounts of keys at or above it sum to `wanted`; else `low`."""
+    steps = tl.arange(0, LIST_PIVOTS).to(tl.int64) + 1
     while high - low > 1:
-        middle = low + (high - low) // 2
-        is_enough = tl.sum(tl.where(keys >= middle, amounts, 0), axis=0) >= wanted
-        low = tl.where(is_enough, middle, low)
-        high = tl.where(is_enough, high, middle)
+        pivots = low + (((high - low).to(tl.int64) * steps + LIST_PIVOTS) // (LIST_PIVOTS + 1)).to(tl.int32)
+        sums = tl.sum(tl.where(keys[None, :] >= pivots[:, None], amounts[None, :], 0), axis=1)
+        is_enough = sums >= wanted
+        new_low = tl.max(tl.where(is_enough, pivots, low), axis=0)
+        high = tl.min(tl.where(is_enough, high, pivots), axis=0)
+        low = new_low
     return low
 
 
 @triton.jit
-def _gather(start, best, temperature, bound, maxima_keys, group_list, list_z, list_ids, vocab_size,
+def _gather(start, best, temperature, low, high, maxima_keys, group_list, list_z, list_ids, vocab_size,
             NUM_GROUPS: tl.constexpr, CAPACITY: tl.constexpr):  # fmt: skip
-    """List all logits whose key is at least `bound`, in the order of ids; returns how many, or more than CAPACITY."""
+    """List all logits with keys in [low, high), in the order of ids; returns how many, or more than CAPACITY."""
     groups = tl.arange(0, NUM_GROUPS)
-    is_wanted = maxima_keys >= bound
+    is_wanted = maxima_keys >= low
+    # What an earlier call listed may still be read.
+    tl.debug_barrier()
     tl.store(group_list + tl.cumsum(is_wanted.to(tl.int32), axis=0) - 1, groups, mask=is_wanted)
     num_wanted = tl.sum(is_wanted.to(tl.int32), axis=0)
     tl.debug_barrier()
@@ -204,7 +238,7 @@ def _gather(start, best, temperature, bound, maxima_keys, group_list, list_z, li
         ids = tl.reshape(chosen[:, None] * GROUP + tl.arange(0, GROUP)[None, :], (GATHER_GROUPS * GROUP,))
         x = tl.load(start + ids, mask=ids < vocab_size, other=float("-inf")).to(tl.float32)
         z = _scale(x, best, temperature)
-        is_kept = (_key(z) >= bound) & (ids < vocab_size)
+        is_kept = (_key(z) >= low) & (_key(z) < high) & (ids < vocab_size)
         where = num + tl.cumsum(is_kept.to(tl.int32), axis=0) - 1
         tl.store(list_z + where, z, mask=is_kept & (where < CAPACITY))
         tl.store(list_ids + where, ids, mask=is_kept & (where < CAPACITY))
@@ -215,100 +249,118 @@ def _gather(start, best, temperature, bound, maxima_keys, group_list, list_z, li
 
 
 @triton.jit
-def _pass(start, best, temperature, log_min_p, pivots, counts, vocab_size):
-    """int64 [NUM_PIVOTS]: how many logits, or how much mass, lie at or above each pivot's key."""
-    sums = tl.zeros((NUM_PIVOTS,), tl.int64)
-    for first in range(0, vocab_size, PASS_BLOCK):
+def _pivots(low, high, num_passes, NUM_PIVOTS: tl.constexpr):
+    """Keys in [low + 1, high] to try: evenly spaced as numbers, and when that did not do, as keys."""
+    steps = tl.arange(0, NUM_PIVOTS) + 1
+    bottom = tl.maximum(_value(low), LIGHTEST)
+    evenly = bottom + (_value(tl.minimum(high, 0)) - bottom) * (steps.to(tl.float32) / (NUM_PIVOTS + 1))
+    by_key = ((high - low).to(tl.int64) * steps + NUM_PIVOTS) // (NUM_PIVOTS + 1)
+    return tl.where(num_passes < 4, tl.minimum(tl.maximum(_key(evenly), low + 1), high), low + by_key.to(tl.int32))
+
+
+@triton.jit
+def _narrow(
+    start, best, temperature, log_min_p, by_count, wanted, low, high, above, num_low, num_high, num_passes, vocab_size
+):
+    """One pass over a row that moves `low` and `high` together; [low, high) holds the key sought.
+
+    Also brings up to date the amount at or above `high`, and how many logits are at or above either.
+    """
+    pivots = _pivots(low, high, num_passes, ROW_PIVOTS)
+    by_lane = tl.zeros((ROW_PIVOTS, PASS_BLOCK), tl.int64)
+    counts_by_lane = tl.zeros((ROW_PIVOTS, PASS_BLOCK), tl.int32)
+    for first in tl.range(0, vocab_size, PASS_BLOCK, num_stages=3):
         places = first + tl.arange(0, PASS_BLOCK)
         x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
         z = _scale(x, best, temperature)
-        amounts = tl.where(counts, (places < vocab_size).to(tl.int64), _weigh(z, log_min_p))
-        sums += tl.sum(tl.where(_key(z)[None, :] >= pivots[:, None], amounts[None, :], 0), axis=1)
-    return sums
+        amounts = tl.where(by_count, (places < vocab_size).to(tl.int64), _weigh(z, log_min_p))
+        is_above = _key(z)[None, :] >= pivots[:, None]
+        by_lane += tl.where(is_above, amounts[None, :], 0)
+        counts_by_lane += is_above.to(tl.int32)
+    sums, counts = tl.sum(by_lane, axis=1), tl.sum(counts_by_lane, axis=1)
+    is_enough = sums >= wanted
+    return (
+        tl.max(tl.where(is_enough, pivots, low), axis=0),
+        tl.min(tl.where(is_enough, high, pivots), axis=0),
+        tl.maximum(above, tl.max(tl.where(is_enough, 0, sums), axis=0)),
+        tl.minimum(num_low, tl.min(tl.where(is_enough, counts, vocab_size), axis=0)),
+        tl.maximum(num_high, tl.max(tl.where(is_enough, 0, counts), axis=0)),
+    )
 
 
 @triton.jit
-def _mass_in_row(start, best, temperature, log_min_p, lowest, vocab_size):
-    pivots = tl.zeros((NUM_PIVOTS,), tl.int64) + lowest
-    return tl.max(_pass(start, best, temperature, log_min_p, pivots, False, vocab_size), axis=0)
+def _threshold(start, best, temperature, log_min_p, top_k, top_p, masses, maxima, group_list, list_z, list_ids,
+               vocab_size, num_tiles, num_groups, NUM_TILES: tl.constexpr, NUM_GROUPS: tl.constexpr,
+               CAPACITY: tl.constexpr):  # fmt: skip
+    """The lowest key that top-k and then top-p keep.
 
-
-@triton.jit
-def _highest_in_row(start, best, temperature, log_min_p, counts, wanted, low, vocab_size):
-    """As `_highest`, over the whole vocabulary, several pivots a pass."""
-    high = tl.full((), ABOVE_ALL, tl.int64)
-    steps = tl.arange(0, NUM_PIVOTS).to(tl.int64) + 1
-    while high - low > 1:
-        pivots = low + ((high - low) * steps + NUM_PIVOTS) // (NUM_PIVOTS + 1)
-        is_enough = _pass(start, best, temperature, log_min_p, pivots, counts, vocab_size) >= wanted
-        low = tl.maximum(low, tl.max(tl.where(is_enough, pivots, low), axis=0))
-        high = tl.minimum(high, tl.min(tl.where(is_enough, high, pivots), axis=0))
-    return low
-
-
-@triton.jit
-def _pick_in_row(start, best, temperature, log_min_p, lowest, total, uniform, vocab_size):
-    """The drawn id among all logits whose key is at least `lowest`; they weigh `total`."""
-    target = _target(total, uniform)
-    before = tl.full((), 0, tl.int64)
-    token_id = tl.full((), 0, tl.int32)
-    first = tl.full((), 0, tl.int32)
-    while first < vocab_size:
-        places = first + tl.arange(0, PASS_BLOCK)
-        x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
-        z = _scale(x, best, temperature)
-        weights = tl.where(_key(z) >= lowest, _weigh(z, log_min_p), 0)
-        mass = tl.sum(weights, axis=0)
-        if before + mass > target:
-            token_id = first + tl.sum((before + tl.cumsum(weights, axis=0) <= target).to(tl.int32), axis=0)
-            first = vocab_size
-        before += mass
-        first += PASS_BLOCK
-    return token_id
-
-
-@triton.jit
-def _filtered(start, best, temperature, log_min_p, top_k, top_p, uniform, total, maxima, group_list, list_z, list_ids,
-              vocab_size, num_groups, NUM_GROUPS: tl.constexpr, CAPACITY: tl.constexpr):  # fmt: skip
-    """The drawn id of a row with top-k, top-p or both. `total` is the mass of all logits."""
-    has_k = top_k < vocab_size
-    has_p = top_p < 1.0
+    Returns also how many logits are listed: if at most CAPACITY, all that are kept are among them; else `masses`,
+    which are of all logits at first, are of those that are kept.
+    """
+    total = tl.sum(_load_masses(masses, num_tiles, NUM_TILES), axis=0)
     groups = tl.arange(0, NUM_GROUPS)
-    z = tl.load(maxima + groups, mask=groups < num_groups, other=float("-inf"))
-    z = _scale(z, best, temperature)
-    keys = _key(z)
-    # Top-p after top-k wants a share of a smaller mass, so with top-k only that bounds what must be looked at.
-    amounts = tl.where(has_k, (groups < num_groups).to(tl.int64), _weigh(z, log_min_p))
-    least = tl.full((), MIN_KEY, tl.int64)
-    low = _highest(keys, amounts, tl.where(has_k, top_k, _share(total, top_p)), least)
-    low = tl.maximum(low, _key(log_min_p).to(tl.int64))
-    num = _gather(start, best, temperature, low, keys, group_list, list_z, list_ids, vocab_size, NUM_GROUPS, CAPACITY)
-    if num <= CAPACITY:
-        lanes = tl.arange(0, CAPACITY)
-        z = tl.load(list_z + lanes, mask=lanes < num, other=float("-inf"))
-        keys = _key(z)
-        weights = _weigh(z, log_min_p)
-        lowest = low
-        if has_k:
-            lowest = _highest(keys, (lanes < num).to(tl.int64), top_k, lowest)
-            total = tl.sum(tl.where(keys >= lowest, weights, 0), axis=0)
-        if has_p:
-            lowest = _highest(keys, weights, _share(total, top_p), lowest)
-        weights = tl.where(keys >= lowest, weights, 0)
-        target = _target(tl.sum(weights, axis=0), uniform)
-        place = tl.sum((tl.cumsum(weights, axis=0) <= target).to(tl.int32), axis=0)
-        token_id = tl.load(list_ids + tl.minimum(place, CAPACITY - 1))
-    else:
-        lowest = low
-        if has_k:
-            lowest = _highest_in_row(start, best, temperature, log_min_p, True, top_k, lowest, vocab_size)
-            total = _mass_in_row(start, best, temperature, log_min_p, lowest, vocab_size)
-        if has_p:
-            wanted = _share(total, top_p)
-            lowest = _highest_in_row(start, best, temperature, log_min_p, False, wanted, lowest, vocab_size)
-            total = _mass_in_row(start, best, temperature, log_min_p, lowest, vocab_size)
-        token_id = _pick_in_row(start, best, temperature, log_min_p, lowest, total, uniform, vocab_size)
-    return token_id
+    tops = tl.load(maxima + groups, mask=groups < num_groups, other=float("-inf"))
+    tops = _scale(tops, best, temperature)
+    group_keys = _key(tops)
+    lowest = tl.maximum(tl.full((), MIN_KEY, tl.int32), _key(log_min_p))
+    num = tl.full((), CAPACITY + 1, tl.int32)
+    for phase in range(2):
+        by_count = phase == 0
+        if tl.where(by_count, top_k < vocab_size, top_p < 1.0):
+            wanted = tl.where(by_count, top_k, _share(total, top_p))
+            low = lowest
+            high = tl.full((), ABOVE_ALL, tl.int32)
+            above = tl.full((), 0, tl.int64)
+            num_passes = tl.full((), 0, tl.int32)
+            # What top-k listed serves top-p too.
+            if num > CAPACITY:
+                amounts = tl.where(by_count, (groups < num_groups).to(tl.int64), _weigh(tops, log_min_p))
+                low = _highest(group_keys, amounts, wanted, low, high)
+                num_low = tl.full((), 0, tl.int32) + vocab_size
+                num_high = tl.full((), 0, tl.int32)
+                is_promising = True
+                while (num > CAPACITY) & (is_promising | (high - low > 1)):
+                    if is_promising:
+                        num = _gather(
+                            start, best, temperature, low, high, group_keys, group_list, list_z, list_ids, vocab_size,
+                            NUM_GROUPS, CAPACITY,
+                        )  # fmt: skip
+                        is_promising = False
+                    else:
+                        low, high, above, num_low, num_high = _narrow(
+                            start, best, temperature, log_min_p, by_count, wanted, low, high, above, num_low, num_high,
+                            num_passes, vocab_size,
+                        )  # fmt: skip
+                        is_promising = num_low - num_high <= CAPACITY
+                        num_passes += 1
+            if num <= CAPACITY:
+                lanes = tl.arange(0, CAPACITY)
+                z = tl.load(list_z + lanes, mask=lanes < num, other=float("-inf"))
+                keys, weights = _key(z), _weigh(z, log_min_p)
+                amounts_listed = tl.where(by_count, (lanes < num).to(tl.int64), weights)
+                low = _highest(keys, amounts_listed, wanted - above, low, high)
+                total = tl.sum(tl.where(keys >= low, weights, 0), axis=0)
+            lowest = low
+            if (num > CAPACITY) | (num_passes > 0):
+                # At most the range that was in doubt is listed, not all that is kept.
+                num = tl.full((), CAPACITY + 1, tl.int32)
+                tl.debug_barrier()
+                for tile in range(0, num_tiles, BLOCK_TILES):
+                    _store_masses(start, best, temperature, log_min_p, lowest, tile, masses, vocab_size, num_tiles)
+                tl.debug_barrier()
+                total = tl.sum(_load_masses(masses, num_tiles, NUM_TILES), axis=0)
+    return lowest, num
+
+
+@triton.jit
+def _pick_listed(lowest, num, log_min_p, list_z, list_ids, uniform, CAPACITY: tl.constexpr):
+    """The drawn id among those listed whose keys are >= `lowest`."""
+    lanes = tl.arange(0, CAPACITY)
+    z = tl.load(list_z + lanes, mask=lanes < num, other=float("-inf"))
+    weights = tl.where(_key(z) >= lowest, _weigh(z, log_min_p), 0)
+    target = _target(tl.sum(weights, axis=0), uniform)
+    place = tl.sum((tl.cumsum(weights, axis=0) <= target).to(tl.int32), axis=0)
+    return tl.load(list_ids + tl.minimum(place, CAPACITY - 1))
 
 
 @triton.jit(
@@ -317,7 +369,7 @@ def _filtered(start, best, temperature, log_min_p, top_k, top_p, uniform, total,
 def draw_kernel(
     logits, row_stride, best, is_bad, index, num_rows, table, generated, masses, maxima, group_lists, lists_z,
     lists_ids,
-    chosen, vocab_size, num_tiles, num_groups, NUM_TILES: tl.constexpr, NUM_GROUPS: tl.constexpr,
+    list_stride, chosen, vocab_size, num_tiles, num_groups, NUM_TILES: tl.constexpr, NUM_GROUPS: tl.constexpr,
     CAPACITY: tl.constexpr, NUM_FIELDS: tl.constexpr, FILTERS: tl.constexpr,
 ):  # fmt: skip
     """One token id for each random row, int64 [num_rows]; 0 where the row is bad."""
@@ -334,16 +386,20 @@ def draw_kernel(
         start = logits + line * row_stride
         largest = tl.load(best + line)
         row_masses = masses + r * num_tiles
-        if FILTERS and ((top_k < vocab_size) | (top_p < 1.0)):
-            tiles = tl.arange(0, NUM_TILES)
-            total = tl.sum(tl.load(row_masses + tiles, mask=tiles < num_tiles, other=0), axis=0)
-            token_id = _filtered(
-                start, largest, temperature, log_min_p, top_k, top_p, uniform, total, maxima + line * num_groups,
-                group_lists + r * NUM_GROUPS, lists_z + r * CAPACITY, lists_ids + r * CAPACITY,
-                vocab_size, num_groups, NUM_GROUPS, CAPACITY,
+        lowest = tl.full((), MIN_KEY, tl.int32)
+        num_listed = tl.full((), CAPACITY + 1, tl.int32)
+        if FILTERS:
+            lists_z += r * list_stride
+            lists_ids += r * list_stride
+            lowest, num_listed = _threshold(
+                start, largest, temperature, log_min_p, top_k, top_p, row_masses, maxima + line * num_groups,
+                group_lists + r * list_stride, lists_z, lists_ids, vocab_size, num_tiles, num_groups,
+                NUM_TILES, NUM_GROUPS, CAPACITY,
             )  # fmt: skip
+        if FILTERS and num_listed <= CAPACITY:
+            token_id = _pick_listed(lowest, num_listed, log_min_p, lists_z, lists_ids, uniform, CAPACITY)
         else:
             token_id = _pick_by_tiles(
-                start, largest, temperature, log_min_p, row_masses, uniform, vocab_size, num_tiles, NUM_TILES
+                start, largest, temperature, log_min_p, lowest, row_masses, uniform, vocab_size, num_tiles, NUM_TILES
             )
     tl.store(chosen + r, token_id.to(tl.int64))
