@@ -14,21 +14,13 @@ import string
 from pathlib import Path
 from typing import Any
 
+from server.bench.shape import LLAMA_3_8B
+
 SPACE = "Ġ"
 """How byte-level BPE spells a space."""
 END = "<|end|>"
 CHAT_TEMPLATE = "{% for message in messages %} {{ message['content'] }}{% endfor %}"
 
-_LLAMA: dict[str, Any] = {
-    "architectures": ["LlamaForCausalLM"],
-    "model_type": "llama",
-    "hidden_act": "silu",
-    "rms_norm_eps": 1e-5,
-    "rope_theta": 500000.0,
-    "initializer_range": 0.02,
-    "tie_word_embeddings": False,
-    "torch_dtype": "bfloat16",
-}
 _OPT: dict[str, Any] = {
     "architectures": ["OPTForCausalLM"],
     "model_type": "opt",
@@ -41,17 +33,7 @@ _OPT: dict[str, Any] = {
 }
 
 SHAPES: dict[str, dict[str, Any]] = {
-    # Positions beyond the checkpoint's 8,192, so that rows of 131,072 tokens can be measured.
-    "llama-3-8b": _LLAMA
-    | {
-        "vocab_size": 128256,
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "max_position_embeddings": 262144,
-    },
+    "llama-3-8b": LLAMA_3_8B,
     "opt-1.3b": _OPT
     | {
         "hidden_size": 2048,
@@ -69,7 +51,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_attention_heads": 32,
     },
     # For trying the scripts themselves, on any machine.
-    "tiny": _LLAMA
+    "tiny": LLAMA_3_8B
     | {
         "vocab_size": 1024,
         "hidden_size": 64,

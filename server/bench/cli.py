@@ -1,4 +1,4 @@
-"""`rhumb bench serve|throughput|latency`, with the flags and result keys of `vllm bench`."""
+"""`rhumb bench`, with the flags and result keys of `vllm bench`. Commands that need no server are in `offline.py`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,37 +7,27 @@ from typing import Annotated
 import typer
 import uvloop
 
+from server.bench import offline
 from server.bench.client import ENDPOINTS, Backend, parse_extra_body, parse_headers
-from server.bench.datasets import random_ids
-from server.bench.flags import engine_flags, progress, prompt_flags
-from server.bench.latency import measure_latency
+from server.bench.flags import progress, prompt_flags
 from server.bench.load import Arrivals, Ramp, RampStrategy
 from server.bench.machine import describe_run
+from server.bench.offline import Hidden, Temperature
 from server.bench.prompts import PromptFlags
 from server.bench.report import Slo, common_errors, details, parse_metrics, parse_percentiles, summarise
 from server.bench.serve import find_model, load_served_tokenizer, recount, run_serve
 from server.bench.shares import Target, num_client_processes
 from server.bench.tables import (
-    LATENCY_ROWS,
     SERVE_ROWS,
-    THROUGHPUT_ROWS,
     print_latencies,
     print_rows,
     result_path,
     save,
 )
-from server.bench.texts import load_tokenizer
-from server.bench.throughput import measure_throughput
-from server.config import EngineConfig
-from server.engine.loop import Core, load_core
 from server.errors import ConfigError
 
 app = typer.Typer(add_completion=False)
-
-Hidden = Annotated[bool, typer.Option("--disable-tqdm", help="Show no progress bar.")]
-OutputJson = Annotated[Path | None, typer.Option(help="Save the result, with versions and machine, as JSON.")]
-Variant = Annotated[str | None, typer.Option(help="Variant that serves the requests; the first one if left out.")]
-Temperature = Annotated[float, typer.Option(min=0.0, help="0 is greedy.")]
+app.add_typer(offline.app)
 
 # A client that needs most of a core measures itself.
 BUSY_CLIENT = 0.7
@@ -157,70 +147,6 @@ def serve(
         raise ConfigError("no request succeeded")
 
 
-@app.command()
-@engine_flags
-@prompt_flags
-def throughput(
-    engine: EngineConfig,
-    prompts: PromptFlags,
-    variant: Variant = None,
-    temperature: Temperature = 0.0,
-    output_json: OutputJson = None,
-    disable_tqdm: Hidden = False,
-) -> None:
-    """Queue all prompts at once in an engine of this process, without HTTP, and report tokens per second."""
-    # The whole benchmark waits in the queue by design.
-    core = load_core(replace(engine, max_waiting=max(engine.max_waiting, prompts.num_prompts)))
-    made = (
-        random_ids(prompts.num_prompts, prompts.lengths, core.info.vocab_size, prompts.seed)
-        if prompts.is_random
-        else prompts.texts(load_tokenizer(core.info.model_path))
-    )
-    with progress(core.info.model, len(made), is_hidden=disable_tqdm) as on_done:
-        result = measure_throughput(
-            core, made, variant=_variant(core, variant), temperature=temperature, on_done=on_done
-        )
-    core.close()
-    print_rows(f"{core.info.model} in this process", THROUGHPUT_ROWS, result)
-    _save_offline(output_json, core, result | {"dataset_name": prompts.dataset_name, "seed": prompts.seed})
-
-
-@app.command()
-@engine_flags
-def latency(
-    engine: EngineConfig,
-    batch_size: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 8,
-    input_len: Annotated[int, typer.Option(min=1, help="Tokens of a prompt.")] = 32,
-    output_len: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 128,
-    num_iters: Annotated[int, typer.Option(min=1, help="Batches to time.")] = 30,
-    num_iters_warmup: Annotated[int, typer.Option(min=0, help="Batches before.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the prompts.")] = 0,
-    variant: Variant = None,
-    output_json: OutputJson = None,
-    disable_tqdm: Hidden = False,
-) -> None:
-    """Time one batch of equal requests in an engine of this process, from submission to the last token."""
-    # A batch that runs in two halves would be timed as one.
-    rows = max(engine.max_rows or batch_size, batch_size)
-    tokens = None if engine.max_step_tokens is None else max(engine.max_step_tokens, rows)
-    core = load_core(replace(engine, max_rows=rows, max_step_tokens=tokens))
-    with progress(core.info.model, num_iters + num_iters_warmup, is_hidden=disable_tqdm) as on_done:
-        result = measure_latency(
-            core,
-            variant=_variant(core, variant),
-            batch_size=batch_size,
-            input_len=input_len,
-            output_len=output_len,
-            num_iters=num_iters,
-            num_iters_warmup=num_iters_warmup,
-            seed=seed,
-            on_done=on_done,
-        )
-    core.close()
-    print_rows(f"{core.info.model}, {batch_size} at once", LATENCY_ROWS, result)
-    _save_offline(output_json, core, result | {"seed": seed})
-
-
 def _ramp(strategy: RampStrategy | None, start_rps: float | None, end_rps: float | None) -> Ramp | None:
     if strategy is None:
         if start_rps is not None or end_rps is not None:
@@ -229,27 +155,3 @@ def _ramp(strategy: RampStrategy | None, start_rps: float | None, end_rps: float
     if start_rps is None or end_rps is None:
         raise ConfigError("--ramp-up-strategy needs --ramp-up-start-rps and --ramp-up-end-rps")
     return Ramp(strategy, start_rps, end_rps)
-
-
-def _variant(core: Core, name: str | None) -> str:
-    if name is None:
-        return core.info.default_variant
-    if name not in core.info.variants:
-        raise ConfigError(f"--variant {name} is not loaded; name it in --variants (loaded: {core.info.variants})")
-    return name
-
-
-def _save_offline(path: Path | None, core: Core, result: dict[str, object]) -> None:
-    if path is None:
-        return
-    info = core.info
-    engine = {
-        "model_id": info.model,
-        "num_parameters": info.num_parameters,
-        "dtype": info.dtype,
-        "device": info.device,
-        "attention_backend": info.attention_backend,
-        "page_size": info.page_size,
-        "max_rows": info.max_rows,
-    }
-    save(path, describe_run() | engine | result)

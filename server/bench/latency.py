@@ -1,11 +1,13 @@
 """Offline latency: one batch of equal requests, again and again."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from server.bench.datasets import Lengths, random_ids
 from server.bench.local import LocalEngine
+from server.bench.trace import MiddleTrace
 from server.engine.loop import Core
 from server.errors import ConfigError
 
@@ -23,7 +25,7 @@ def measure_latency(
     num_iters_warmup: int,
     seed: int,
     on_done: Callable[[], None] = lambda: None,
-    on_step: Callable[[], None] = lambda: None,
+    profile_dir: Path | None = None,
 ) -> dict[str, object]:
     """Time `num_iters` batches after `num_iters_warmup` untimed ones; seconds from submission to the last token.
 
@@ -32,23 +34,32 @@ def measure_latency(
     and none its last. `avg_decode_step` is the time between a batch's first and last tokens over its output tokens but
     one, so prompts that are computed one after another count into it. `first_tokens` is the time until every request
     had its first token: with an `output_len` of 1, and a batch of one, that of the prompt.
+
+    Args:
+        profile_dir: where to write a profiler trace of some steps of one more batch, which is not timed.
     """
     if min(batch_size, num_iters) < 1 or num_iters_warmup < 0:
         raise ConfigError("--batch-size and --num-iters must be at least 1, --num-iters-warmup at least 0")
     engine = LocalEngine(core, variant)
     lengths = Lengths(input_len, output_len)
-    prompts = random_ids(batch_size * (num_iters + num_iters_warmup), lengths, core.info.vocab_size, seed)
+    num_batches = num_iters + num_iters_warmup + (profile_dir is not None)
+    prompts = random_ids(batch_size * num_batches, lengths, core.info.vocab_size, seed)
     latencies: list[float] = []
     first_tokens: list[float] = []
     decode_steps: list[float] = []
     for i in range(num_iters + num_iters_warmup):
         batch = prompts[i * batch_size : (i + 1) * batch_size]
-        run = engine.run(batch, on_step=on_step if i >= num_iters_warmup else lambda: None)
+        run = engine.run(batch)
         if i >= num_iters_warmup:
             latencies.append(run.duration_s)
             first_tokens.append(max(run.first_token_s))
             decode_steps += run.decode_steps_s
         on_done()
+    trace_path = None
+    if profile_dir is not None:
+        trace = MiddleTrace(core, profile_dir, prompts[-batch_size:])
+        engine.run(prompts[-batch_size:], on_step=trace.on_step)
+        trace_path = trace.finish()
     average_s = float(np.mean(latencies))
     first_token_s = float(np.mean(first_tokens))
     return {
@@ -64,9 +75,11 @@ def measure_latency(
         "first_tokens": first_tokens,
         "num_decode_steps": len(decode_steps),
         "median_decode_step": float(np.median(decode_steps)) if decode_steps else None,
+        "median_decode_step_ms": 1e3 * float(np.median(decode_steps)) if decode_steps else None,
         "decode_step_percentiles": {str(p): float(np.percentile(decode_steps, p)) for p in PERCENTILES}
         if decode_steps
         else None,
         "avg_decode_step": (average_s - first_token_s) / (output_len - 1) if output_len > 1 else None,
         "output_throughput": batch_size * output_len / average_s,
+        "profile": trace_path,
     }

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -40,8 +41,8 @@ THROUGHPUT_ROWS = (
 LATENCY_ROWS = (
     ("Mean latency (s)", "avg_latency"),
     ("Standard deviation (s)", "std_latency"),
-    ("First tokens after (s)", "avg_first_token"),
-    ("Decode step (s)", "avg_decode_step"),
+    ("First tokens after (s)", "median_first_token"),
+    ("Decode step (ms)", "median_decode_step_ms"),
     ("Output tokens/s", "output_throughput"),
 )
 
@@ -78,6 +79,47 @@ def print_latencies(result: Mapping[str, object], metrics: Sequence[str], percen
     for metric in metrics:
         table.add_row(METRICS[metric], *(shown(result[f"{column}_{metric}_ms"]) for column in columns))
     Console().print(table)
+
+
+def print_kernels(title: str, result: Mapping[str, Any]) -> None:
+    """One line per kernel and size, then what whole steps cannot beat."""
+    table = Table()
+    for column in ("kernel", "tokens", "context", "µs", "MB", "TB/s", "TFLOP/s", "of the floor"):
+        table.add_column(column, justify="left" if column == "kernel" else "right")
+    for kernel in result["kernels"]:
+        table.add_row(
+            kernel["name"],
+            shown(kernel["num_tokens"]),
+            shown(kernel["context"] or None),
+            f"{kernel['time_us']:,.1f}",
+            f"{kernel['bytes'] / 1e6:,.1f}",
+            f"{kernel['tb_per_s']:.2f}",
+            f"{kernel['tflop_per_s']:,.0f}" if kernel["tflop_per_s"] else "-",
+            f"{kernel['share_of_floor']:.0%}",
+        )
+    console, rates = Console(), result["rates"]
+    console.print(title, style="bold", highlight=False, soft_wrap=True)
+    console.print(table)
+    for name, value in rates.items():
+        if value is not None:
+            unit = "TFLOP/s" if name in ("matmul", "attention") else "TB/s"
+            console.print(f"measured rate, {name}: {value / 1e12:.3g} {unit}", highlight=False)
+    kinds = {"products_floor_s": "products of a step", "decode_floor_s": "decode step", "prefill_floor_s": "prompt"}
+    for floors, kind in kinds.items():
+        for size, time_s in result[floors].items():
+            console.print(f"floor of a {kind}, {size}: {1e3 * time_s:,.3f} ms", highlight=False)
+
+
+def print_parts(title: str, parts_s: Mapping[str, float], total_s: float) -> None:
+    """One line per part of a start, in seconds."""
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, part_s in (*parts_s.items(), ("start to first token", total_s)):
+        table.add_row(name, f"{part_s:.2f} s")
+    console = Console()
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
 
 
 def result_path(folder: Path | None, filename: str | None, *parts: str) -> Path:

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from server.bench.datasets import Prompt
 from server.bench.local import LocalEngine
+from server.bench.trace import MiddleTrace
 from server.engine.loop import Core
 
 
@@ -14,16 +16,22 @@ def measure_throughput(
     *,
     variant: str,
     temperature: float = 0.0,
+    profile_dir: Path | None = None,
     on_done: Callable[[], None] = lambda: None,
 ) -> dict[str, object]:
     """Run all prompts to their full length once and report totals and rates.
 
     Durations are in seconds, rates per second. Prompt tokens that the prefix cache saved are in
     `cached_input_tokens`: a throughput with many of them says little about the model.
+
+    Args:
+        profile_dir: where to write a profiler trace of some steps in the middle; recording them takes time too.
     """
     engine = LocalEngine(core, variant)
     start_cpu_s = time.process_time()
-    run = engine.run(prompts, temperature=temperature, on_done=on_done)
+    trace = None if profile_dir is None else MiddleTrace(core, profile_dir, prompts)
+    on_step = (lambda: None) if trace is None else trace.on_step
+    run = engine.run(prompts, temperature=temperature, on_done=on_done, on_step=on_step)
     input_tokens = sum(prompt.num_tokens for prompt in prompts)
     output_tokens = run.num_output_tokens
     return {
@@ -39,4 +47,5 @@ def measure_throughput(
         "num_steps": run.stats.steps,
         "num_preemptions": run.stats.num_preemptions,
         "cpu_s": time.process_time() - start_cpu_s,
+        "profile": None if trace is None else trace.finish(),
     }
