@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 import torch
-import torch.distributed as dist
+from torch._C._distributed_c10d import Store, TCPStore
 
 from server.config import EngineConfig
 from server.engine.assembly import assemble
@@ -22,7 +22,7 @@ from server.engine.step import StepInputs
 from server.errors import RhumbError
 from server.lifeline import live_and_die_with
 from server.parallel.ranks import Ranks
-from server.parallel.wire import OrderReader
+from server.parallel.wire import Order, OrderReader
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def follow(config: EngineConfig, rank: int, port: int, channel: socket.socket) -
         if not reader.read_go():
             raise RhumbError("the leader ended before all ranks were ready")
 
-    def store() -> dist.Store:
-        return dist.TCPStore("127.0.0.1", port, config.tensor_parallel, is_master=False)
+    def store() -> Store:
+        return TCPStore("127.0.0.1", port, config.tensor_parallel, is_master=False)
 
     team = Ranks(rank, config.tensor_parallel, store, meet, lambda: None)
     executor = assemble(config, team).runner.executor
@@ -77,7 +77,7 @@ def follow(config: EngineConfig, rank: int, port: int, channel: socket.socket) -
         obey(executor, order)
 
 
-def obey(executor: Executor, order: object) -> None:
+def obey(executor: Executor, order: Order) -> None:
     """Do the leader's part of a step that is not the leader's alone."""
     if isinstance(order, StepInputs):
         executor.execute(order)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
+from torch._C._distributed_c10d import TCPStore
 
 import server
 from server.config import EngineConfig
@@ -54,7 +54,7 @@ class Followers:
         # Bound here and not by the store itself, which would listen on every interface.
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        self._store = dist.TCPStore(
+        self._store = TCPStore(
             "127.0.0.1", port, size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach()
         )
         self.team = Ranks(0, size, lambda: self._store, self._meet, self._explain)

@@ -10,6 +10,8 @@ that launches of any size may follow each other, and captured graphs may be repl
 do the same.
 """
 
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+
 import torch
 import triton
 import triton.language as tl

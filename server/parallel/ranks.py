@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import Store
 
 from server.errors import RhumbError
 from server.parallel.mailboxes import Mailboxes, open_mailboxes
@@ -32,7 +33,7 @@ class Ranks:
         self,
         rank: int,
         size: int,
-        store: Callable[[], dist.Store],
+        store: Callable[[], Store],
         meet: Callable[[], None],
         explain: Callable[[], str | None],
     ) -> None:

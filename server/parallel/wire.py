@@ -8,6 +8,7 @@ import dataclasses
 import socket
 import types
 import typing
+from collections.abc import Hashable
 from functools import cache
 from typing import Any
 
@@ -48,7 +49,7 @@ class OrderReader:
     """Reads frames off a socket."""
 
     def __init__(self, channel: socket.socket) -> None:
-        self._file = channel.makefile("rb", buffering=1 << 16)
+        self._file = channel.makefile("rb")
 
     def read_go(self) -> bool:
         """Wait for the leader's word that all ranks have their models; False at the end of the stream."""
@@ -67,7 +68,7 @@ class OrderReader:
 
 
 @cache
-def _fields(record: type) -> list[tuple[str, Any]]:
+def _fields(record: Any) -> list[tuple[str, Any]]:
     """Names and types of a record's fields; `X | None` is X."""
     fields = []
     for field in dataclasses.fields(record):
@@ -79,7 +80,8 @@ def _fields(record: type) -> list[tuple[str, Any]]:
 
 
 def _flatten(record: Any, pieces: list[np.ndarray]) -> None:
-    for name, hint in _fields(type(record)):
+    record_type: Hashable = type(record)
+    for name, hint in _fields(record_type):
         value = getattr(record, name)
         if dataclasses.is_dataclass(hint):
             pieces.append(np.array([value is not None], dtype=np.int64))
@@ -90,7 +92,7 @@ def _flatten(record: Any, pieces: list[np.ndarray]) -> None:
             pieces += (np.array([array.ndim, *array.shape], dtype=np.int64), array.ravel())
 
 
-def _restore(record: type, frame: np.ndarray, start: int) -> tuple[Any, int]:
+def _restore(record: Any, frame: np.ndarray, start: int) -> tuple[Any, int]:
     """A record whose fields begin at `start`, and where they end."""
     values = []
     for _, hint in _fields(record):
