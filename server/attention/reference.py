@@ -45,6 +45,8 @@ class ReferenceAttention(AttentionBackend):
         reasons = spec.kv_format.reasons_against(spec.head_dim)
         if spec.needs_scores:
             reasons.append("does not return attention scores")
+        if spec.batch_invariant:
+            reasons.append("computes a row differently beside others")
         return reasons
 
     def __init__(self, spec: AttentionSpec, plan: KVPlan, pool: PagePool, tables: PageTables) -> None:

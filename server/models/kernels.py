@@ -261,6 +261,8 @@ def choose_kernels(
         ConfigError: the device cannot keep weights in this format, or cannot be batch-invariant.
     """
     check_weight_format(weight_format, dtype, device)
+    if batch_invariant and device.type != "cuda":
+        raise ConfigError("batch-invariant arithmetic is made by GPU kernels; leave --batch-invariant out on CPU")
     if device.type == "cuda":
         try:
             from server.models.triton_kernels import TritonKernels
