@@ -8,28 +8,30 @@ several processes beforehand: Triton keeps what it compiled on disk.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows
 
 from benchmarks.gpu.layers_error import logit_errors
+from server.config import WeightFormat
 from server.models import triton_layers
 from server.models.kernels import TorchKernels
 from server.models.layers import GatedMLP
 from server.models.quantize import FP8, dequantize_rows, quantize_rows
 from server.models.triton_kernels import TritonKernels
 from server.models.triton_matmul import TileConfig, VectorConfig, tiled_product, vector_product
-from server.models.triton_products import Fp8Product, Int8Product, invariant_config
+from server.models.triton_products import Fp8Product, Int8Product, few_rows_config, invariant_config, prefers_tiles
 from server.models.triton_quantize import dequantize, quantize_tokens
 
 CUDA, BF16 = torch.device("cuda", 0), torch.bfloat16
@@ -39,25 +41,25 @@ NUM_LAYERS = 32
 COPIES_BYTES = 1 << 30
 """Bytes that a timing reads before it comes back to the same ones."""
 
-VECTOR_TILES = [(4, 1024, 4), (8, 512, 4), (8, 1024, 4), (2, 2048, 4), (4, 2048, 8), (4, 512, 2)]
-VECTOR_CONFIGS = [VectorConfig(*tile, overlaps) for tile in VECTOR_TILES for overlaps in (False, True)]
-TILE_CONFIGS = [
-    TileConfig(64, 16, 128, 1, True, 4, 4),
-    TileConfig(64, 16, 128, 2, True, 4, 4),
-    TileConfig(64, 16, 128, 4, True, 4, 4),
-    TileConfig(64, 16, 128, 8, True, 4, 3),
-    TileConfig(64, 16, 128, 4, True, 4, 4, True),
-    TileConfig(128, 16, 64, 4, True, 4, 5),
-    TileConfig(32, 16, 128, 2, True, 2, 4),
-    TileConfig(64, 32, 128, 4, True, 4, 4),
-]
-WIDE_CONFIGS = [
-    TileConfig(128, 128, 64, 1, False, 8, 3),
-    TileConfig(64, 128, 64, 1, False, 4, 3),
-    TileConfig(128, 64, 64, 1, False, 4, 4),
-    TileConfig(64, 64, 64, 1, False, 4, 4),
+VECTOR_TILES = [(4, 1024, 4), (2, 2048, 4), (4, 2048, 8), (4, 512, 2), (2, 4096, 8)]
+VECTOR_CONFIGS = [VectorConfig(*tile, True) for tile in VECTOR_TILES] + [VectorConfig(4, 2048, 8, False)]
+TILE_CONFIGS = [TileConfig(64, 16, 128, splits, True, 4, 4, True) for splits in (1, 2, 4)]
+INT8_CONFIGS = [
+    TileConfig(64, 32, 128, 2, True, 4, 4, True),
+    TileConfig(64, 64, 128, 2, True, 4, 4, True),
+    TileConfig(128, 32, 128, 2, True, 8, 4, True),
+    TileConfig(128, 64, 128, 4, True, 8, 3, True),
+    TileConfig(128, 128, 64, 1, True, 8, 4, True),
+    TileConfig(64, 128, 128, 2, True, 4, 3, True),
 ]
 ROWS = [1, 32, 128, 2048, 8192, 32768]
+CHECKS: list[tuple[torch.dtype, tuple[int, int], WeightFormat, bool]] = [
+    (dtype, shape, weight_format, is_invariant)
+    for dtype in (BF16, torch.float16)
+    for shape in ((6144, 4096), (4096, 14336), (1000, 1040))
+    for weight_format in get_args(WeightFormat)
+    for is_invariant in (False, True)
+]
 
 Record = dict[str, Any]
 RECORDS: list[Record] = []
@@ -137,10 +139,14 @@ def warm_jobs(parts: Sequence[str]) -> list[tuple[Any, ...]]:
         for num_in in (4096, 14336):
             for dtype in (BF16, torch.int8, FP8):
                 jobs += [("vector", config, num_in, dtype) for config in VECTOR_CONFIGS]
-            jobs += [("tile", config, num_in, BF16) for config in TILE_CONFIGS]
+                jobs += [("tile", config, num_in, dtype) for config in TILE_CONFIGS]
         jobs += [("gated", config, 4096, BF16) for config in VECTOR_CONFIGS]
+    if "chain" in parts:
+        for shape, rows, overlaps in itertools.product(SHAPES, (8, 32), (False, True)):
+            config = tiles_of(torch.empty(shape, device="meta"), rows, overlaps)
+            jobs.append(("tile", config, shape[1], BF16))
     if "wide" in parts:
-        jobs += [("tile", config, num_in, torch.int8) for config in WIDE_CONFIGS for num_in in (4096, 14336)]
+        jobs += [("tile", config, num_in, torch.int8) for config in INT8_CONFIGS for num_in in (4096, 14336)]
     if "invariant" in parts:
         shapes = [(rows, shape) for rows in (1, 32, 2048) for shape in (OUT, HEAD, DOWN)]
         jobs += [("tile", invariant_config(rows, *shape), shape[1], BF16) for rows, shape in shapes]
@@ -155,7 +161,27 @@ def error_of(result: torch.Tensor, expected: torch.Tensor) -> float:
     return ((result.float() - expected.float()).abs().max() / expected.float().abs().max()).item()
 
 
-def run_check() -> None:
+def check_products(
+    dtype: torch.dtype, shape: tuple[int, int], weight_format: WeightFormat, is_invariant: bool
+) -> float:
+    """Largest error of products and gated products of any number of rows."""
+    weight, bias = random(*shape, dtype=dtype, std=0.02), random(shape[0], dtype=dtype)
+    kernels = TritonKernels(CUDA, weight_format, is_invariant)
+    stored, product = kernels.product(weight, bias)
+    _, gated = kernels.gated_product(weight, bias, "silu")
+    exact = weight
+    if stored.dtype != dtype:
+        exact = dequantize_rows(*quantize_rows(weight, stored.dtype), torch.float32)
+    worst = 0.0
+    for rows in (1, 2, 16, 17, 65, 300):
+        x = random(rows, shape[1], dtype=dtype)
+        expected = F.linear(x.float(), exact.float(), bias.float())
+        gate, up = expected.chunk(2, -1)
+        worst = max(worst, error_of(product(x), expected), error_of(gated(x), F.silu(gate) * up))
+    return worst
+
+
+def run_check(product_errors: Sequence[float]) -> None:
     plain, fused = TorchKernels(), TritonKernels(CUDA)
     for dtype in (BF16, torch.float16):
         errors: dict[str, float] = {}
@@ -173,26 +199,10 @@ def run_check() -> None:
         plain.norm_heads(expected, weight.float(), 1e-6)
         fused.norm_heads(qkv, weight, 1e-6)
         errors["heads"] = error_of(qkv, expected)
-        for shape in [(6144, 4096), (4096, 14336), (1000, 1040)]:
-            weight, bias = random(*shape, dtype=dtype, std=0.02), random(shape[0], dtype=dtype)
-            for weight_format in ("auto", "int8", "fp8"):
-                for is_invariant in (False, True):
-                    kernels = TritonKernels(CUDA, weight_format, is_invariant)
-                    stored, product = kernels.product(weight, bias)
-                    exact = (
-                        weight
-                        if stored.dtype == dtype
-                        else dequantize_rows(*quantize_rows(weight, stored.dtype), torch.float32)
-                    )
-                    for rows in (1, 2, 16, 17, 65, 300):
-                        x = random(rows, shape[1], dtype=dtype)
-                        expected = F.linear(x.float(), exact.float(), bias.float())
-                        name = f"{weight_format}{'/inv' if is_invariant else ''}"
-                        errors[name] = max(errors.get(name, 0), error_of(product(x), expected))
-                        if rows == 1:
-                            gated = kernels.gated_product(weight, bias, "silu")[1](x)
-                            gate, up = expected.chunk(2, -1)
-                            errors[name + "/g"] = max(errors.get(name + "/g", 0), error_of(gated, F.silu(gate) * up))
+        for case, error in zip(CHECKS, product_errors, strict=True):
+            if case[0] == dtype:
+                name = f"{case[2]}{'/invariant' if case[3] else ''}"
+                errors[name] = max(errors.get(name, 0), error)
         print(f"check {dtype}: " + " ".join(f"{name} {value:.1e}" for name, value in errors.items()))
         keep("check", dtype=str(dtype), errors=errors)
     stored, scale = quantize_rows(x := random(50, 4096), FP8)
@@ -239,16 +249,15 @@ def sweep(shape: tuple[int, int], dtype: torch.dtype, rows: int, configs: Sequen
     arrivals = torch.zeros(8192, dtype=torch.int32, device="cuda")
     best, best_us = "-", float("inf")
     for config in configs:
-
-        def work(i: int, config: Any = config) -> object:
-            if isinstance(config, VectorConfig):
-                return vector_product(x, copies[i], scale, None, None, config)
-            return tiled_product(x, copies[i], scale, None, config, arrivals)
-
-        us = attempt(f"{shape} {config}", lambda work=work: time_us(work, len(copies)), float("inf"))
+        products = [product_by(config, copy, scale, arrivals) for copy in copies]
+        us = attempt(
+            f"{shape} {config}",
+            lambda products=products: time_us(lambda i: products[i](x), len(copies)),
+            float("inf"),
+        )
         keep("few", shape=shape, dtype=str(dtype), rows=rows, config=astuple(config), us=us)
         if us < best_us:
-            best, best_us = "/".join(str(int(value)) for value in astuple(config)), us
+            best, best_us = short(config), us
     return best, copies[0].nbytes / best_us / 1e6
 
 
@@ -263,7 +272,7 @@ def few_of(shape: tuple[int, int]) -> None:
         if rows == 1:
             name, rate = sweep(shape, BF16, 1, VECTOR_CONFIGS)
             cells[-1] += f" vec {name} {rate:.2f}"
-        if rows in (1, 8, 16, 32):
+        if rows in (8, 16):
             name, rate = sweep(shape, BF16, rows, [c for c in TILE_CONFIGS if rows <= c.block_r])
             cells[-1] += f" tile {name} {rate:.2f}"
     print(f"{shape[0]}x{shape[1]} TB/s cublas " + ", ".join(cells))
@@ -277,50 +286,62 @@ def run_few() -> None:
         few_of(shape)
 
 
-def chain_us(rows: int, choose: Callable[[tuple[int, int]], VectorConfig | None]) -> float:
-    """All products of a decode step in one graph, gates and norms left out."""
+def chain_us(rows: int, choose: Callable[[torch.Tensor], Any]) -> float:
+    """All products of a decode step in one graph, gates and norms left out; None stands for cuBLAS."""
     layers = [[random(*shape, std=0.02) for shape in (QKV, OUT, GATE_UP, DOWN)] for _ in range(NUM_LAYERS)]
-    head = random(*HEAD, std=0.02)
+    chain = [*(weight for layer in layers for weight in layer), random(*HEAD, std=0.02)]
     inputs = {width: random(rows, width) for width in (4096, 14336)}
+    arrivals = torch.zeros(8192, dtype=torch.int32, device="cuda")
+    products = [product_by(choose(weight), weight, None, arrivals) for weight in chain]
 
     def work(_: int) -> None:
-        for weight in [*(weight for layer in layers for weight in layer), head]:
-            shape = (weight.shape[0], weight.shape[1])
-            config = choose(shape)
-            if config is None:
-                F.linear(inputs[shape[1]], weight)
-            else:
-                vector_product(inputs[shape[1]], weight, None, None, None, config)
+        for weight, product in zip(chain, products, strict=True):
+            product(inputs[weight.shape[1]])
 
     return time_us(work, 1, 1)
 
 
+def product_by(
+    config: Any, weight: torch.Tensor, scale: torch.Tensor | None, arrivals: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    if config is None:
+        return lambda x: F.linear(x, weight)
+    if isinstance(config, VectorConfig):
+        return lambda x: vector_product(x, weight, scale, None, None, config)
+    return lambda x: tiled_product(x, weight, scale, None, config, arrivals)
+
+
 def run_chain() -> None:
-    times = {rows: chain_us(rows, lambda _: None) for rows in (1, 8, 32, 128, 256)}
-    cells = [f"cublas {rows}: {us / 1e3:.3f}" for rows, us in times.items()]
-    for config in VECTOR_CONFIGS:
-        us = attempt(f"chain {config}", lambda config=config: chain_us(1, lambda _: config), 0.0)
-        cells.append(f"{'/'.join(str(int(value)) for value in astuple(config))}: {us / 1e3:.3f}")
-        keep("chain", rows=1, config=astuple(config), us=us)
-    best: dict[tuple[int, int], tuple[float, Any]] = {}
-    for record in RECORDS:
-        if record["part"] == "few" and record["rows"] == 1 and record["dtype"] == str(BF16):
-            config = None if record["config"] == "cublas" else VectorConfig(*record["config"])
-            if len(record["config"]) <= 6 and record["us"] < best.get(record["shape"], (float("inf"), None))[0]:
-                best[record["shape"]] = (record["us"], config)
-    if best:
-        us = chain_us(1, lambda shape: best[shape][1])
-        cells.append(f"best mix: {us / 1e3:.3f}")
-        keep("chain", rows=1, config="mix", us=us)
-    keep("chain", config="cublas", times=times)
-    print("chain of a step's products, ms: " + ", ".join(cells))
+    for rows in (1, 8, 16, 32, 128, 256):
+        ways: dict[str, Callable[[torch.Tensor], Any]] = {"cublas": lambda _: None}
+        if rows == 1:
+            ways |= {short(config): lambda _, config=config: config for config in VECTOR_CONFIGS}
+        elif rows <= 32:
+            ways["tiles"] = lambda weight, rows=rows: tiles_of(weight, rows, False)
+            ways["tiles, overlapping"] = lambda weight, rows=rows: tiles_of(weight, rows, True)
+            ways["mix"] = lambda weight, rows=rows: tiles_of(weight, rows, True) if prefers_tiles(weight) else None
+        cells = []
+        for name, choose in ways.items():
+            us = attempt(f"chain {rows} {name}", lambda rows=rows, choose=choose: chain_us(rows, choose), 0.0)
+            cells.append(f"{name} {us / 1e3:.3f}")
+            keep("chain", rows=rows, way=name, us=us)
+        print(f"products of a step of {rows} rows, ms: " + ", ".join(cells))
+
+
+def tiles_of(weight: torch.Tensor, rows: int, overlaps: bool) -> TileConfig:
+    return replace(few_rows_config(weight), block_r=16 if rows <= 16 else 32, overlaps=overlaps)
+
+
+def short(config: Any) -> str:
+    return "/".join(str(int(value)) for value in astuple(config))
 
 
 def wide_of(shape: tuple[int, int]) -> None:
     weight = random(*shape, std=0.02)
     stored, scale = quantize_rows(weight, torch.int8)
+    arrivals = torch.zeros(8192, dtype=torch.int32, device="cuda")
     by_int8, by_fp8 = Int8Product(stored, scale, None), Fp8Product(*quantize_rows(weight, FP8), None)
-    for rows in (32, 128, 512, 2048, 8192):
+    for rows in (8, 32, 64, 128, 256, 512, 2048, 8192):
         x = random(rows, shape[1])
         works: dict[str, Callable[[int], object]] = {
             "bf16": lambda _, x=x: F.linear(x, weight),
@@ -328,10 +349,10 @@ def wide_of(shape: tuple[int, int]) -> None:
             "int8": lambda _, x=x: by_int8(x),
             "dequantised": lambda _, x=x: F.linear(x, dequantize(stored, scale, BF16)),
         }
-        if rows <= 2048:
-            for config in WIDE_CONFIGS:
-                name = "/".join(str(int(value)) for value in astuple(config)[:3])
-                works[name] = lambda _, x=x, config=config: tiled_product(x, stored, scale, None, config)
+        if rows <= 128:
+            for config in [config for config in INT8_CONFIGS if rows <= config.block_r]:
+                name = short(config)
+                works[name] = lambda _, x=x, config=config: tiled_product(x, stored, scale, None, config, arrivals)
         cells = []
         for name, work in works.items():
             us = attempt(f"{shape} {rows} {name}", lambda work=work: time_us(work, 1, 4), float("inf"))
@@ -356,7 +377,7 @@ def invariant_of(shape: tuple[int, int]) -> None:
         us = time_us(lambda i, rows=rows: products[i](x[:rows]), len(copies), 4)
         plain_us = time_us(lambda i, rows=rows: F.linear(x[:rows], copies[i]), len(copies), 4)
         cells.append(f"{rows}: {us:.0f} / {plain_us:.0f}")
-        keep("invariant", shape=shape, rows=rows, us=us, cublas_us=plain_us)
+        keep("invariant", shape=shape, rows=rows, us=us, cublas_us=plain_us, alike=alike)
     print(f"invariant {shape[0]}x{shape[1]} us / cublas " + ", ".join(cells) + f"; bitwise alike at {alike}")
 
 
@@ -388,7 +409,6 @@ def run_error() -> None:
 
 
 PARTS: dict[str, Callable[[], None]] = {
-    "check": run_check,
     "small": run_small,
     "few": run_few,
     "chain": run_chain,
@@ -402,13 +422,16 @@ PARTS: dict[str, Callable[[], None]] = {
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--parts", default=",".join(["check", *PARTS]))
     parts = parser.parse_args().parts.split(",")
     started = time.perf_counter()
     with ProcessPoolExecutor(min(14, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(warm, *job) for job in warm_jobs(parts)]
+        checks = [pool.submit(check_products, *case) for case in CHECKS] if "check" in parts else []
         for future in futures:
             future.exception()
+        if checks:
+            attempt("check", lambda: run_check([check.result() for check in checks]))
     print(f"compiled {len(futures)} after {time.perf_counter() - started:.0f} s; {torch.cuda.get_device_name()}")
     for name, run in PARTS.items():
         if name in parts:

@@ -31,6 +31,34 @@ def load_columns(pointers, ks, K: tl.constexpr, BLOCK_K: tl.constexpr):
     return tile
 
 
+@triton.jit
+def as_floats(w, DTYPE: tl.constexpr):
+    """Stored weights in DTYPE, without their scales."""
+    if w.dtype == tl.int8:
+        # Converting integers takes eight times as long as other arithmetic: a number from 0 to 255 in the last bits
+        # of 2^23 is a float at once.
+        bits = w.to(tl.uint8, bitcast=True).to(tl.uint32) ^ 0x4B000080
+        result = (bits.to(tl.float32, bitcast=True) - 8388736.0).to(DTYPE)
+    else:
+        result = w.to(DTYPE)
+    return result
+
+
+@triton.jit
+def fetch_ahead(w_rows, first, K: tl.constexpr, LINE: tl.constexpr):
+    """Ask for the first lines of 128 bytes of each row of W, at most eight, to be brought to L2."""
+    ks = first + tl.arange(0, 8) * LINE
+    places = w_rows + tl.minimum(ks, K - 1)[None, :]
+    tl.inline_asm_elementwise(
+        "prefetch.global.L2 [$1]; mov.u32 $0, 0;",
+        "=r,l",
+        [places.to(tl.int64)],
+        dtype=tl.int32,
+        is_pure=False,
+        pack=1,
+    )
+
+
 @triton.jit(do_not_specialize=["num_out"])
 def vector_kernel(
     x_ptr,
@@ -63,18 +91,18 @@ def vector_kernel(
         up_w = load_columns(second, columns[None, :], K, BLOCK_K)
     wait_for_input(OVERLAPS)
     x = load_columns(x_ptr + columns, columns, K, BLOCK_K).to(tl.float32)
-    total = w.to(tl.float32) * x[None, :]
+    total = as_floats(w, tl.float32) * x[None, :]
     if ACTIVATION >= 0:
-        up_total = up_w.to(tl.float32) * x[None, :]
+        up_total = as_floats(up_w, tl.float32) * x[None, :]
     for start in tl.range(BLOCK_K, K, BLOCK_K):
         ks = start + columns
         w = load_columns(first + start, ks[None, :], K, BLOCK_K)
         if ACTIVATION >= 0:
             up_w = load_columns(second + start, ks[None, :], K, BLOCK_K)
         x = load_columns(x_ptr + ks, ks, K, BLOCK_K).to(tl.float32)
-        total += w.to(tl.float32) * x[None, :]
+        total += as_floats(w, tl.float32) * x[None, :]
         if ACTIVATION >= 0:
-            up_total += up_w.to(tl.float32) * x[None, :]
+            up_total += as_floats(up_w, tl.float32) * x[None, :]
     result = finish(tl.sum(total, axis=1), scale_ptr, bias_ptr, channels, is_channel, HAS_SCALE, HAS_BIAS)
     if ACTIVATION >= 0:
         up = tl.sum(up_total, axis=1)
@@ -110,7 +138,7 @@ def sum_part(
         else:
             w = tl.load(w_rows + ks[None, :], mask=(ks < K)[None, :], other=0.0)
             x = tl.load(x_rows + ks[:, None], mask=(ks < K)[:, None], other=0.0)
-        total = tl.dot(w.to(COMPUTE), x.to(COMPUTE), total, input_precision=PRECISION)
+        total = tl.dot(as_floats(w, COMPUTE), x.to(COMPUTE), total, input_precision=PRECISION)
     return total
 
 
@@ -150,7 +178,6 @@ def tiled_kernel(
         PART_K: columns of a part, a multiple of BLOCK_K.
         GROUP: tiles of rows that are visited together, so that L2 keeps their columns of W.
     """
-    wait_for_input(OVERLAPS)
     tile = tl.program_id(0)
     channel_tiles = tl.cdiv(num_out, BLOCK_N)
     row_tiles = tl.cdiv(num_rows, BLOCK_R)
@@ -166,6 +193,10 @@ def tiled_kernel(
     # Reading the last channel and row again is simpler than masks.
     w_rows = w_ptr + tl.minimum(channels, num_out - 1).to(tl.int64)[:, None] * K
     x_rows = x_ptr + tl.minimum(rows, num_rows - 1)[None, :] * K
+    if OVERLAPS:
+        first = tl.program_id(1) * PART_K if IS_SPREAD else 0
+        fetch_ahead(w_rows, first, K, 128 // (w_ptr.dtype.element_ty.primitive_bitwidth // 8))
+        wait_for_input(OVERLAPS)
     is_last = True
     if IS_SPREAD:
         part = tl.program_id(1)

@@ -5,10 +5,13 @@ from typing import Protocol
 import torch
 
 from server.models import triton_quantize
+from server.models.quantize import FP8
 from server.models.triton_layers import can_overlap
 from server.models.triton_matmul import TileConfig, VectorConfig, tiled_product, vector_product
 
-INVARIANT_BLOCK_N = 64
+FEW_ROWS = 16
+"""Most rows that one narrow tile takes."""
+
 INVARIANT_BLOCK_K = 64
 INT8_TILED_ROWS = 256
 """Most rows for which int8 weights are turned into floats tile by tile; above, once for all rows."""
@@ -27,48 +30,70 @@ class MatrixProduct(Protocol):
 
 
 def vector_config(weight: torch.Tensor) -> VectorConfig:
-    """Tiles of 8 KiB for one row; see `benchmarks/gpu/check_layers.py`."""
-    return VectorConfig(4, 2048 // weight.element_size(), 4, can_overlap(weight.device))
+    """For one row: enough bytes on their way, few enough registers; measured by `benchmarks/gpu/check_layers.py`."""
+    overlaps = can_overlap(weight.device)
+    if weight.dtype == torch.int8:
+        return VectorConfig(2, 2048, 4, overlaps)
+    if weight.dtype == FP8:
+        return VectorConfig(4, 512, 2, overlaps) if weight.shape[0] > 4096 else VectorConfig(8, 1024, 4, overlaps)
+    return VectorConfig(4, 2048, 8, overlaps)
 
 
-def skinny_config(num_out: int, num_in: int) -> TileConfig:
-    """For up to 16 rows: enough programs to keep every multiprocessor loading."""
-    tiles = -(-num_out // 64)
+def num_parts(num_out: int, num_in: int) -> int:
+    """Parts of the columns that give about two programs to each of 132 multiprocessors, 64 channels to a program."""
     splits = 1
-    while tiles * splits < 512 and splits < 8 and num_in // (splits * 2) >= 512:
+    while -(-num_out // 64) * splits < 192 and splits < 8 and num_in // splits >= 1024:
         splits *= 2
-    return TileConfig(64, 16, 128, splits, True, 4, 4)
+    return splits
 
 
-def int8_config(num_rows: int, num_out: int, num_in: int) -> TileConfig:
-    """For more than 16 rows of an int8 matrix."""
-    if num_rows <= 64:
-        return TileConfig(64, 64, 64, 1, False, 4, 4)
-    return TileConfig(128, 128, 64, 1, False, 8, 3)
+def few_rows_config(weight: torch.Tensor) -> TileConfig:
+    """For up to `FEW_ROWS` rows."""
+    return TileConfig(64, FEW_ROWS, 128, num_parts(*weight.shape), True, 4, 4, can_overlap(weight.device))
+
+
+def prefers_tiles(weight: torch.Tensor) -> bool:
+    """Whether `few_rows_config` is faster than cuBLAS for 2 to `FEW_ROWS` rows of a matrix of floats on Hopper."""
+    num_out, num_in = weight.shape
+    return can_overlap(weight.device) and (num_out >= 16384 or max(num_out, num_in) <= 4096)
+
+
+def int8_config(num_rows: int, weight: torch.Tensor) -> TileConfig:
+    """For up to `INT8_TILED_ROWS` rows of an int8 matrix."""
+    if num_rows <= FEW_ROWS:
+        return few_rows_config(weight)
+    block_r = 32 if num_rows <= 32 else 64 if num_rows <= 64 else 128
+    return TileConfig(64, block_r, 128, num_parts(*weight.shape), True, 4, 3, can_overlap(weight.device))
 
 
 def invariant_config(num_rows: int, num_out: int, num_in: int) -> TileConfig:
     """The parts and steps of a sum follow from the matrix alone; only their distribution follows from the rows."""
     splits = 4 if num_out < 16384 and num_in >= 1024 else 1
-    if num_rows <= 16:
-        return TileConfig(64, 16, INVARIANT_BLOCK_K, splits, True, 4, 4)
+    if num_rows <= FEW_ROWS:
+        return TileConfig(64, FEW_ROWS, INVARIANT_BLOCK_K, splits, True, 4, 6)
     if num_rows <= 128:
-        return TileConfig(64, 64, INVARIANT_BLOCK_K, splits, False, 4, 4)
+        return TileConfig(64, 64, INVARIANT_BLOCK_K, splits, True, 4, 5)
     return TileConfig(128, 128, INVARIANT_BLOCK_K, splits, False, 8, 3)
 
 
 class FloatProduct:
-    """W in the activations' dtype: read by our own kernel for one row, by cuBLAS for more."""
+    """W in the activations' dtype: read by our own kernels for few rows, by cuBLAS for more."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight = weight.contiguous()
         self._bias = bias
         self._transposed = self.weight.t()
         self._config = vector_config(weight)
+        self._tiled_rows = FEW_ROWS if weight.dtype != torch.float32 and prefers_tiles(weight) else 0
+        self._arrivals = _arrivals(weight)
 
     def __call__(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        if x.shape[0] == 1 and out is None:
+        num_rows = x.shape[0]
+        if num_rows == 1 and out is None:
             return vector_product(x, self.weight, None, self._bias, None, self._config)
+        if num_rows <= self._tiled_rows:
+            config = few_rows_config(self.weight)
+            return tiled_product(x, self.weight, None, self._bias, config, self._arrivals, out)
         if self._bias is not None:
             return torch.addmm(self._bias, x, self._transposed, out=out)
         return torch.mm(x, self._transposed, out=out)
@@ -85,7 +110,6 @@ class Int8Product:
     def __init__(self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight, self._scale, self._bias = weight, scale, bias
         self._vector = vector_config(weight)
-        self._skinny = skinny_config(*weight.shape)
         self._arrivals = _arrivals(weight)
 
     def __call__(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -93,7 +117,7 @@ class Int8Product:
         if num_rows == 1 and out is None:
             return vector_product(x, self.weight, self._scale, self._bias, None, self._vector)
         if num_rows <= INT8_TILED_ROWS:
-            config = self._skinny if num_rows <= 16 else int8_config(num_rows, *self.weight.shape)
+            config = int8_config(num_rows, self.weight)
             return tiled_product(x, self.weight, self._scale, self._bias, config, self._arrivals, out)
         weight = triton_quantize.dequantize(self.weight, self._scale, x.dtype)
         if self._bias is not None:
@@ -112,7 +136,6 @@ class Fp8Product:
     def __init__(self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight, self._scale, self._bias = weight, scale, bias
         self._vector = vector_config(weight)
-        self._skinny = skinny_config(*weight.shape)
         self._arrivals = _arrivals(weight)
         self._scale_row = scale[None, :]
         self._transposed = weight.t()
@@ -121,8 +144,9 @@ class Fp8Product:
         num_rows = x.shape[0]
         if num_rows == 1 and out is None:
             return vector_product(x, self.weight, self._scale, self._bias, None, self._vector)
-        if num_rows <= 16:
-            return tiled_product(x, self.weight, self._scale, self._bias, self._skinny, self._arrivals, out)
+        if num_rows <= FEW_ROWS:
+            config = few_rows_config(self.weight)
+            return tiled_product(x, self.weight, self._scale, self._bias, config, self._arrivals, out)
         stored, scale = triton_quantize.quantize_tokens(x)
         # Row-wise scales come with bfloat16 results only.
         result = torch._scaled_mm(
@@ -154,5 +178,5 @@ class InvariantProduct:
 
 
 def _arrivals(weight: torch.Tensor) -> torch.Tensor:
-    """Counters for `tiled_product` with up to 16 rows and 64 channels to a tile."""
-    return torch.zeros(-(-weight.shape[0] // 64), dtype=torch.int32, device=weight.device)
+    """Counters for `tiled_product` with 64 channels to a tile and at most four tiles of rows."""
+    return torch.zeros(4 * -(-weight.shape[0] // 64), dtype=torch.int32, device=weight.device)
