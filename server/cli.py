@@ -11,6 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from server import __version__
+from server.api import fleet
 from server.api.listener import bind
 from server.errors import RhumbError
 from server.settings import EngineSettings, ServerSettings, flag_of, load
@@ -71,7 +72,11 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def serve(**flags: Any) -> None:
     """Serve a model over HTTP."""
     config, settings = load(EngineSettings, flags).to_config(), load(ServerSettings, flags)
+    num_processes = fleet.num_api_processes(settings, config)
     with bind(settings) as listener:
+        if num_processes > 1:
+            fleet.run(config, settings, listener, num_processes)
+            return
         from server.api.serve import run
 
         run(config, settings, listener)

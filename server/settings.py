@@ -121,6 +121,9 @@ class ServerSettings(BaseSettings):
     sse_keep_alive_s: float = Field(15.0, gt=0, description="Seconds of silence before a stream gets a comment.")
     drain_s: float = Field(30.0, ge=0, description="Seconds that running requests may take after SIGTERM.")
     max_concurrent_requests: int = Field(4096, ge=1, description="Requests in flight before new ones get a 429.")
+    api_processes: int | None = Field(
+        None, ge=1, description="Processes that answer; auto: 1 on CPU, up to 4 (half of the cores) on GPU."
+    )
     max_choices: int = Field(1024, ge=1, description="Most prompts times n of one request.")
     max_logprobs: int = Field(20, ge=0, description="Most alternatives per token a request may ask for.")
 

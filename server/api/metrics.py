@@ -4,12 +4,15 @@ Every label is bounded: model and variant names, finish reasons, route patterns 
 client chooses.
 """
 
+import os
 import time
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
+from server.api.fleet import METRICS_FOLDER
 from server.engine.client import Delta
 from server.engine.request import EngineInfo, EngineRequest, EngineStats
 
@@ -48,6 +51,7 @@ class _EngineCollector:
         self.model = ""
         self.stats = EngineStats()
         self.is_ready = False
+        self.info: EngineInfo | None = None
 
     def collect(self) -> Iterable[Metric]:
         labels = ["model_name"]
@@ -63,9 +67,18 @@ class _EngineCollector:
         usage = GaugeMetricFamily("vllm:kv_cache_usage_perc", "Share of KV pages in use, 1 is all.", labels=labels)
         usage.add_metric(values, self.stats.pages_used / max(1, self.stats.pages_total))
         yield usage
+        if self.info is not None:
+            yield self._cache_config(self.info)
         ready = GaugeMetricFamily("rhumb:ready", "1 while requests can be served.", labels=labels)
         ready.add_metric(values, int(self.is_ready))
         yield ready
+
+    @staticmethod
+    def _cache_config(info: EngineInfo) -> Metric:
+        names = ["model_name", "block_size", "num_gpu_blocks", "cache_dtype"]
+        config = GaugeMetricFamily("vllm:cache_config_info", "Facts about the KV cache.", labels=names)
+        config.add_metric([info.model, str(info.page_size), str(info.num_pages), info.kv_format], 1)
+        return config
 
 
 class RequestTimer:
@@ -166,10 +179,6 @@ class Metrics:
         self._http = Counter(
             "rhumb:http_requests", "HTTP requests, by route pattern.", ["route", "status"], registry=self.registry
         )
-        self._cache_config = Gauge(
-            "vllm:cache_config_info", "Facts about the KV cache.",
-            ["model_name", "block_size", "num_gpu_blocks", "cache_dtype"], registry=self.registry,
-        )  # fmt: skip
 
     def _counter(self, name: str, help_text: str, labels: list[str] | None = None) -> Counter:
         return Counter(name, help_text, ["model_name", *(labels or [])], registry=self.registry)
@@ -182,8 +191,7 @@ class Metrics:
     def describe(self, info: EngineInfo) -> None:
         """Label everything with the loaded model."""
         self.model = self._engine.model = info.model
-        self._cache_config.clear()
-        self._cache_config.labels(info.model, str(info.page_size), str(info.num_pages), info.kv_format).set(1)
+        self._engine.info = info
 
     def observe_stats(self, stats: EngineStats) -> None:
         """Take every report of the engine; its steps since the last one are counted here."""
@@ -210,4 +218,10 @@ class Metrics:
         """The Prometheus text format, as of now."""
         self._engine.stats = stats
         self._engine.is_ready = is_ready
-        return generate_latest(self.registry)
+        if METRICS_FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        # What this process and the others have counted lies in files; the core's report is the same in all of them.
+        registry = CollectorRegistry()
+        registry.register(self._engine)
+        MultiProcessCollector(registry)
+        return generate_latest(registry)

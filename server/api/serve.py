@@ -5,8 +5,6 @@ import logging
 import resource
 import socket
 import ssl
-import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -17,11 +15,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.api.app import build_app
 from server.api.errors import ApiError
+from server.api.logs import announce, configure_logging
 from server.api.metrics import Metrics
 from server.api.sse import ABORT_EXTENSION, PROBE_EXTENSION, WRITE_EXTENSION, WriteNow
 from server.api.state import AppState
 from server.config import EngineConfig
+from server.engine.client import EngineClient
 from server.engine.clients import ProcessEngine
+from server.engine.process_link import CORE_MODULE
 from server.errors import ConfigError
 from server.settings import ServerSettings
 
@@ -223,17 +224,35 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def configure_logging(level: str) -> None:
-    """One line per event on stderr. uvicorn's chatter only when debugging."""
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    for noisy in ("uvicorn.error", "asyncio", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+def serve_until_stopped(
+    engine: EngineClient,
+    settings: ServerSettings,
+    metrics: Metrics,
+    listener: socket.socket,
+    server_type: type[Server] = Server,
+) -> None:
+    """Serve `engine` on `listener` until a signal.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        ModelLoadError: the model cannot be loaded.
+    """
+    app = build_app(engine, settings, metrics)
+    state: AppState = app.state.rhumb
+    server = server_type(uvicorn_config(app, settings), state, settings.drain_s)
+    raise_file_limit()
+    server.run(sockets=[listener])
+    if state.load_error is not None:
+        raise state.load_error
 
 
-def run(engine_config: EngineConfig, settings: ServerSettings, listener: socket.socket) -> None:
-    """Serve on `listener` until a signal.
+def run(
+    engine_config: EngineConfig, settings: ServerSettings, listener: socket.socket, core_module: str = CORE_MODULE
+) -> None:
+    """Serve on `listener` until a signal, from this process.
+
+    Args:
+        core_module: what the engine process runs; see `ProcessLink`.
 
     Raises:
         ConfigError: a setting cannot work.
@@ -241,15 +260,6 @@ def run(engine_config: EngineConfig, settings: ServerSettings, listener: socket.
     """
     configure_logging(settings.log_level)
     metrics = Metrics()
-    engine = ProcessEngine(engine_config, on_stats=metrics.observe_stats)
-    app = build_app(engine, settings, metrics)
-    state: AppState = app.state.rhumb
-    server = Server(uvicorn_config(app, settings), state, settings.drain_s)
-    raise_file_limit()
-    host, port = listener.getsockname()[:2]
-    scheme = "http" if settings.tls_cert is None else "https"
-    shown = f"[{host}]" if ":" in host else host
-    logger.info("listening on %s://%s:%d, loading %s", scheme, shown, port, Path(engine_config.model).name)
-    server.run(sockets=[listener])
-    if state.load_error is not None:
-        raise state.load_error
+    engine = ProcessEngine(engine_config, on_stats=metrics.observe_stats, core_module=core_module)
+    announce(listener, settings, engine_config.model)
+    serve_until_stopped(engine, settings, metrics, listener)

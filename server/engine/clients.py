@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from server.engine.request import (
     StepOutputs,
 )
 from server.engine.router import RequestRouter
+from server.engine.shared_link import SharedLink
 from server.engine.stream import Stream
 from server.engine.supervisor import Limits, Supervisor
 from server.engine.text import TextAssembler
@@ -203,6 +205,23 @@ class ProcessEngine(Engine):
     ) -> None:
         open_link = partial(ProcessLink, config, module=core_module)
         super().__init__(config, open_link, restart=restart, limits=limits, on_stats=on_stats)
+
+
+class SharedEngine(Engine):
+    """A core that another process keeps and other API processes share.
+
+    Args:
+        keeper: see `SharedLink`.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        keeper: socket.socket,
+        limits: Limits | None = None,
+        on_stats: OnStats | None = None,
+    ) -> None:
+        super().__init__(config, partial(SharedLink, keeper), restart=True, limits=limits, on_stats=on_stats)
 
 
 class ThreadEngine(Engine):

@@ -13,6 +13,7 @@ import msgspec
 
 from server.config import EngineConfig
 from server.engine.loop import LoadCore, Receive, serve
+from server.engine.switchboard import Switchboard
 from server.engine.transport import Channel
 from server.lifeline import live_and_die_with
 
@@ -29,11 +30,15 @@ def main(load: LoadCore | None = None) -> None:
     parser.add_argument("--fd", type=int, required=True, help="inherited socket to the parent")
     parser.add_argument("--parent", type=int, required=True, help="process id of the parent")
     parser.add_argument("--config", required=True, help="EngineConfig as JSON")
+    parser.add_argument("--newcomers-fd", type=int, help="inherited socket that brings channels of API processes")
     parser.add_argument("--log-level", type=int, default=logging.INFO)
     args = parser.parse_args()
     live_and_die_with(args.parent, "rhumb-engine")
     logging.basicConfig(level=args.log_level, format="%(asctime)s %(levelname)s engine: %(message)s")
-    channel = Channel(socket.socket(fileno=args.fd))
+    main_channel = Channel(socket.socket(fileno=args.fd))
+    channel: Channel | Switchboard = main_channel
+    if args.newcomers_fd is not None:
+        channel = Switchboard(main_channel, socket.socket(fileno=args.newcomers_fd))
     try:
         # The parent sends nothing but messages to the core.
         serve(config_from_json(args.config), cast("Receive", channel.receive), channel.send, load)

@@ -13,6 +13,7 @@ from server.config import EngineConfig
 from server.engine.link import Inbox
 from server.engine.process import config_to_json
 from server.engine.request import Shutdown, ToCore
+from server.engine.switchboard import pass_channel
 from server.engine.transport import FrameReader, encode
 from server.errors import ModelLoadError, RequestError
 from server.threads import SPIN_COUNT
@@ -29,9 +30,12 @@ class ProcessLink:
 
     Args:
         module: what the process runs, a module with the command line of `process.py`.
+        is_shared: whether API processes get channels to the core of their own, through `pass_channel`.
     """
 
-    def __init__(self, config: EngineConfig, inbox: Inbox, module: str = CORE_MODULE) -> None:
+    def __init__(self, config: EngineConfig, inbox: Inbox, module: str = CORE_MODULE, is_shared: bool = False) -> None:
+        self._newcomers: socket.socket | None = None
+        self._is_shared = is_shared
         self._module = module
         self._config = config
         self._inbox = inbox
@@ -43,6 +47,12 @@ class ProcessLink:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    def pass_channel(self) -> socket.socket:
+        """A new channel to the core, for another process; raises `OSError` if the core has gone."""
+        if self._newcomers is None:
+            raise OSError("the core is not shared")
+        return pass_channel(self._newcomers)
+
     async def open(self) -> None:
         """Raises `ModelLoadError` if no process can be started."""
         try:
@@ -52,31 +62,32 @@ class ProcessLink:
 
     async def _open(self) -> None:
         ours, theirs = socket.socketpair()
+        inherited = [theirs]
+        if self._is_shared:
+            self._newcomers, other = socket.socketpair(type=socket.SOCK_SEQPACKET)
+            inherited.append(other)
         try:
+            fds = [end.fileno() for end in inherited]
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(theirs.fileno()),
-                env=_environment(),
+                *self._command(*fds),
+                env=import_environment(),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=fds,
                 # Ctrl-C in a terminal reaches every process of its session; only the parent should act on it.
                 start_new_session=True,
             )
-            protocol = _FrameProtocol(self._inbox)
+            protocol = FrameProtocol(self._inbox)
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.create_unix_connection(lambda: protocol, sock=ours)
             self._reaper = asyncio.create_task(self._reap(self._process, protocol.closed))
         finally:
-            theirs.close()
+            for end in inherited:
+                end.close()
             if self._transport is None:
                 ours.close()
 
     def send(self, message: ToCore) -> None:
-        try:
-            frame = encode(message)
-        except UnicodeEncodeError:
-            raise RequestError("the request holds characters that are not valid Unicode (lone surrogates)") from None
-        except OverflowError:
-            raise RequestError("the request holds an integer of more than 64 bits") from None
+        frame = encode_request(message)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame)
 
@@ -91,12 +102,14 @@ class ProcessLink:
             self._kill()
             if self._transport is not None:
                 self._transport.abort()
+            if self._newcomers is not None:
+                self._newcomers.close()
         if self._reaper is not None:
             await self._reaper
         elif self._process is not None:
             await self._process.wait()
 
-    def _command(self, fd: int) -> list[str]:
+    def _command(self, fd: int, newcomers_fd: int | None = None) -> list[str]:
         return [
             sys.executable,
             "-P",  # Otherwise a folder named `server` where the user stands would be run instead of ours.
@@ -106,6 +119,7 @@ class ProcessLink:
             f"--parent={os.getpid()}",
             f"--config={config_to_json(self._config)}",
             f"--log-level={logger.getEffectiveLevel()}",
+            *([] if newcomers_fd is None else [f"--newcomers-fd={newcomers_fd}"]),
         ]
 
     async def _reap(self, process: asyncio.subprocess.Process, closed: asyncio.Event) -> None:
@@ -124,7 +138,17 @@ class ProcessLink:
             self._process.kill()
 
 
-class _FrameProtocol(asyncio.Protocol):
+def encode_request(message: ToCore) -> bytes:
+    """One frame; raises `RequestError` for what cannot be carried."""
+    try:
+        return encode(message)
+    except UnicodeEncodeError:
+        raise RequestError("the request holds characters that are not valid Unicode (lone surrogates)") from None
+    except OverflowError:
+        raise RequestError("the request holds an integer of more than 64 bits") from None
+
+
+class FrameProtocol(asyncio.Protocol):
     """Delivers the frames of one socket to an inbox."""
 
     def __init__(self, inbox: Inbox) -> None:
@@ -141,7 +165,7 @@ class _FrameProtocol(asyncio.Protocol):
         self.closed.set()
 
 
-def _environment() -> dict[str, str]:
+def import_environment() -> dict[str, str]:
     """This process's own, able to import this very package even when it is not installed."""
     root = str(Path(server.__file__).parent.parent)
     inherited = os.environ.get("PYTHONPATH")

@@ -110,6 +110,13 @@ class Channel:
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
     def receive(self, timeout_s: float) -> list[Message]:
         """All messages that have come, after waiting up to `timeout_s` for the first.
 
@@ -117,8 +124,8 @@ class Channel:
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
-            self._flush()
-            messages = self._read()
+            self.flush()
+            messages = self.read()
             left_s = deadline_s - time.monotonic()
             if messages or left_s <= 0:
                 return messages
@@ -127,7 +134,7 @@ class Channel:
 
     def send(self, message: Message) -> None:
         self._unsent += encode(message)
-        self._flush()
+        self.flush()
 
     def close(self, timeout_s: float) -> None:
         """Sends what is left, for at most `timeout_s`, and closes the socket."""
@@ -139,7 +146,8 @@ class Channel:
         finally:
             self._sock.close()
 
-    def _read(self) -> list[Message]:
+    def read(self) -> list[Message]:
+        """All messages that have come; a `Shutdown` ends the list when the other side is gone."""
         messages: list[Message] = []
         while True:
             try:
@@ -152,7 +160,8 @@ class Channel:
                 return [*messages, Shutdown()]
             messages += self._reader.feed(data)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Sends what the socket takes of what it has not taken yet."""
         if not self._unsent:
             return
         try:

@@ -1,0 +1,153 @@
+"""Several API processes around one engine: the same answers, one count, and each process's trouble its own."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.program import LONG, Answer, Program, begin, exchange, post_bytes, read_all, until
+from tests.faults.test_signals import last_events
+
+STREAM = LONG | {"stream": True, "temperature": 0}
+
+
+@pytest.fixture
+def fleet(tiny_llama: Path, tmp_path: Path) -> Iterator[Program]:
+    """A server of two API processes, both of which serve."""
+    program = Program(tiny_llama, tmp_path / "log", "--api-processes", "2", "--max-rows", "8")
+    until(program.is_ready, 120)
+    until(lambda: len(workers(program)) == 2 and all(has_channel(worker) for worker in workers(program)))
+    yield program
+    program.stop()
+
+
+def workers(program: Program) -> list[psutil.Process]:
+    children = psutil.Process(program.process.pid).children()
+    return [child for child in children if "server.api.worker" in " ".join(child.cmdline())]
+
+
+def has_channel(worker: psutil.Process) -> bool:
+    """Whether the worker could be given its channel: only then does it have another socket besides the keeper's."""
+    return len(worker.net_connections("unix")) > 1
+
+
+def worker_of(program: Program, connection: socket.socket) -> psutil.Process:
+    """Who answers on a connection of ours."""
+    port = connection.getsockname()[1]
+    [found] = [
+        worker
+        for worker in workers(program)
+        if any(other.raddr and other.raddr.port == port for other in worker.net_connections("tcp"))
+    ]
+    return found
+
+
+def streams_of_both(program: Program) -> dict[int, list[socket.socket]]:
+    """Running streams by the process that answers them, at least one of each."""
+    streams: dict[int, list[socket.socket]] = {}
+    while len(streams) < 2:
+        stream = begin(program.port, STREAM)
+        assert stream.recv(1, socket.MSG_PEEK)
+        streams.setdefault(worker_of(program, stream).pid, []).append(stream)
+    return streams
+
+
+def count(program: Program, name: str) -> int:
+    """A counter, over all its labels."""
+    body = program.get("/metrics").body.decode()
+    return int(sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", body, re.MULTILINE)))
+
+
+def test_all_processes_give_the_same_answers_and_count_together(fleet: Program) -> None:
+    streams = [stream for each in streams_of_both(fleet).values() for stream in each]
+    answers = {Answer.parse(read_all(stream)).body.count(b"data: ") for stream in streams}
+    texts = {
+        "".join(json.loads(event[6:])["choices"][0]["text"] for event in body.split(b"\n\n")[:-2])
+        for body in (Answer.parse(read_all(begin(fleet.port, STREAM | {"max_tokens": 40}))).body for _ in range(8))
+    }
+    assert len(answers) == len(texts) == 1
+    num_requests = len(streams) + 8
+    num_tokens = len(streams) * LONG["max_tokens"] + 8 * 40
+    # Several looks, most likely at both processes: who is asked does not decide what is said.
+    for _ in range(4):
+        assert count(fleet, "vllm:request_success_total") == num_requests
+        # Of the core's own counters an idle process hears only now and then.
+        until(lambda: count(fleet, "vllm:generation_tokens_total") == num_tokens)
+        until(lambda: count(fleet, "vllm:iteration_tokens_total_sum") >= num_tokens)
+
+
+def test_only_the_clients_of_a_killed_process_notice_and_another_takes_its_place(fleet: Program) -> None:
+    core = fleet.core()
+    streams = streams_of_both(fleet)
+    victim, survivor = streams
+    psutil.Process(victim).kill()
+    for stream in streams[victim]:
+        with pytest.raises((ConnectionResetError, AssertionError)):
+            # Whether its end is a reset or an early end of file, the stream is visibly not whole.
+            assert last_events(read_all(stream))[1] == b"data: [DONE]"
+    for stream in streams[survivor]:
+        finish, done = last_events(read_all(stream))
+        assert b'"finish_reason":"length"' in finish
+        assert done == b"data: [DONE]"
+    until(lambda: fleet.rows() == [])
+    until(lambda: len(workers(fleet)) == 2 and all(has_channel(worker) for worker in workers(fleet)))
+    assert victim not in {worker.pid for worker in workers(fleet)}
+    assert fleet.core().pid == core.pid
+    for each in streams_of_both(fleet).values():
+        for stream in each:
+            assert last_events(read_all(stream))[1] == b"data: [DONE]"
+
+
+def test_a_killed_engine_is_an_error_to_all_processes_and_comes_back_to_all(fleet: Program) -> None:
+    core = fleet.core()
+    streams = streams_of_both(fleet)
+    core.kill()
+    for stream in (stream for each in streams.values() for stream in each):
+        error, done = last_events(read_all(stream))
+        assert json.loads(error[6:])["error"]["code"] == "engine_unavailable"
+        assert done == b"data: [DONE]"
+    until(fleet.is_ready)
+    until(lambda: all(has_channel(worker) for worker in workers(fleet)))
+    for _ in range(8):
+        until(lambda: exchange(fleet.port, post_bytes("/v1/completions", b'{"prompt": "a"}')).status == 200)
+    assert set(streams) == {worker.pid for worker in workers(fleet)}
+    assert fleet.core().pid != core.pid
+
+
+def test_sigterm_drains_all_processes(fleet: Program) -> None:
+    streams = streams_of_both(fleet)
+    everyone = [*workers(fleet), fleet.core()]
+    fleet.signal(signal.SIGTERM)
+    until(lambda: fleet.get("/health/ready").status == 503)
+    for stream in (stream for each in streams.values() for stream in each):
+        finish, done = last_events(read_all(stream))
+        assert b'"finish_reason":"length"' in finish
+        assert done == b"data: [DONE]"
+    assert fleet.wait() == 0
+    assert not any(process.is_running() for process in everyone)
+    assert "Traceback" not in fleet.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num-pages", "1"], "the KV pool"),
+        (["--chat-template", "/does/not/exist"], "/does/not/exist"),
+        (["--tls-cert", "/does/not/exist"], "--tls-cert and --tls-key belong together"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(tiny_llama: Path, arguments: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "server.cli", "serve", str(tiny_llama), "--port", "0", "--api-processes", "2"]
+    ended = subprocess.run([*command, "--log-level", "error", *arguments], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("rhumb: ")
+    assert message in last
+    assert "Traceback" not in ended.stderr
