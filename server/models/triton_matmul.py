@@ -123,7 +123,7 @@ def finish(total, scale_ptr, bias_ptr, channels, is_channel, HAS_SCALE: tl.const
 
 @triton.jit
 def sum_part(
-    w_rows, x_rows, part, K: tl.constexpr, PART_K: tl.constexpr, BLOCK_N: tl.constexpr,
+    w_rows, x_rows, part, K: tl.constexpr, PART_K: tl.constexpr, SPLITS: tl.constexpr, BLOCK_N: tl.constexpr,
     BLOCK_R: tl.constexpr, BLOCK_K: tl.constexpr, COMPUTE: tl.constexpr, PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):  # fmt: skip
@@ -132,7 +132,7 @@ def sum_part(
     first = part * PART_K
     for start in tl.range(0, PART_K, BLOCK_K, num_stages=STAGES):
         ks = first + start + tl.arange(0, BLOCK_K)
-        if K % PART_K == 0:
+        if PART_K * SPLITS == K:
             w = tl.load(w_rows + ks[None, :])
             x = tl.load(x_rows + ks[:, None])
         else:
@@ -200,7 +200,7 @@ def tiled_kernel(
     is_last = True
     if IS_SPREAD:
         part = tl.program_id(1)
-        total = sum_part(w_rows, x_rows, part, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES)
+        total = sum_part(w_rows, x_rows, part, K, PART_K, SPLITS, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES)
         inside = tl.arange(0, BLOCK_N)[:, None] * BLOCK_R + tl.arange(0, BLOCK_R)[None, :]
         partials = partial_ptr + (tile.to(tl.int64) * SPLITS) * (BLOCK_N * BLOCK_R) + inside
         tl.store(partials + part * (BLOCK_N * BLOCK_R), total)
@@ -213,10 +213,10 @@ def tiled_kernel(
             for index in tl.static_range(1, SPLITS):
                 total += tl.load(partials + index * (BLOCK_N * BLOCK_R), cache_modifier=".cg")
     else:
-        total = sum_part(w_rows, x_rows, 0, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES)
+        total = sum_part(w_rows, x_rows, 0, K, PART_K, SPLITS, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION, STAGES)
         for index in tl.range(1, SPLITS, num_stages=1):
             total += sum_part(
-                w_rows, x_rows, index, K, PART_K, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION,
+                w_rows, x_rows, index, K, PART_K, SPLITS, BLOCK_N, BLOCK_R, BLOCK_K, COMPUTE, PRECISION,
                 STAGES,
             )  # fmt: skip
     if is_last:
