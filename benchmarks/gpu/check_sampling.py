@@ -1,6 +1,6 @@
 """Check the Triton sampler on this GPU, token for token, against the torch one, and time both.
 
-    python -m benchmarks.gpu.check_sampling [--parts check,greedy,draw,host] [--vocab-size 128256]
+    python -m benchmarks.gpu.check_sampling [--parts check,greedy,draw,configs,host] [--vocab-size 128256]
 
 Prints a table and writes sampling.json to the folder in $OUT, if set.
 """
@@ -102,7 +102,10 @@ def check_draws(name: str, vocab_size: int) -> None:
         fast, slow = case.draw(case.triton, logits), case.draw(case.torch, logits)
         different = (fast != slow).nonzero().flatten().tolist()
         wrong[shape] = [kinds[i] for i in different]
-    print(f"draws {name}: {len(params)} rows each of {', '.join(SHAPES)}: different tokens", wrong)
+    print(
+        f"draws {name}: {len(params)} rows each of {', '.join(SHAPES)}: different tokens",
+        {s: f"{len(w)} {w[:4]}" for s, w in wrong.items()},
+    )
     RECORDS.append({"part": "check", "dtype": name, "rows": len(params), "different": wrong})
 
 
@@ -176,18 +179,41 @@ def time_us(work: Callable[[], object], calls: int, *, captures: bool = True) ->
 
 
 def time_greedy(vocab_size: int) -> None:
-    print("greedy, bf16: rows, us, TB/s, torch us")
+    print("greedy, bf16: rows, us, TB/s for 32 and for 64 groups a program; torch us")
     for num_rows in NUM_ROWS:
         # Several batches in turn, so that small ones are not read from the second-level cache.
         num_copies = max(1, 2**28 // (num_rows * vocab_size * 2))
         batches = [torch.randn(num_rows, vocab_size, device=CUDA).bfloat16() for _ in range(min(num_copies, 64))]
-        sampler = Sampler(vocab_size, num_rows, CUDA)
         turn = itertools.cycle(batches)
-        us = time_us(lambda turn=turn, sampler=sampler: sampler.greedy(next(turn)), 64)
         old = time_us(lambda turn=turn: next(turn).max(1), 64)
-        tb_s = num_rows * vocab_size * 2 / us / 1e6
-        print(f"  {num_rows:4d} {us:8.1f} {tb_s:6.2f} {old:8.1f}")
-        RECORDS.append({"part": "greedy", "rows": num_rows, "us": us, "tb_s": tb_s, "torch_us": old})
+        line = f"  {num_rows:4d}"
+        for triton_sampling.BLOCK_GROUPS in (64, 32):
+            sampler = Sampler(vocab_size, num_rows, CUDA)
+            us = time_us(lambda turn=turn, sampler=sampler: sampler.greedy(next(turn)), 64)
+            tb_s = num_rows * vocab_size * 2 / us / 1e6
+            line += f" {us:8.1f} {tb_s:6.2f}"
+            facts = {"rows": num_rows, "block_groups": triton_sampling.BLOCK_GROUPS, "us": us, "tb_s": tb_s}
+            RECORDS.append({"part": "greedy", "torch_us": old, **facts})
+        print(f"{line} {old:8.1f}")
+
+
+def time_configs(vocab_size: int) -> None:
+    """The draw of 32 rows with top-p, by the length of the list and the number of warps."""
+    print("draw, 32 rows, top-p 0.9, us: capacity, warps, " + ", ".join(SHAPES))
+    params = [SamplingParams(max_tokens=1, seed=i, top_p=0.9) for i in range(32)]
+    case = Case(32, vocab_size, params)
+    defaults = triton_sampling.CAPACITY, triton_sampling.NUM_WARPS
+    for config in [(4096, 16), (2048, 16), (2048, 8), (8192, 32)]:
+        triton_sampling.CAPACITY, triton_sampling.NUM_WARPS = config
+        times = []
+        for shape in SHAPES:
+            logits = random_logits(shape, 32, vocab_size, torch.bfloat16)
+            best = case.triton.best(logits, draws=True)
+            arguments = (logits, best, case.rows, case.generated, case.on_device)
+            times.append(time_us(lambda arguments=arguments: case.triton.draw(*arguments), 8))
+        print(f"  {config[0]:5d} {config[1]:3d} " + " ".join(f"{us:7.0f}" for us in times))
+        RECORDS.append({"part": "configs", "capacity": config[0], "warps": config[1], "us": times})
+    triton_sampling.CAPACITY, triton_sampling.NUM_WARPS = defaults
 
 
 def time_draws(vocab_size: int) -> None:
@@ -241,7 +267,7 @@ def time_host(vocab_size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", default="check,greedy,draw,host")
+    parser.add_argument("--parts", default="check,greedy,draw,configs,host")
     parser.add_argument("--vocab-size", type=int, default=128_256)
     arguments = parser.parse_args()
     vocab_size, parts = arguments.vocab_size, arguments.parts.split(",")
@@ -259,6 +285,8 @@ def main() -> None:
             attempt("greedy", lambda: time_greedy(vocab_size))
         if "draw" in parts:
             attempt("draws", lambda: time_draws(vocab_size))
+        if "configs" in parts:
+            attempt("configs", lambda: time_configs(vocab_size))
         if "host" in parts:
             attempt("host", lambda: time_host(vocab_size))
         print(f"done in {time.perf_counter() - start:.0f} s")

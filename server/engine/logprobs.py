@@ -73,12 +73,12 @@ def compute_logprobs(logits: Tensor, token_ids: Tensor, num_top: int) -> Logprob
         token_ids: int64 [n].
         num_top: how many of the most likely tokens to list; cut to V.
     """
-    logits = logits.float()
-    logprobs = logits.log_softmax(1)
-    chosen = logprobs.gather(1, token_ids.unsqueeze(1))
-    top = logprobs.topk(min(num_top, logits.shape[1]), dim=1)
-    ranks = (logits > logits.gather(1, token_ids.unsqueeze(1))).sum(1) + 1
-    return Logprobs(token_ids, chosen.squeeze(1), ranks, top.indices, top.values)
+    # The order is that of the raw logits, which nothing has rounded into ties; only what is reported is normalised.
+    chosen = logits.gather(1, token_ids.unsqueeze(1))
+    top = logits.topk(min(num_top, logits.shape[1]), dim=1)
+    ranks = (logits > chosen).sum(1) + 1
+    log_mass = logits.float().logsumexp(1, keepdim=True)
+    return Logprobs(token_ids, (chosen - log_mass).squeeze(1), ranks, top.indices, top.values - log_mass)
 
 
 def prompt_logprobs(logits: Tensor, next_ids: Tensor, num_top: int) -> Logprobs:

@@ -13,7 +13,6 @@ from torch import Tensor
 from server.engine.drawer import Best, RandomRows
 from server.engine.row_parameters import FILTERED, NUM_FIELDS, RowParameters
 from server.engine.triton_sampling_kernels import (
-    BLOCK_GROUPS,
     BLOCK_TILES,
     GROUP,
     TILE,
@@ -22,8 +21,15 @@ from server.engine.triton_sampling_kernels import (
     mass_kernel,
 )
 
+BLOCK_GROUPS = 32
+"""Groups that one program of the argmax takes."""
+
 CAPACITY = 4096
 """Candidates that one program keeps in registers."""
+
+
+NUM_WARPS = 16
+"""Warps of a program that draws for a row with top-k or top-p."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class _Sizes:
     @classmethod
     def of(cls, vocab_size: int) -> "_Sizes":
         num_groups = triton.cdiv(vocab_size, GROUP.value)
-        num_blocks = triton.cdiv(num_groups, BLOCK_GROUPS.value)
+        num_blocks = triton.cdiv(num_groups, BLOCK_GROUPS)
         num_tiles = triton.cdiv(vocab_size, TILE.value)
         padded = (triton.next_power_of_2(n) for n in (num_groups, num_blocks, num_tiles))
         groups_padded, blocks_padded, tiles_padded = padded
@@ -83,6 +89,7 @@ class TritonDrawer:
             sizes.num_groups,
             sizes.num_blocks,
             NUM_BLOCKS=sizes.num_blocks_padded,
+            BLOCK_GROUPS=BLOCK_GROUPS,
             KEEPS_MAXIMA=draws,
         )
         return Best(values, token_ids, is_bad, maxima)
@@ -133,6 +140,6 @@ class TritonDrawer:
             CAPACITY=capacity,
             NUM_FIELDS=NUM_FIELDS,
             FILTERS=filters,
-            num_warps=16,
+            num_warps=NUM_WARPS if filters else 4,
         )
         return chosen

@@ -21,9 +21,6 @@ IS_INTERPRETED = tl.constexpr(bool(triton.knobs.runtime.interpret))
 GROUP = tl.constexpr(128)
 """Logits whose maximum is kept."""
 
-BLOCK_GROUPS = tl.constexpr(32)
-"""Groups that one program of the argmax takes."""
-
 TILE = tl.constexpr(1024)
 """Logits whose integer mass is kept."""
 
@@ -57,10 +54,23 @@ FIRST_MULTIPLIER = tl.constexpr(0xBF58476D1CE4E5B9)
 SECOND_MULTIPLIER = tl.constexpr(0x94D049BB133111EB)
 
 
-@triton.jit(do_not_specialize_on_alignment=["ids"])
+@triton.jit
+def _larger_or_nan(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def _group_maxima(x):
+    """Largest of each line of float32 [n, GROUP]; infinity where there is a NaN."""
+    # The interpreter takes a reduction of ours element by element.
+    largest = tl.max(tl.where(x != x, float("inf"), x), 1) if IS_INTERPRETED else tl.reduce(x, 1, _larger_or_nan)
+    return tl.where(largest != largest, float("inf"), largest)
+
+
+@triton.jit(do_not_specialize_on_alignment=["found_groups"])
 def best_kernel(
-    logits, row_stride, maxima, values, ids, counters, best, token_ids, is_bad, vocab_size, num_groups,
-    num_blocks, NUM_BLOCKS: tl.constexpr, KEEPS_MAXIMA: tl.constexpr,
+    logits, row_stride, maxima, found_values, found_groups, counters, best, token_ids, is_bad, vocab_size, num_groups,
+    num_blocks, NUM_BLOCKS: tl.constexpr, BLOCK_GROUPS: tl.constexpr, KEEPS_MAXIMA: tl.constexpr,
 ):  # fmt: skip
     """Largest logit of each row and the lowest id that has it; the last program of a row joins the others' finds."""
     block = tl.program_id(0)
@@ -69,23 +79,25 @@ def best_kernel(
     places = groups[:, None] * GROUP + tl.arange(0, GROUP)[None, :]
     start = logits + row.to(tl.int64) * row_stride
     x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
-    # NaN becomes the largest, and as bad as infinity.
-    x = tl.where(x != x, float("inf"), x)
-    by_group = tl.max(x, axis=1)
+    by_group = _group_maxima(x)
     if KEEPS_MAXIMA:
         tl.store(maxima + row.to(tl.int64) * num_groups + groups, by_group, mask=groups < num_groups)
     largest = tl.max(by_group, axis=0)
-    first = tl.min(tl.min(tl.where(x == largest, places, vocab_size), axis=1), axis=0)
-    tl.store(values + row * num_blocks + block, largest)
-    tl.store(ids + row * num_blocks + block, first)
+    found_values += row * num_blocks
+    found_groups += row * num_blocks
+    tl.store(found_values + block, largest)
+    tl.store(found_groups + block, tl.min(tl.where(by_group == largest, groups, num_groups), axis=0))
     if tl.atomic_add(counters + row, 1, sem="acq_rel") == num_blocks - 1:
         blocks = tl.arange(0, NUM_BLOCKS)
         is_block = blocks < num_blocks
         # Past the first-level cache, which does not know what other processors wrote.
-        found = tl.load(values + row * num_blocks + blocks, mask=is_block, other=float("-inf"), cache_modifier=".cg")
-        found_ids = tl.load(ids + row * num_blocks + blocks, mask=is_block, other=vocab_size, cache_modifier=".cg")
+        found = tl.load(found_values + blocks, mask=is_block, other=float("-inf"), cache_modifier=".cg")
+        in_groups = tl.load(found_groups + blocks, mask=is_block, other=num_groups, cache_modifier=".cg")
         top = tl.max(found, axis=0)
-        lowest = tl.min(tl.where(found == top, found_ids, vocab_size), axis=0)
+        group = tl.min(tl.where(found == top, in_groups, num_groups), axis=0)
+        ids = group * GROUP + tl.arange(0, GROUP)
+        in_group = tl.load(start + ids, mask=ids < vocab_size, other=float("-inf")).to(tl.float32)
+        lowest = tl.min(tl.where(in_group == top, ids, vocab_size), axis=0)
         bad = (top == float("inf")) | (top == float("-inf"))
         tl.store(best + row, top)
         tl.store(token_ids + row, tl.where(bad, 0, lowest).to(tl.int64))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sampler_oracle as oracle
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.engine.draw import GOLDEN, lowest_kept, mix64, pick, stream_key, uniform, weigh
@@ -19,6 +19,7 @@ def test_the_hash_gives_the_published_outputs_of_splitmix64():
     assert [mix64((1234567 + n * GOLDEN) % 2**64) for n in range(1, 5)] == published
 
 
+@settings(deadline=None)
 @given(seed=INT64, sample_index=st.integers(0, 127), generated=st.lists(st.integers(0, 2**31), min_size=1, max_size=9))
 def test_array_and_plain_integer_arithmetic_give_the_same_uniform_numbers(seed, sample_index, generated):
     keys = np.full(len(generated), stream_key(seed, sample_index), dtype=np.uint64)
@@ -52,6 +53,7 @@ def test_weights_of_a_row_are_bitwise_the_same_alone_and_in_a_crowd(vocab_size):
     assert torch.equal(weights_of(z), torch.cat([weights_of(row.unsqueeze(0)) for row in z]))
 
 
+@settings(deadline=None)
 @given(
     z=st.lists(st.integers(-40, 0).map(lambda v: v / 4), min_size=1, max_size=40),
     k=st.integers(1, 40),
@@ -74,6 +76,7 @@ def test_top_k_and_top_p_keep_what_a_loop_over_integers_keeps_by_cut_or_by_sort(
         assert kept == {i for i, v in enumerate(values) if v >= expected and weights[i] > 0}
 
 
+@settings(deadline=None)
 @given(
     weights=st.lists(st.integers(0, 2) | st.integers(0, 2**40), min_size=1, max_size=30).filter(any),
     u=st.sampled_from([0.0, 0.25, 0.5]) | st.floats(0, 1, exclude_max=True),

@@ -55,9 +55,9 @@ def mask_of(allowed: list[set[int] | None]) -> torch.Tensor:
     return words
 
 
-def sample(crowd, order) -> Sampled:
+def sample(crowd, order, kernels: str = "torch") -> Sampled:
     """Put `crowd` into rows in `order` and choose one token for each."""
-    sampler = Sampler(VOCAB, len(crowd) + 3, CPU)
+    sampler = Sampler(VOCAB, len(crowd) + 3, CPU, kernels)
     rows = [order[i] for i in range(len(crowd))]
     for row, (params, index, prompt, output, _, _) in zip(rows, crowd, strict=True):
         sampler.add(row, params, index, prompt, output)
@@ -68,7 +68,17 @@ def sample(crowd, order) -> Sampled:
 @settings(deadline=None, max_examples=300)
 @given(crowd=st.lists(row_strategy, min_size=1, max_size=5))
 def test_every_token_is_the_one_the_oracle_draws(crowd):
-    sampled = sample(crowd, range(len(crowd)))
+    check_with_oracle(crowd, sample(crowd, range(len(crowd))))
+
+
+@settings(deadline=None, max_examples=10)
+@given(crowd=st.lists(row_strategy, min_size=1, max_size=3))
+def test_triton_kernels_too_give_the_tokens_the_oracle_draws(crowd):
+    pytest.importorskip("triton")
+    check_with_oracle(crowd, sample(crowd, range(len(crowd)), "triton"))
+
+
+def check_with_oracle(crowd, sampled: Sampled) -> None:
     for i, (params, index, prompt, output, allowed, logits) in enumerate(crowd):
         x = oracle.edited_logits(logits, params, prompt, output, allowed)
         assert bool(sampled.is_bad[i]) == (max(x) == -math.inf)
