@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch._C._distributed_c10d import TCPStore
 
 import server
@@ -47,6 +48,8 @@ class Followers:
     def __init__(self, config: EngineConfig) -> None:
         size = config.tensor_parallel
         devices = devices_of(config)
+        if dist.is_initialized():
+            raise ConfigError("this process has a tensor-parallel engine already; close it first")
         if devices[0] != "cpu":
             torch.cuda.set_device(devices[0])
         self.failure: str | None = None
@@ -107,9 +110,7 @@ class Followers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        # With a rank missing, the ways between the others may never be closed in order.
-        if self.failure is None:
-            self.team.close()
+        self.team.close(is_whole=self.failure is None)
 
     def _start(self, rank: int, config: EngineConfig, port: int) -> None:
         ours, theirs = socket.socketpair()

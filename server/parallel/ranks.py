@@ -94,9 +94,15 @@ class Ranks:
             dist.all_reduce(numbers, dist.ReduceOp.MIN)
         return int(numbers.item())
 
-    def close(self) -> None:
+    def close(self, is_whole: bool = True) -> None:
+        """Cut the ways.
+
+        Args:
+            is_whole: whether no rank is missing.
+        """
         self._mailboxes = None
-        if dist.is_initialized():
+        # Work on a GPU that waits for a missing rank never ends, and NCCL would wait for it.
+        if dist.is_initialized() and (is_whole or self._device.type == "cpu"):
             dist.destroy_process_group()
 
     @contextmanager

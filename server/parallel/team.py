@@ -39,9 +39,6 @@ class Team(Protocol):
     def smallest(self, number: int) -> int:
         """The least of all ranks' numbers."""
 
-    def close(self) -> None:
-        """Cut the ways; the team is of no use afterwards."""
-
 
 class Alone:
     """A team of one."""
@@ -63,9 +60,6 @@ class Alone:
 
     def smallest(self, number: int) -> int:
         return number
-
-    def close(self) -> None:
-        pass
 
 
 ALONE = Alone()

@@ -8,13 +8,12 @@ import dataclasses
 import socket
 import types
 import typing
-from collections.abc import Hashable
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from server.engine.step import StepInputs
+from server.kv.table import TableUpdates
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,8 +66,7 @@ class OrderReader:
         return decode(frame)
 
 
-@cache
-def _fields(record: Any) -> list[tuple[str, Any]]:
+def _fields(record: type[Any]) -> list[tuple[str, Any]]:
     """Names and types of a record's fields; `X | None` is X."""
     fields = []
     for field in dataclasses.fields(record):
@@ -79,9 +77,11 @@ def _fields(record: Any) -> list[tuple[str, Any]]:
     return fields
 
 
+FIELDS = {record: _fields(record) for record in (*KINDS, TableUpdates)}
+
+
 def _flatten(record: Any, pieces: list[np.ndarray]) -> None:
-    record_type: Hashable = type(record)
-    for name, hint in _fields(record_type):
+    for name, hint in FIELDS[type(record)]:
         value = getattr(record, name)
         if dataclasses.is_dataclass(hint):
             pieces.append(np.array([value is not None], dtype=np.int64))
@@ -95,7 +95,7 @@ def _flatten(record: Any, pieces: list[np.ndarray]) -> None:
 def _restore(record: Any, frame: np.ndarray, start: int) -> tuple[Any, int]:
     """A record whose fields begin at `start`, and where they end."""
     values = []
-    for _, hint in _fields(record):
+    for _, hint in FIELDS[record]:
         if dataclasses.is_dataclass(hint):
             value, start = _restore(hint, frame, start + 1) if frame[start] else (None, start + 1)
         else:
