@@ -8,8 +8,10 @@ oldest first); blank pages go first.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
+from server.engine.upload import upload_together
 from server.kv.formats import KVFormat
 
 NULL_PAGE = 0
@@ -51,11 +53,14 @@ class PagePool:
         self.storage = torch.zeros(*shape, fmt.stored_dim(head_dim), dtype=fmt.dtype, device=device)
         self.params = torch.zeros(*shape, 2, dtype=torch.float16, device=device) if fmt.is_quantized else None
         self.on_evict = on_evict
-        self._refs = [0] * num_pages
+        self.num_references = 0
+        """References held on all pages."""
+        self._refs = np.zeros(num_pages, dtype=np.int32)
         # A stack, so that hot pages are reused first; reversed, so that page 1 goes first.
-        self._blank = list(range(num_pages - 1, 0, -1))
+        self._blank = np.arange(num_pages - 1, -1, -1, dtype=np.int32)
+        self._num_blank = num_pages - 1
         self._cached: OrderedDict[int, None] = OrderedDict()
-        self._is_cached = bytearray(num_pages)
+        self._is_cached = np.zeros(num_pages, dtype=np.bool_)
 
     @property
     def capacity(self) -> int:
@@ -65,7 +70,7 @@ class PagePool:
     @property
     def num_free(self) -> int:
         """Pages that no row holds, cached ones included."""
-        return len(self._blank) + len(self._cached)
+        return self._num_blank + len(self._cached)
 
     @property
     def num_cached(self) -> int:
@@ -79,72 +84,70 @@ class PagePool:
 
     @property
     def _parts(self) -> list[torch.Tensor]:
-        return [self.storage] if self.params is None else [self.storage, self.params]
+        # As bytes: not every device indexes float8.
+        return [self.storage] if self.params is None else [self.storage.view(torch.uint8), self.params]
 
     def allocate(self, count: int) -> list[int]:
         """Hand out `count` pages with one reference each. The caller has checked `num_free`."""
-        blank = self._blank
-        taken = blank[-count:] if count else []
-        del blank[len(blank) - len(taken) :]
+        num_taken = min(count, self._num_blank)
+        self._num_blank -= num_taken
+        taken: list[int] = self._blank[self._num_blank : self._num_blank + num_taken].tolist()
         while len(taken) < count:
             page, _ = self._cached.popitem(last=False)
-            self._is_cached[page] = 0
+            self._is_cached[page] = False
             if self.on_evict is not None:
                 self.on_evict(page)
             taken.append(page)
-        refs = self._refs
-        for page in taken:
-            refs[page] = 1
+        self._refs[taken] = 1
+        self.num_references += count
         return taken
 
     def acquire(self, pages: Sequence[int]) -> None:
-        """Add a reference to each page, taking it off the free list if it was there."""
-        refs = self._refs
-        for page in pages:
-            if page == NULL_PAGE:
-                continue
-            if refs[page] == 0:
-                del self._cached[page]
-            refs[page] += 1
+        """Add a reference to each page, taking it off the free list if it was there; no page stands twice."""
+        held = _without_null(pages)
+        for page in held[self._refs[held] == 0].tolist():
+            del self._cached[page]
+        self._refs[held] += 1
+        self.num_references += held.size
 
     def free(self, pages: Sequence[int]) -> None:
-        """Drop a reference of each page; those listed first are reused first."""
-        refs = self._refs
-        for page in pages:
-            if page == NULL_PAGE:
-                continue
-            refs[page] -= 1
-            if refs[page] == 0:
-                if self._is_cached[page]:
-                    self._cached[page] = None
-                else:
-                    self._blank.append(page)
+        """Drop a reference of each page; no page stands twice. Cached pages are lost in the order given here."""
+        held = _without_null(pages)
+        self._refs[held] -= 1
+        self.num_references -= held.size
+        released = held[self._refs[held] == 0]
+        is_cached = self._is_cached[released]
+        self._cached.update(dict.fromkeys(released[is_cached].tolist()))
+        self._push(released[~is_cached])
+
+    def _push(self, pages: np.ndarray) -> None:
+        self._blank[self._num_blank : self._num_blank + pages.size] = pages
+        self._num_blank += pages.size
 
     def refs(self, page: int) -> int:
-        return self._refs[page]
-
-    @property
-    def num_references(self) -> int:
-        """References held on all pages."""
-        return sum(self._refs)
+        return int(self._refs[page])
 
     def mark_cached(self, page: int) -> None:
         """The page carries a cached prefix: keep its content when its last reference goes."""
-        self._is_cached[page] = 1
+        self._is_cached[page] = True
 
     def forget(self, page: int) -> None:
         """The page's content is of no more use to the prefix cache."""
         if not self._is_cached[page]:
             return
-        self._is_cached[page] = 0
+        self._is_cached[page] = False
         if self._refs[page] == 0:
             del self._cached[page]
-            self._blank.append(page)
+            self._push(np.array([page]))
 
     def copy(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Copy whole pages, in stream order with the steps around it."""
-        device = self.storage.device
-        source = torch.tensor(sources, dtype=torch.int64, device=device)
-        target = torch.tensor(targets, dtype=torch.int64, device=device)
+        pages = [np.array(sources, dtype=np.int64), np.array(targets, dtype=np.int64)]
+        source, target = upload_together(pages, self.storage.device)
         for part in self._parts:
             part[:, target] = part[:, source]
+
+
+def _without_null(pages: Sequence[int]) -> np.ndarray:
+    array = np.asarray(pages, dtype=np.int32)
+    return array[array != NULL_PAGE]
