@@ -79,10 +79,16 @@ class Engine:
             torch.cuda.empty_cache()
 
 
-def decode(engine: Engine, floors: Floors, row: Row, batch: int, context: int, iterations: int, budget: int) -> None:
-    """Steps of `batch` rows whose contexts pass through `context` in the middle of the measurement."""
+def decode(
+    engine: Engine, floors: Floors | None, row: Row, batch: int, context: int, iterations: int, budget: int
+) -> None:
+    """Steps of `batch` rows whose contexts pass through `context` in the middle of the measurement.
+
+    Args:
+        budget: tokens that a step may have in which rows decode, by which most prompts are cut.
+    """
     # The rows that begin first decode while the others' prompts are computed.
-    head_start = -(-batch * context // budget) + 8
+    head_start = -(-batch * context // max(budget - batch, budget // 4)) + 8
     steps = min(DECODE_STEPS, max(context // 2, 2))
     input_len = max(context - head_start - steps // 2, 1)
     core = engine.core
@@ -97,7 +103,7 @@ def decode(engine: Engine, floors: Floors, row: Row, batch: int, context: int, i
         seed=batch + context,
     )
     row.value = _ms(result["median_decode_step"])
-    row.floor = 1e3 * floors.decode_s(batch, batch * context)
+    row.floor = None if floors is None else 1e3 * floors.decode_s(batch, batch * context)
     row.details = result
 
 
@@ -186,7 +192,7 @@ def run(options: argparse.Namespace, model: Path) -> None:
     )
     floors = floors_of(record, facts, dtype, Timer(device), is_small=shrink > 1)
     engine = Engine(config)
-    budget = config.resolve(device.type).max_step_tokens
+    budget = config.resolve(device.type).max_mixed_tokens
     rows: list[tuple[str, str, bool, Callable[[Row], None]]] = []
 
     def add_decode(batch: int, context: int, iterations: int) -> None:

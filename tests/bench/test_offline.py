@@ -1,18 +1,22 @@
 """The engine without HTTP: every token asked for is generated, and the figures add up."""
 
+import gzip
 import json
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
 from server.bench.datasets import Lengths, Prompt, random_ids
 from server.bench.latency import measure_latency
-from server.bench.local import LocalEngine
+from server.bench.local import LocalEngine, LocalRun
 from server.bench.throughput import measure_throughput
+from server.bench.trace import MiddleTrace
 from server.config import EngineConfig
 from server.engine.loop import load_core
-from server.errors import EngineStepError
+from server.engine.request import EngineStats
+from server.errors import ConfigError, EngineStepError
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +81,50 @@ def test_latency_times_each_batch_once_and_with_prompts_of_its_own(core):
     assert result["avg_latency"] == pytest.approx(sum(result["latencies"]) / 5)
     assert result["percentiles"]["50"] == pytest.approx(sorted(result["latencies"])[2])
     assert 0 < result["avg_first_token"] < result["avg_latency"]
+    assert result["median_first_token"] == pytest.approx(sorted(result["first_tokens"])[2])
+    # After its first token each batch has three more steps, less those in which a row began later or ended earlier.
+    assert 0 < result["num_decode_steps"] <= 5 * 3
+    assert 0 < result["median_decode_step"] < result["avg_latency"]
     assert core.stats().prefix_hits == hits_before
+
+
+def test_decode_steps_are_those_that_all_prompts_share():
+    run = LocalRun(
+        duration_s=9.0,
+        token_ids=[],
+        first_token_s=[1.0, 2.5],
+        step_end_s=[1.0, 2.5, 3.0, 4.0, 6.0, 9.0],
+        last_token_s=[6.0, 9.0],
+        stats=EngineStats(),
+    )
+    assert run.decode_steps_s == [0.5, 1.0, 2.0]
+
+
+def test_the_lengths_of_the_published_crowd_are_uniform_from_100_to_1024():
+    pairs = Lengths(562, 562, 0.822).draw(20000, np.random.default_rng(0))
+    for lengths in zip(*pairs, strict=True):
+        assert (min(lengths), max(lengths)) == (100, 1024)
+        assert np.mean(lengths) == pytest.approx(562, rel=0.02)
+
+
+@pytest.mark.parametrize(("output_len", "num_steps"), [(12, 3), (1, 1)])
+def test_a_profile_holds_some_steps_in_the_middle(core, tmp_path, output_len, num_steps):
+    prompts = random_ids(3, Lengths(20, output_len), core.info.vocab_size, seed=5)
+    trace = MiddleTrace(core, tmp_path, prompts, num_steps)
+    LocalEngine(core).run(prompts, on_step=trace.on_step)
+    with gzip.open(trace.finish()) as file:
+        events = json.load(file)["traceEvents"]
+    products = [event for event in events if event.get("name") in ("aten::linear", "aten::embedding")]
+    num_embedded = sum(event["name"] == "aten::embedding" for event in products)
+    assert num_embedded == num_steps
+    assert len(products) > num_embedded
+
+
+def test_a_run_that_is_too_short_for_its_profile_says_so(core, tmp_path):
+    prompts = random_ids(1, Lengths(20, 4), core.info.vocab_size, seed=6)
+    trace = MiddleTrace(core, tmp_path, prompts)
+    with pytest.raises(ConfigError, match="before a step"):
+        trace.finish()
 
 
 @pytest.mark.parametrize("dataset", ["random", "prefix_repetition"])
@@ -103,11 +150,12 @@ def test_the_latency_command_gives_a_batch_room_to_run_at_once(bench, tiny_llama
     run = bench(
         *("latency", "--model", tiny_llama, "--batch-size", 5, "--input-len", 6, "--output-len", 3),
         *("--num-iters", 2, "--num-iters-warmup", 1, "--num-pages", 128, "--max-rows", 2, "--num-threads", 1),
-        *("--output-json", path, "--disable-tqdm"),
+        *("--output-json", path, "--disable-tqdm", "--profile", tmp_path / "traces"),
     )
     assert run.exit_code == 0, run.errors
     result = json.loads(path.read_text())
     assert result.keys() >= {"avg_latency", "latencies", "percentiles", "machine", "versions"}
+    assert [str(trace) for trace in (tmp_path / "traces").iterdir()] == [result["profile"]]
     assert result["max_rows"] == 5
 
 
