@@ -50,6 +50,8 @@ class SharingServer(Server):
         except OSError:
             return  # Another process was faster, the client has gone, or descriptors have run out for now.
         connection.setblocking(False)
+        # A chunk must not wait for more: servers that an event loop accepts for itself see to it themselves.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._adopt(connection))
         self._adopting.add(task)
         task.add_done_callback(self._adopting.discard)
