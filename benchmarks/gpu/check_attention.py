@@ -43,15 +43,20 @@ CHECKS = [
 ROWS = [(0, 1300), (500, 200), (0, 5), (3000, 1), (700, 1), (40, 1), (0, 1)]
 
 DECODE_CASES = [(1, 128), (32, 1024), (64, 2048), (128, 2048), (8, 16384), (1, 131072)]
-QUANTISED_CONFIGS = [DecodeConfig(128, 4, 2, 2), DecodeConfig(128, 4, 3, 3), DecodeConfig(64, 4, 3, 4)]
+QUANTISED_CONFIGS = [
+    DecodeConfig(128, 4, 3, 2),
+    DecodeConfig(128, 4, 5, 2),
+    DecodeConfig(64, 4, 5, 3),
+    DecodeConfig(64, 4, 5, 4),
+]
 DECODE_CONFIGS = {
     "auto": [
         DecodeConfig(128, 4, 2, 2),
-        DecodeConfig(128, 4, 2, 3),
-        DecodeConfig(128, 4, 2, 4),
-        DecodeConfig(128, 4, 2, 8),
-        DecodeConfig(128, 8, 2, 2),
-        DecodeConfig(256, 8, 2, 1),
+        DecodeConfig(128, 4, 3, 2),
+        DecodeConfig(128, 4, 5, 1),
+        DecodeConfig(64, 4, 5, 3),
+        DecodeConfig(64, 4, 5, 2),
+        DecodeConfig(32, 4, 5, 4),
     ],
     "fp8": QUANTISED_CONFIGS,
     "int8": QUANTISED_CONFIGS,

@@ -35,6 +35,24 @@ class DensePrefill:
         self.spec = spec
         self.launcher = launcher
         self.is_refused = spec.device.type != "cuda" or spec.dtype == torch.float32 or spec.batch_invariant
+        if not self.is_refused:
+            self._try()
+
+    def _try(self) -> None:
+        """Load cuDNN, which takes half a second, before the first prompt does, and see whether it serves."""
+        spec = self.spec
+        q, kv = (
+            torch.zeros(STEP, heads, spec.head_dim, dtype=spec.dtype, device=spec.device)
+            for heads in (spec.num_heads, spec.num_kv_heads)
+        )
+        try:
+            self._attention(q, kv, kv, is_causal=True)
+        except RuntimeError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: RuntimeError) -> None:
+        logger.warning("cuDNN refuses attention, Triton takes all prompts: %s", str(error).split("\n")[0])
+        self.is_refused = True
 
     def chosen(self, batch: StepBatch) -> list[tuple[int, int]]:
         """(row of the batch, leading new tokens of it) to compute here, by ascending rows; the batch is eager."""
@@ -55,12 +73,15 @@ class DensePrefill:
 
         Args:
             q: [tokens, heads, head_dim].
-            k, v: [tokens, kv_heads, head_dim], of the same tokens.
+            k, v: [tokens, kv_heads, head_dim], of the same tokens, which are in pages already.
 
         Returns:
             [tokens, heads, head_dim], or None if cuDNN refuses.
         """
         prefix_len = batch.host_kv_lens[index] - batch.query_lens[index]
+        if self.spec.kv_format.is_quantized:
+            # What a token sees of its own chunk is what later chunks will see of it.
+            k, v = self._gather(layer, batch, index, prefix_len, q.shape[0])
         try:
             result, lse = self._attention(q, k, v, is_causal=True)
             for first in range(0, prefix_len, PIECE):
@@ -71,8 +92,7 @@ class DensePrefill:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            logger.warning("cuDNN refuses attention, Triton takes all prompts: %s", str(error).split("\n")[0])
-            self.is_refused = True
+            self._refuse(error)
             return None
         return result
 

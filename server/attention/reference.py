@@ -74,7 +74,8 @@ class ReferenceAttention(AttentionBackend):
         if pool.params is None:
             return [(pool.storage, x.to(pool.fmt.dtype))]
         elements, params = quantize(x, pool.fmt)
-        return [(pool.storage, elements), (pool.params, params)]
+        # As bytes: not every device indexes float8.
+        return [(pool.storage.view(torch.uint8), elements.view(torch.uint8)), (pool.params, params)]
 
     def prefill(self, layer: int, q: torch.Tensor, batch: StepBatch, num_rows: int) -> torch.Tensor:
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
@@ -148,10 +149,11 @@ class ReferenceAttention(AttentionBackend):
 
     def _read(self, where: tuple[int | torch.Tensor | slice, ...]) -> torch.Tensor:
         """The numbers that the pool keeps at `where`."""
-        elements = self.pool.storage[where]
-        if self.pool.params is None:
-            return elements
-        return dequantize(elements, self.pool.params[where], self.pool.fmt, self.spec.dtype)
+        pool = self.pool
+        if pool.params is None:
+            return pool.storage[where]
+        elements = pool.storage.view(torch.uint8)[where].view(pool.fmt.dtype)
+        return dequantize(elements, pool.params[where], pool.fmt, self.spec.dtype)
 
 
 def _visible_positions(first: int, kv_len: int, sinks: int, recent: int, device: torch.device) -> torch.Tensor:

@@ -53,7 +53,9 @@ def decode_config(spec: AttentionSpec) -> DecodeConfig:
     wide = 2 if spec.head_dim > 128 else 1
     if spec.dtype == torch.float32:
         return DecodeConfig(32 // wide, 4, 2, 2)
-    return DecodeConfig(128 // wide, 4, 2, 3)
+    if spec.kv_format.is_quantized:
+        return DecodeConfig(128 // wide, 4, 3, 2)
+    return DecodeConfig(128 // wide, 4, 2, 2)
 
 
 def prefill_config(spec: AttentionSpec, tokens_per_row: int) -> PrefillConfig:

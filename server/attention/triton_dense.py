@@ -18,7 +18,7 @@ def dequantised(numbers, params_ptr, places, is_present, FORMAT: tl.constexpr):
     """Numbers [n, width], as stored, with their scales and zeros."""
     numbers = numbers.to(tl.float32)
     if FORMAT != PLAIN:
-        scale, zero = load_params(params_ptr, places, is_present, FORMAT != FP8, True)
+        scale, zero = load_params(params_ptr, places, is_present, True)
         numbers = numbers * scale[:, None]
         if FORMAT != FP8:
             numbers += zero[:, None]

@@ -65,8 +65,10 @@ class Launcher:
         self._num_sms = device.multi_processor_count if device is not None else 1
         self.overlaps = device is not None and device.major >= 9
         k, v = pool.storage[0], pool.storage[1]
-        k_params, v_params = (k, v) if pool.params is None else (pool.params[0], pool.params[1])
-        self._storage = (k, v, k_params, v_params)
+        # Where a format has no (scale, zero) pairs, their arguments are never read.
+        params = (k, v) if pool.params is None else (pool.params[0], pool.params[1])
+        pairs = (k, v) if pool.params is None else (params[0].view(torch.int32), params[1].view(torch.int32))
+        self._storage, self._written = (k, v, *pairs), (k, v, *params)
         self._retention = (tables.pages, tables.sinks, tables.recent)
         self._slots = [
             (plan.group_of_head[layer].contiguous(), plan.index_of_head[layer].contiguous())
@@ -169,7 +171,6 @@ class Launcher:
         if num_tokens == 0:
             return
         query_blocks = self._query_blocks if table is not None else 0
-        k_pages, v_pages, k_params, v_params = self._storage
         groups, slots = self._slots[layer]
         write_kernel[num_tokens, query_blocks + self._kv_blocks](
             q,
@@ -181,10 +182,7 @@ class Launcher:
             self.tables.pages,
             groups,
             slots,
-            k_pages,
-            v_pages,
-            k_params,
-            v_params,
+            *self._written,
             k.stride(0),
             k.stride(1),
             ROTATED=table is not None,
