@@ -84,7 +84,7 @@ class Case:
         self.on_device = torch.from_numpy(self.generated).to(CUDA)
 
     def draw(self, drawer: TorchDrawer | TritonDrawer, logits: torch.Tensor) -> torch.Tensor:
-        best = drawer.best(logits, draws=True)
+        best = drawer.best(logits)
         return drawer.draw(logits, best, self.rows, self.generated, self.on_device)
 
 
@@ -179,7 +179,7 @@ def time_us(work: Callable[[], object], calls: int, *, captures: bool = True) ->
 
 
 def time_greedy(vocab_size: int) -> None:
-    print("greedy, bf16: rows, us, TB/s for 32 and for 64 groups a program; torch us")
+    print("greedy, bf16: rows, us, TB/s for 64 and for 32 groups a program; torch us")
     for num_rows in NUM_ROWS:
         # Several batches in turn, so that small ones are not read from the second-level cache.
         num_copies = max(1, 2**28 // (num_rows * vocab_size * 2))
@@ -208,7 +208,7 @@ def time_configs(vocab_size: int) -> None:
         times = []
         for shape in SHAPES:
             logits = random_logits(shape, 32, vocab_size, torch.bfloat16)
-            best = case.triton.best(logits, draws=True)
+            best = case.triton.best(logits)
             arguments = (logits, best, case.rows, case.generated, case.on_device)
             times.append(time_us(lambda arguments=arguments: case.triton.draw(*arguments), 8))
         print(f"  {config[0]:5d} {config[1]:3d} " + " ".join(f"{us:7.0f}" for us in times))
@@ -226,7 +226,7 @@ def time_draws(vocab_size: int) -> None:
             params = [SamplingParams(max_tokens=1, seed=i, **fields) for i in range(num_rows)]
             case = Case(num_rows, vocab_size, params)
             logits = random_logits(shape, num_rows, vocab_size, torch.bfloat16)
-            best = case.triton.best(logits, draws=True)
+            best = case.triton.best(logits)
             arguments = (logits, best, case.rows, case.generated, case.on_device)
             us = time_us(lambda case=case, arguments=arguments: case.triton.draw(*arguments), 8)
             old = time_us(lambda case=case, arguments=arguments: case.torch.draw(*arguments), 2, captures=False)

@@ -53,8 +53,8 @@ class RandomRows:
 class Drawer(Protocol):
     """Argmax and draws on one device. Nothing waits for the device."""
 
-    def best(self, logits: Tensor, *, draws: bool) -> Best:
-        """The best token of each line of [n, V] logits of any float type. `draws`: `draw` will follow."""
+    def best(self, logits: Tensor) -> Best:
+        """The best token of each line of [n, V] logits of any float type."""
 
     def draw(self, logits: Tensor, best: Best, rows: RandomRows, generated: np.ndarray, on_device: Tensor) -> Tensor:
         """One token of each random row.
@@ -81,7 +81,7 @@ class TorchDrawer:
         self._floats = torch.empty(0, vocab_size, dtype=torch.float32, device=device)
         self._integers = torch.empty(0, vocab_size, dtype=torch.int64, device=device)
 
-    def best(self, logits: Tensor, *, draws: bool) -> Best:
+    def best(self, logits: Tensor) -> Best:
         values, token_ids = _best(logits.float())
         is_bad = ~values.isfinite()
         return Best(values, token_ids.masked_fill_(is_bad, 0), is_bad)

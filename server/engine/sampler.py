@@ -116,6 +116,17 @@ class Sampler:
         self._parameters.clear(row)
         self._penalties.remove(row)
 
+    def warm_up(self, dtype: torch.dtype) -> None:
+        """Compile what sampling from logits of this type needs, so that no request waits. No row may be in use."""
+        logits = torch.zeros(1, self._vocab_size, dtype=dtype, device=self._device)
+        row = np.zeros(1, dtype=np.int64)
+        # Lines with edits are float32 whatever the logits are, hence kernels of their own.
+        for presence_penalty in (0.0, 0.1):
+            params = SamplingParams(max_tokens=1, top_p=0.9, presence_penalty=presence_penalty)
+            self.add(0, params, 0, [0], [])
+            self.sample(logits, row, row, None)
+            self.remove(0)
+
     def is_plain_greedy(self, rows: np.ndarray) -> bool:
         """Whether `greedy` is all that these rows (int64) need: no draws, edits, penalties or log probabilities.
 
@@ -133,7 +144,7 @@ class Sampler:
             token_ids: int64 [S], the lowest id among equals; 0 where the line is bad.
             is_bad: bool [S], lines that hold NaN or +infinity, or nothing but -infinity.
         """
-        best = self._drawer.best(logits, draws=False)
+        best = self._drawer.best(logits)
         return best.token_ids, best.is_bad
 
     def sample(self, logits: Tensor, rows: np.ndarray, generated: np.ndarray, grammar_mask: Tensor | None) -> Sampled:
@@ -152,12 +163,12 @@ class Sampler:
         on_device = logits.new_empty(0, dtype=torch.int64)
         if plan.needs_generated:
             on_device = upload(generated.astype(np.int64), self._device)
-        best = self._drawer.best(logits, draws=plan.raw_random is not None)
+        best = self._drawer.best(logits)
         token_ids, is_bad = best.token_ids, best.is_bad
         self._draw(token_ids, logits, best, plan.raw_random, generated, on_device)
         if plan.edited_places is not None:
             edited = self._edit(logits, plan.edited_places, plan, on_device, grammar_mask)
-            best = self._drawer.best(edited, draws=plan.edited_random is not None)
+            best = self._drawer.best(edited)
             self._draw(best.token_ids, edited, best, plan.edited_random, generated, on_device)
             # Masks may hide a NaN, so the raw logits count too.
             token_ids.index_copy_(0, plan.edited_places, best.token_ids)

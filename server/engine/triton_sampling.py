@@ -68,13 +68,15 @@ class TritonDrawer:
         # Kernels leave it at zero, so it is never cleared; a captured graph keeps its address.
         self._counters = torch.zeros(max_rows, dtype=torch.int32, device=device)
 
-    def best(self, logits: Tensor, *, draws: bool) -> Best:
+    def best(self, logits: Tensor) -> Best:
         sizes, num_lines = self._sizes, logits.shape[0]
+        if num_lines > self._counters.shape[0]:
+            raise ValueError(f"the sampler takes {self._counters.shape[0]} lines of logits at a time, not {num_lines}")
         values = torch.empty(num_lines, dtype=torch.float32, device=logits.device)
         token_ids = torch.empty(num_lines, dtype=torch.int64, device=logits.device)
         is_bad = torch.empty(num_lines, dtype=torch.bool, device=logits.device)
         found = torch.empty(2, num_lines, sizes.num_blocks, dtype=torch.float32, device=logits.device)
-        maxima = values.new_empty(num_lines, sizes.num_groups) if draws else None
+        maxima = values.new_empty(num_lines, sizes.num_groups)
         best_kernel[(sizes.num_blocks, num_lines)](
             logits,
             logits.stride(0),
@@ -90,14 +92,13 @@ class TritonDrawer:
             sizes.num_blocks,
             NUM_BLOCKS=sizes.num_blocks_padded,
             BLOCK_GROUPS=BLOCK_GROUPS,
-            KEEPS_MAXIMA=draws,
         )
         return Best(values, token_ids, is_bad, maxima)
 
     def draw(self, logits: Tensor, best: Best, rows: RandomRows, generated: np.ndarray, on_device: Tensor) -> Tensor:
         sizes, num = self._sizes, rows.rows.size
         table = self._parameters.table()
-        filters = bool(rows.flags & FILTERED)
+        num_filtered = num if rows.flags & FILTERED else 0
         masses = on_device.new_empty(num, sizes.num_tiles)
         mass_kernel[(triton.cdiv(sizes.num_tiles, BLOCK_TILES.value), num)](
             logits,
@@ -114,7 +115,7 @@ class TritonDrawer:
         )
         chosen = on_device.new_empty(num)
         capacity = min(CAPACITY, triton.next_power_of_2(self._vocab_size))
-        lists = torch.empty(3, num if filters else 0, max(capacity, sizes.num_groups_padded), dtype=torch.int32,
+        lists = torch.empty(3, num_filtered, max(capacity, sizes.num_groups_padded), dtype=torch.int32,
                             device=logits.device)  # fmt: skip
         draw_kernel[(num,)](
             logits,
@@ -139,7 +140,6 @@ class TritonDrawer:
             NUM_GROUPS=sizes.num_groups_padded,
             CAPACITY=capacity,
             NUM_FIELDS=NUM_FIELDS,
-            FILTERS=filters,
-            num_warps=NUM_WARPS if filters else 4,
+            num_warps=NUM_WARPS,
         )
         return chosen

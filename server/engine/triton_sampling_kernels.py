@@ -36,7 +36,7 @@ LIST_PIVOTS = tl.constexpr(4)
 PASS_BLOCK = tl.constexpr(1024)
 """Logits looked at together in such a pass."""
 
-GATHER_GROUPS = tl.constexpr(16)
+GATHER_GROUPS = tl.constexpr(32)
 """Groups whose candidates are gathered together."""
 
 MIN_KEY = tl.constexpr(-2139095041)
@@ -70,9 +70,12 @@ def _group_maxima(x):
 @triton.jit(do_not_specialize_on_alignment=["found_groups"])
 def best_kernel(
     logits, row_stride, maxima, found_values, found_groups, counters, best, token_ids, is_bad, vocab_size, num_groups,
-    num_blocks, NUM_BLOCKS: tl.constexpr, BLOCK_GROUPS: tl.constexpr, KEEPS_MAXIMA: tl.constexpr,
+    num_blocks, NUM_BLOCKS: tl.constexpr, BLOCK_GROUPS: tl.constexpr,
 ):  # fmt: skip
-    """Largest logit of each row and the lowest id that has it; the last program of a row joins the others' finds."""
+    """Largest logit of each row, the lowest id that has it, and the maxima of groups.
+
+    The last program of a row joins what the others found.
+    """
     block = tl.program_id(0)
     row = tl.program_id(1)
     groups = block * BLOCK_GROUPS + tl.arange(0, BLOCK_GROUPS)
@@ -80,8 +83,7 @@ def best_kernel(
     start = logits + row.to(tl.int64) * row_stride
     x = tl.load(start + places, mask=places < vocab_size, other=float("-inf")).to(tl.float32)
     by_group = _group_maxima(x)
-    if KEEPS_MAXIMA:
-        tl.store(maxima + row.to(tl.int64) * num_groups + groups, by_group, mask=groups < num_groups)
+    tl.store(maxima + row.to(tl.int64) * num_groups + groups, by_group, mask=groups < num_groups)
     largest = tl.max(by_group, axis=0)
     found_values += row * num_blocks
     found_groups += row * num_blocks
@@ -382,7 +384,7 @@ def draw_kernel(
     logits, row_stride, best, is_bad, index, num_rows, table, generated, masses, maxima, group_lists, lists_z,
     lists_ids,
     list_stride, chosen, vocab_size, num_tiles, num_groups, NUM_TILES: tl.constexpr, NUM_GROUPS: tl.constexpr,
-    CAPACITY: tl.constexpr, NUM_FIELDS: tl.constexpr, FILTERS: tl.constexpr,
+    CAPACITY: tl.constexpr, NUM_FIELDS: tl.constexpr,
 ):  # fmt: skip
     """One token id for each random row, int64 [num_rows]; 0 where the row is bad."""
     r = tl.program_id(0).to(tl.int64)
@@ -400,15 +402,15 @@ def draw_kernel(
         row_masses = masses + r * num_tiles
         lowest = tl.full((), MIN_KEY, tl.int32)
         num_listed = tl.full((), CAPACITY + 1, tl.int32)
-        if FILTERS:
-            lists_z += r * list_stride
-            lists_ids += r * list_stride
+        lists_z += r * list_stride
+        lists_ids += r * list_stride
+        if (top_k < vocab_size) | (top_p < 1.0):
             lowest, num_listed = _threshold(
                 start, largest, temperature, log_min_p, top_k, top_p, row_masses, maxima + line * num_groups,
                 group_lists + r * list_stride, lists_z, lists_ids, vocab_size, num_tiles, num_groups,
                 NUM_TILES, NUM_GROUPS, CAPACITY,
             )  # fmt: skip
-        if FILTERS and num_listed <= CAPACITY:
+        if num_listed <= CAPACITY:
             token_id = _pick_listed(lowest, num_listed, log_min_p, lists_z, lists_ids, uniform, CAPACITY)
         else:
             token_id = _pick_by_tiles(

@@ -81,7 +81,7 @@ def both_draws(
     rows = RandomRows(places, places, index, int(np.bitwise_or.reduce(parameters.flags)))
     tokens = []
     for path in (TritonDrawer(vocab_size, num_rows, parameters, DEVICE), TorchDrawer(vocab_size, parameters, DEVICE)):
-        best = path.best(logits, draws=True)
+        best = path.best(logits)
         with the_interpreters_weights():
             drawn = path.draw(logits, best, rows, generated, torch.from_numpy(generated).to(DEVICE))
         tokens.append(drawn.masked_fill(best.is_bad, -1).tolist())
@@ -132,6 +132,20 @@ def test_the_best_token_is_the_lowest_of_the_largest_and_bad_rows_are_flagged(dt
         assert is_bad.tolist() == [False, False, False, True, True, True, False]
         expected = torch.from_numpy(logits.float().numpy().argmax(1)).masked_fill(is_bad.cpu(), 0)
         assert token_ids.tolist() == expected.tolist()
+
+
+def test_more_lines_than_rows_are_refused():
+    sampler = Sampler(VOCAB, 2, DEVICE, "triton")
+    with pytest.raises(ValueError, match="takes 2 lines"):
+        sampler.greedy(torch.zeros(3, VOCAB, device=DEVICE))
+
+
+def test_warming_up_leaves_no_trace():
+    sampler = Sampler(VOCAB, 1, DEVICE, "triton")
+    sampler.warm_up(torch.float16)
+    assert sampler.is_plain_greedy(np.array([0]))
+    logits = logits_of("tied", 1, VOCAB, 2)
+    assert choose(sampler, logits, [0], [0]).token_ids.tolist() == [int(logits.cpu().numpy().argmax())]
 
 
 def test_a_row_is_drawn_alike_alone_and_among_others_in_any_place():
