@@ -386,5 +386,4 @@ class EngineCore:
         for request_id in list(self.scheduler.by_request):
             self.abort([request_id])
         self._pending.clear()
-        if self._followers is not None:
-            self._followers.close()
+        self.runner.executor.close()

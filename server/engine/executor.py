@@ -120,6 +120,13 @@ class Executor:
         else:
             self.followers.wait(event)
 
+    def close(self) -> None:
+        """End the followers. No step can be run afterwards."""
+        # NCCL does not let go while there are graphs of its collectives.
+        self.decode_graphs = self.mixed_graphs = None
+        if self.followers is not None:
+            self.followers.close()
+
     def _batch(self, inputs: StepInputs) -> StepBatch:
         query_lens, kv_lens = inputs.query_lens, inputs.kv_lens
         starts = np.zeros(inputs.num_rows + 1, dtype=np.int64)

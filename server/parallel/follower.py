@@ -75,6 +75,8 @@ def follow(config: EngineConfig, rank: int, port: int, channel: socket.socket) -
     executor = assemble(config, team).runner.executor
     while (order := reader.read()) is not None:
         obey(executor, order)
+    executor.close()
+    team.close()
 
 
 def obey(executor: Executor, order: Order) -> None:

@@ -103,6 +103,8 @@ class Followers:
         self._closing.set()
         for channel in self._channels:
             channel.close()
+        # The followers close their end at the same time.
+        self.team.close(is_whole=self.failure is None)
         deadline = time.monotonic() + (_EXIT_S if self.failure is None else 0.0)
         for process in self._processes:
             try:
@@ -110,7 +112,6 @@ class Followers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self.team.close(is_whole=self.failure is None)
 
     def _start(self, rank: int, config: EngineConfig, port: int) -> None:
         ours, theirs = socket.socketpair()

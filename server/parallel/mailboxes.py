@@ -23,9 +23,13 @@ class Mailboxes:
     """
 
     def __init__(self, rank: int, inboxes: torch.Tensor, inbox: torch.Tensor) -> None:
+        # Imported here because Triton is not everywhere.
+        from server.models.triton_layers import can_overlap, launch_options
         from server.parallel import mailbox_kernels
 
         self._kernels: Any = mailbox_kernels
+        self._overlaps = can_overlap(inboxes.device)
+        self._options = launch_options(self._overlaps)
         self._rank = rank
         self._size = inboxes.shape[0]
         self._inboxes = inboxes
@@ -47,12 +51,14 @@ class Mailboxes:
             self._inboxes,
             self._exchanges,
             num_words,
-            rank=self._rank,
-            size=self._size,
-            capacity=CAPACITY,
-            dtype=self._kernels.TRITON_DTYPES[x.dtype],
-            is_half=x.itemsize == 2,
-            block=BLOCK,
+            RANK=self._rank,
+            SIZE=self._size,
+            CAPACITY=CAPACITY,
+            DTYPE=self._kernels.TRITON_DTYPES[x.dtype],
+            IS_HALF=x.itemsize == 2,
+            BLOCK=BLOCK,
+            OVERLAPS=self._overlaps,
+            **self._options,
         )
         return x
 
@@ -68,10 +74,12 @@ class Mailboxes:
             self._exchanges,
             num_words,
             words.shape[1],
-            rank=self._rank,
-            size=self._size,
-            capacity=CAPACITY,
-            block=BLOCK,
+            RANK=self._rank,
+            SIZE=self._size,
+            CAPACITY=CAPACITY,
+            BLOCK=BLOCK,
+            OVERLAPS=self._overlaps,
+            **self._options,
         )
         return joined
 

@@ -1,6 +1,8 @@
 """A team of processes that reach each other through torch.distributed: NCCL between GPUs, gloo on CPU."""
 
+import gc
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +16,8 @@ from server.parallel.mailboxes import Mailboxes, open_mailboxes
 
 TIMEOUT = timedelta(seconds=120)
 """Longest that a rank waits for another one in one operation; kernels may be compiled meanwhile."""
+
+_CLOSE_S = 5.0
 
 
 class RankLostError(RhumbError):
@@ -101,9 +105,16 @@ class Ranks:
             is_whole: whether no rank is missing.
         """
         self._mailboxes = None
-        # Work on a GPU that waits for a missing rank never ends, and NCCL would wait for it.
-        if dist.is_initialized() and (is_whole or self._device.type == "cpu"):
+        if not dist.is_initialized():
+            return
+        if self._device.type == "cpu":
             dist.destroy_process_group()
+        elif is_whole:
+            # Work on a GPU that waits for a missing rank never ends, and NCCL would wait for it, now or at exit.
+            gc.collect()
+            ending = threading.Thread(target=dist.destroy_process_group, name="end-nccl", daemon=True)
+            ending.start()
+            ending.join(_CLOSE_S)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

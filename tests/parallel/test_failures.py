@@ -52,5 +52,5 @@ def test_too_few_gpus_are_refused_by_their_number(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     assert devices_of(EngineConfig("m", tensor_parallel=4)) == ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]
     assert devices_of(EngineConfig("m", device="cuda:2", tensor_parallel=2)) == ["cuda:2", "cuda:3"]
-    with pytest.raises(ConfigError, match="tensor_parallel is 3 from cuda:2 on, .* 4 GPUs here; use at most 2"):
+    with pytest.raises(ConfigError, match=r"tensor_parallel is 3 from cuda:2 on, .* 4 GPUs here; use at most 2"):
         devices_of(EngineConfig("m", device="cuda:2", tensor_parallel=3))
