@@ -43,7 +43,7 @@ class Model(Protocol):
         """[n] int64 ids and positions -> [n, hidden]."""
 
     def head(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
-        """Final norm and output projection: [n, hidden] -> float32 logits [n, vocab]."""
+        """Final norm and output projection: [n, hidden] -> logits [n, vocab], in the dtype of x."""
 
     def weights(self) -> Iterator[Parameter]:
         """Every parameter once."""

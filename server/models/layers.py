@@ -61,17 +61,18 @@ class Head:
         self.product: Product
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """[n, width] -> float32 logits [n, vocab]."""
-        return self.product(x).float()
+        """[n, width] -> logits [n, vocab], in the dtype of x."""
+        return self.product(x)
 
     def prepare(self) -> None:
+        # Never in a weight format: it is often the embedding's memory, and its errors are the logits' own.
         if self.rows is None:
-            self.weight.data, self.product = self.kernels.product(self.weight.data, None)
+            self.weight.data, self.product = self.kernels.product(self.weight.data, None, keeps_dtype=True)
             return
         weight = self.weight.data[self.rows.start : self.rows.stop]
         if len(self.rows) < self.num_rows:
             weight = F.pad(weight, (0, 0, 0, self.num_rows - len(self.rows)))
-        _, self.product = self.kernels.product(weight, None)
+        _, self.product = self.kernels.product(weight, None, keeps_dtype=True)
 
     def weights(self) -> Iterator[Parameter]:
         if not self.is_tied:

@@ -151,7 +151,9 @@ def add_rms_norm(
 
 def can_overlap(device: torch.device) -> bool:
     """Whether kernels may be launched with OVERLAPS: compute capability 9.0 and later."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+    if device.type != "cuda" or not torch.cuda.is_available():
+        return False
+    return torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 def launch_options(overlaps: bool) -> dict[str, bool]:
