@@ -97,12 +97,14 @@ class KernelBench:
     ) -> Iterator[Measurement]:
         products, weight_bytes = self._products(name, in_features, out_features)
         for num_rows in row_counts:
-            x = self._random(num_rows, in_features)
-            time_s = self._cycle(products, lambda product, x=x: product(x))
+            time_s = self._time_products(products, self._random(num_rows, in_features))
             num_outputs = out_features // 2 if name == "gate_up" else out_features
             moved = weight_bytes + num_rows * (in_features + num_outputs) * self.dtype.itemsize
             shown = "gate_up + activation" if name == "gate_up" else name
             yield Measurement(shown, num_rows, 0, time_s, moved, 2 * num_rows * in_features * out_features)
+
+    def _time_products(self, products: Sequence[Product], x: torch.Tensor) -> float:
+        return self._cycle(products, lambda product: product(x))
 
     def _products(self, name: str, in_features: int, out_features: int) -> tuple[list[Product], int]:
         """The same product with several matrices, and the bytes of one as it is stored."""
@@ -122,14 +124,18 @@ class KernelBench:
         facts, size = self.facts, self.dtype.itemsize
         if facts.opt is not None:
             return
-        weight = torch.ones(facts.hidden_size, dtype=self.dtype, device=self.timer.device)
         for num_rows in row_counts:
-            x, residual = (self._random(num_rows, facts.hidden_size) for _ in range(2))
-            time_s = self._cycle([x] * 8, lambda x, r=residual: self.kernels.add_rms_norm(x, r, weight, facts.norm_eps))
+            time_s = self._time_norm(num_rows)
             yield Measurement("norm + residual", num_rows, 0, time_s, 4 * num_rows * facts.hidden_size * size)
             gate_up = self._random(num_rows, 2 * facts.intermediate_size)
             time_s = self._cycle([gate_up] * 8, lambda both: self.kernels.gated(both, facts.hidden_act))
             yield Measurement("activation * up", num_rows, 0, time_s, 3 * num_rows * facts.intermediate_size * size)
+
+    def _time_norm(self, num_rows: int) -> float:
+        facts = self.facts
+        x, residual = (self._random(num_rows, facts.hidden_size) for _ in range(2))
+        weight = torch.ones(facts.hidden_size, dtype=self.dtype, device=self.timer.device)
+        return self._cycle([x] * 8, lambda x: self.kernels.add_rms_norm(x, residual, weight, facts.norm_eps))
 
     def decode(self, num_rows: int, context: int) -> Iterator[Measurement]:
         """Attention of rows with one new token each, and what rotates and writes that token."""

@@ -16,6 +16,7 @@ from benchmarks.gpu import engine as engine_script
 from benchmarks.gpu import formats as formats_script
 from benchmarks.gpu import serve as serve_script
 from benchmarks.gpu.record import Mark, Record
+from benchmarks.gpu.report import fill
 from benchmarks.gpu.shapes import SHAPES, build_shape, tokenizer_json
 from server.bench.texts import TextMaker, load_tokenizer
 from server.engine.tokenizer import Tokenizer
@@ -142,6 +143,29 @@ def test_the_serve_script_starts_a_server_reads_it_and_has_its_profile(tmp_path)
     [trace] = traces.iterdir()
     with gzip.open(trace) as file:
         assert json.load(file)["traceEvents"]
+
+
+def test_the_tables_of_a_document_are_written_from_the_newest_records(tmp_path):
+    for date, value in (("2026-01-01", 9.0), ("2026-02-02", 5.0)):
+        record = Record(tmp_path / f"{date}-gpu-engine.json", {"decode": Mark(goal=4.0, peer=6.0)})
+        with record.row("decode", "ms") as row:
+            row.value, row.floor = value, 2.5
+    formats = Record(tmp_path / "2026-01-01-gpu-formats.json", {})
+    for name, value in (("bf16", 8.0), ("kv int8", 4.0)):
+        with formats.row(f"{name}: bytes per token", "B") as row:
+            row.value = value
+    blocks = "".join(f"<!-- table: {name} -->\nold\n<!-- end -->\n" for name in ("engine", "formats", "serve"))
+    filled = fill(f"before\n{blocks}after\n", tmp_path, "")
+    assert "| decode | 5.00 ms | 2.50 | 2.00 | 4.00 (missed) | 6.00 | 0.83 |" in filled
+    assert "| kv int8 | 4.000 |" in filled
+    assert "9.00" not in filled
+    # Nothing was recorded of the server, so what stands there stays.
+    assert filled.count("old") == 1
+    assert filled.startswith("before\n")
+    assert filled.endswith("after\n")
+    assert fill(filled, tmp_path, "") == filled
+    with pytest.raises(ValueError, match="does not end"):
+        fill("<!-- table: engine -->", tmp_path)
 
 
 def test_the_engine_scripts_import_without_the_http_stack():

@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 from pydantic.fields import FieldInfo
 
+from server.bench.cli import app as bench_app
 from server.engine.variants import VARIANTS
 from server.settings import EngineSettings, ServerSettings, flag_of
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/serving.md", "docs/api.md", "docs/architecture.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/serving.md", "docs/api.md", "docs/architecture.md", "docs/gpu.md"]
 SETTINGS = EngineSettings.model_fields | ServerSettings.model_fields
 
 
@@ -37,14 +39,18 @@ def test_the_tables_of_settings_are_the_settings() -> None:
     assert documented == [row(name, setting) for name, setting in SETTINGS.items()]
 
 
+def bench_flags() -> set[str]:
+    """Every flag of every command of `rhumb bench`."""
+    commands = typer.main.get_command(bench_app).commands.values()
+    return {option for command in commands for parameter in command.params for option in parameter.opts}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_flag_variable_and_default_in_the_text_exists(document: str) -> None:
     # Commands and settings of MapQaTor are judged by its own tests.
     text = "\n".join(line for line in (ROOT / document).read_text().splitlines() if "mapqator" not in line.lower())
     own = {flag_of(name) for name in SETTINGS} | {f"--no-{flag_of(name)[2:]}" for name in SETTINGS}
-    bench = {"--base-url", "--num-prompts", "--max-concurrency", "--ignore-eos", "--batch-size", "--model"}
-    bench |= {"--random-input-len", "--random-output-len"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text)) <= own | bench | {"--no-"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text)) <= own | bench_flags() | {"--no-"}
     assert set(re.findall(r"\bRHUMB_\w+", text)) <= {f"RHUMB_{name.upper()}" for name in SETTINGS}
 
 
@@ -52,6 +58,7 @@ def test_every_flag_variable_and_default_in_the_text_exists(document: str) -> No
 def test_every_path_and_link_in_the_text_exists(document: str) -> None:
     text = (ROOT / document).read_text()
     links = re.findall(r"\]\(([^)#]+)\)", text)
+    links = [link for link in links if not link.startswith("https://")]
     assert all(((ROOT / document).parent / link).exists() for link in links), links
     paths = re.findall(r"`((?:server|tests|docs|benchmarks)/[\w./-]+)`", text)
     assert [path for path in paths if not (ROOT / path).exists()] == []
@@ -69,7 +76,7 @@ def test_every_route_that_the_readme_and_the_api_page_name_is_served() -> None:
         route.path for module in (chat, completions, models, ops, status, tokenize) for route in module.router.routes
     }
     served |= {route.path for route in ops.dev_router.routes} | {"/docs"}
-    for document in ("README.md", "docs/api.md", "docs/serving.md"):
+    for document in ("README.md", "docs/api.md", "docs/serving.md", "docs/gpu.md"):
         text = (ROOT / document).read_text().split("Not there, and why")[0]
         named = set(re.findall(r"`(?:POST |GET )?(/[a-z][\w/.]*[\w])`", text))
         assert named <= served, named - served
