@@ -54,10 +54,10 @@ class SharedLink:
         self._keeper.setblocking(False)
         self._keeper.send(WANT_CHANNEL)
         loop = asyncio.get_running_loop()
-        arrival: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._keeper, lambda: arrival.done() or arrival.set_result(None))
+        arrival = asyncio.Event()
+        loop.add_reader(self._keeper, arrival.set)
         try:
-            await arrival
+            await arrival.wait()
         finally:
             loop.remove_reader(self._keeper)
         _, fds, _, _ = socket.recv_fds(self._keeper, len(WANT_CHANNEL), 1)
