@@ -1,7 +1,7 @@
 """Quantised KV, judged by a dense oracle whose keys and values went through the same rounding, and nothing else.
 
 The engine computes K in float32 and the oracle in float64, so that a number may now and then be rounded to the other
-side. TOLERANCE is far above what that does to a logit, and far below what quantisation itself does.
+side of a tie. TOLERANCE is above what one such number does to a logit, and below what quantisation itself does.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.engine.conftest import CoreFactory, Result, Results, collect, drain, 
 from tests.engine.test_schedules import prompt_of, prompts
 from tests.oracle import Oracle
 
-TOLERANCE = 0.01
+TOLERANCE = {"float16": 0.01, "bfloat16": 0.01, "fp8": 0.03, "int8": 0.005, "int4": 0.05}
 
 QuantisedOracle = Callable[[str], Oracle]
 every_format = pytest.mark.parametrize("name", ["fp8", "int8", "int4"])
@@ -56,20 +56,20 @@ def quantised(oracle) -> QuantisedOracle:
     return make
 
 
-def assert_follows(oracle: Oracle, prompt: list[int], result: Result) -> None:
+def assert_follows(oracle: Oracle, prompt: list[int], result: Result, tolerance: float) -> None:
     """Every token has the oracle's log probability, after the tokens that the engine chose before it."""
     logprobs = oracle.logits(prompt + result.token_ids)[len(prompt) - 1 : -1].log_softmax(-1)
     expected = logprobs.gather(1, torch.tensor(result.token_ids)[:, None])[:, 0]
     found = torch.tensor([entry.logprob for entry in result.logprobs], dtype=torch.float64)
-    assert (found - expected).abs().max() < TOLERANCE
+    assert (found - expected).abs().max() < tolerance
 
 
-def assert_greedy(oracle: Oracle, prompt: list[int], result: Result) -> None:
+def assert_greedy(oracle: Oracle, prompt: list[int], result: Result, tolerance: float) -> None:
     """Every token is the oracle's best, or one as good."""
-    assert_follows(oracle, prompt, result)
+    assert_follows(oracle, prompt, result, tolerance)
     logits = oracle.logits(prompt + result.token_ids)[len(prompt) - 1 : -1]
     chosen = logits.gather(1, torch.tensor(result.token_ids)[:, None])[:, 0]
-    assert (logits.amax(1) - chosen).max() < TOLERANCE
+    assert (logits.amax(1) - chosen).max() < tolerance
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "fp8", "int8", "int4"])
@@ -86,7 +86,7 @@ def test_logits_are_those_of_the_rounded_cache_and_not_of_the_exact_one(any_core
         expected = judge.logits(ids)[:-1].log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
         return float((torch.tensor(found, dtype=torch.float64) - expected).abs().max())
 
-    assert error(quantised(name)) < min(TOLERANCE, error(oracle) / 2)
+    assert error(quantised(name)) < min(TOLERANCE[name], error(oracle) / 2)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
@@ -117,7 +117,7 @@ def test_tokens_are_the_rounded_oracles_for_any_chunks_pages_preemptions_and_for
     results = drain(core)
     for index, (prompt, _, num_samples) in enumerate(arrivals):
         for sample in range(num_samples):
-            assert_greedy(quantised(name), prompt, results[f"r{index}", sample])
+            assert_greedy(quantised(name), prompt, results[f"r{index}", sample], TOLERANCE[name])
 
 
 @every_format
@@ -130,7 +130,7 @@ def test_forks_that_part_ways_copy_numbers_and_scales(any_core, quantised, name)
     results = drain(core)
     assert len({tuple(results["r", sample].token_ids) for sample in range(3)}) == 3
     for sample in range(3):
-        assert_follows(quantised(name), prompt, results["r", sample])
+        assert_follows(quantised(name), prompt, results["r", sample], TOLERANCE[name])
 
 
 @every_format
@@ -140,7 +140,7 @@ def test_a_prefix_hit_reads_what_the_first_request_stored(any_core, quantised, n
     for tail in ([], [5, 6, 7]):
         core.add(request("r", prompt + tail, greedy(10, logprobs=0)))
         result = drain(core)["r", 0]
-        assert_greedy(quantised(name), prompt + tail, result)
+        assert_greedy(quantised(name), prompt + tail, result, TOLERANCE[name])
     assert result.last.cached_tokens == 40
 
 
@@ -156,7 +156,7 @@ def test_preempting_at_any_step_loses_nothing(any_core, quantised, name):
         core.scheduler.preempt(core.scheduler.running[0])
         drain(core, results)
         assert results["r", 0].last.timings.preemptions == 1
-        assert_greedy(quantised(name), prompt, results["r", 0])
+        assert_greedy(quantised(name), prompt, results["r", 0], TOLERANCE[name])
 
 
 def test_an_engine_says_how_it_stores_kv_and_counts_its_real_bytes(make_core):
