@@ -185,7 +185,7 @@ def decode_kernel(
         merged = tl.zeros([FLAT], tl.float32)
         merged_peak = tl.full([FLAT], float("-inf"), tl.float32)
         merged_total = tl.zeros([FLAT], tl.float32)
-        for first in range(0, num_splits, MERGED):
+        for first in tl.range(0, num_splits, MERGED, num_stages=4):
             splits = first + tl.arange(0, MERGED)
             is_there = (splits < num_splits)[:, None] & is_flat[None, :]
             # Around the first-level cache, which other multiprocessors' stores do not reach.

@@ -36,7 +36,7 @@ TRITON_TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.fl
 GATHER_POSITIONS = 64
 """Positions that one program of the gather kernel copies."""
 
-WRITE_HEADS = 16
+QUERY_HEADS, KV_HEADS = 32, 16
 """Heads that one program of the write kernel takes at most."""
 
 
@@ -98,7 +98,7 @@ class Launcher:
             "KV_HEADS": spec.num_kv_heads,
             "BLOCK_M": max(16, triton.next_power_of_2(self.heads_per_kv)),
             "FLAT": triton.next_power_of_2(self.heads_per_kv * spec.head_dim),
-            "MERGED": max(1, 4096 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
+            "MERGED": max(1, 2048 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
         }
         self._gather_facts = {**self._page_facts, "KV_HEADS": spec.num_kv_heads, "WIDTH": width}
         self._prefill_facts: dict[str, Any] = {
@@ -106,16 +106,18 @@ class Launcher:
             "NUM_HEADS": spec.num_heads,
             "MAX_ROWS": triton.next_power_of_2(self._max_rows),
         }
-        write_heads = min(WRITE_HEADS, triton.next_power_of_2(spec.num_kv_heads))
-        self._kv_blocks = -(-spec.num_kv_heads // write_heads)
-        self._query_blocks = -(-spec.num_heads // write_heads)
+        query_block = min(QUERY_HEADS, triton.next_power_of_2(spec.num_heads))
+        kv_block = min(KV_HEADS, triton.next_power_of_2(spec.num_kv_heads))
+        self._kv_blocks = -(-spec.num_kv_heads // kv_block)
+        self._query_blocks = -(-spec.num_heads // query_block)
         self._write_facts: dict[str, Any] = {
             **self._page_facts,
             "NUM_HEADS": spec.num_heads,
             "KV_HEADS": spec.num_kv_heads,
             "HALF_WIDTH": triton.next_power_of_2(spec.head_dim // 2),
             "LEVELS": fmt.levels,
-            "BLOCK_H": write_heads,
+            "QUERY_BLOCK": query_block,
+            "KV_BLOCK": kv_block,
         }
         self.make_scratch()
 

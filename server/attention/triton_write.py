@@ -128,7 +128,8 @@ def write_kernel(
     ROTATED: tl.constexpr,
     BY_TOKEN: tl.constexpr,
     QUERY_BLOCKS: tl.constexpr,
-    BLOCK_H: tl.constexpr,
+    QUERY_BLOCK: tl.constexpr,
+    KV_BLOCK: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
     """Grid [tokens, QUERY_BLOCKS + blocks of KV heads].
@@ -138,6 +139,7 @@ def write_kernel(
         table_ptr: float32 [length, 2, HEAD_DIM] of cos and sin.
         BY_TOKEN: the table has one row per token, and not per position.
         QUERY_BLOCKS: blocks of query heads, 0 unless ROTATED.
+        QUERY_BLOCK, KV_BLOCK: heads of a block, powers of two.
         HALF_WIDTH: HEAD_DIM / 2 rounded up to a power of two.
         OVERLAPS: launched before the kernel before it has ended, and lets the next one start (programmatic dependent
             launch).
@@ -161,7 +163,7 @@ def write_kernel(
         sin_low = tl.load(angles_ptr + HEAD_DIM, mask=is_dim, other=0.0)
         sin_high = tl.load(angles_ptr + HEAD_DIM + HALF, mask=is_dim, other=0.0)
 
-    kv_heads = (block - QUERY_BLOCKS) * BLOCK_H + tl.arange(0, BLOCK_H)
+    kv_heads = (block - QUERY_BLOCKS) * KV_BLOCK + tl.arange(0, KV_BLOCK)
     is_head = (kv_heads >= 0) & (kv_heads < KV_HEADS)
     row = tl.load(token_rows_ptr + token)
     groups = tl.load(groups_ptr + kv_heads, mask=is_head, other=0)
@@ -174,13 +176,13 @@ def write_kernel(
         gdc_launch_dependents()
         gdc_wait()
     if block < QUERY_BLOCKS:
-        heads = block * BLOCK_H + tl.arange(0, BLOCK_H)
-        is_number = (heads < NUM_HEADS)[:, None] & is_dim[None, :]
+        heads = block * QUERY_BLOCK + tl.arange(0, QUERY_BLOCK)
+        is_query = (heads < NUM_HEADS)[:, None] & is_dim[None, :]
         ptrs = q_ptr + token * token_stride + heads[:, None] * head_stride + dims[None, :]
-        low = tl.load(ptrs, mask=is_number, other=0.0).to(tl.float32)
-        high = tl.load(ptrs + HALF, mask=is_number, other=0.0).to(tl.float32)
-        tl.store(ptrs, (low * cos_low + high * sin_low).to(q_ptr.dtype.element_ty), mask=is_number)
-        tl.store(ptrs + HALF, (high * cos_high + low * sin_high).to(q_ptr.dtype.element_ty), mask=is_number)
+        low = tl.load(ptrs, mask=is_query, other=0.0).to(tl.float32)
+        high = tl.load(ptrs + HALF, mask=is_query, other=0.0).to(tl.float32)
+        tl.store(ptrs, (low * cos_low + high * sin_low).to(q_ptr.dtype.element_ty), mask=is_query)
+        tl.store(ptrs + HALF, (high * cos_high + low * sin_high).to(q_ptr.dtype.element_ty), mask=is_query)
     else:
         is_number = is_head[:, None] & is_dim[None, :]
         offsets = token * token_stride + kv_heads[:, None] * head_stride + dims[None, :]
