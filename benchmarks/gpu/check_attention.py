@@ -65,10 +65,9 @@ DECODE_CONFIGS = {
 PREFILL_LENGTHS = [2048, 8192, 32768]
 PREFILL_CONFIGS = [
     PrefillConfig(128, 128, 8, 3, True),
-    PrefillConfig(128, 64, 8, 3, True),
-    PrefillConfig(128, 64, 4, 3, True),
-    PrefillConfig(128, 128, 8, 2, True),
-    PrefillConfig(64, 64, 4, 3, True),
+    PrefillConfig(128, 64, 8, 5, True),
+    PrefillConfig(128, 64, 4, 5, True),
+    PrefillConfig(64, 64, 4, 5, True),
 ]
 WRITE_TOKENS = [1, 32, 128, 2048, 8192]
 MAX_PAGES = 131072 // PAGE_SIZE + 1
