@@ -10,7 +10,9 @@ import pytest
 
 from tests.annotator.program import Annotator
 
-# The map needs WebGL, which SwiftShader draws on machines without a GPU; the rest keeps Chromium off the network.
+# The map needs WebGL, which SwiftShader draws on machines without a GPU; everything else of a page would be drawn the
+# same slow way unless told otherwise. Pages live too briefly for scripts to be optimised. The rest keeps Chromium off
+# the network.
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -22,10 +24,27 @@ FLAGS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-rasterization",
+    "--disable-gpu-compositing",
+    "--js-flags=--no-opt --no-maglev",
 ]
+DRAWN_BY_THE_PROCESSOR = "GPU stall due to ReadPixels"
+"""A warning that comes of these flags and of no page."""
 PATIENCE_MS = 30_000
 # The least at which the workbench has three panes: the map is drawn by the processor, so its pixels cost.
 WIDTH, HEIGHT = 1024, 640
+# Drawing the town takes a third of what a page takes, and most tests never look at it: theirs is a map of nothing, on
+# which markers and ways are drawn all the same.
+BARE_MAP = """(() => {
+  const ask = window.fetch;
+  window.fetch = async (asked, ...rest) => {
+    const answer = await ask(asked, ...rest);
+    if (!/\\/tiles\\/[^/]+\\/style-\\w+\\.json$/.test(answer.url)) return answer;
+    const style = await answer.json();
+    const layers = style.layers.filter(({ type }) => type === "background");
+    return Response.json({ ...style, sources: {}, layers });
+  };
+})()"""
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 
 
@@ -57,7 +76,7 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
     """Opens a page; whatever it complained of fails the test.
 
     Args of what it gives: width, height, path, and any option of Playwright's `new_context`; `expected` names, in lower
-    case, what the test itself makes the page complain of; `with_map` waits until the map is drawn.
+    case, what the test itself makes the page complain of; `with_map` shows the town and waits until it is drawn.
     """
     contexts = []
     complaints: list[str] = []
@@ -72,16 +91,13 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
         with_map: bool = False,
         **options,
     ):
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context = new_browser_context(chromium, width, height, with_map=with_map, **options)
         contexts.append(context)
         allowed.extend(expected)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on(
-            "console",
-            lambda message: message.type in ("error", "warning") and complaints.append(message.text),
-        )
+        page.on("console", lambda message: is_complaint(message) and complaints.append(message.text))
         page.on(
             "request",
             lambda request: (
@@ -101,6 +117,21 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
         context.close()
     unexpected = [text for text in complaints if not any(word in text.lower() for word in allowed)]
     assert unexpected == []
+
+
+def new_browser_context(chromium, width: int = WIDTH, height: int = HEIGHT, *, with_map: bool = False, **options):
+    """What one person at a browser has of their own; without the map also without motion."""
+    if with_map:
+        return chromium.new_context(viewport={"width": width, "height": height}, **options)
+    options = {"reduced_motion": "reduce"} | options
+    context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+    context.add_init_script(BARE_MAP)
+    return context
+
+
+def is_complaint(message) -> bool:
+    """Whether a page's message in the console is one that fails a test."""
+    return message.type in ("error", "warning") and DRAWN_BY_THE_PROCESSOR not in message.text
 
 
 def wait_for_map(page) -> None:
@@ -155,12 +186,12 @@ def kept_page(chromium, annotator_server: Annotator, project: str) -> Iterator:
     """One workbench for the tests of a module that ask nothing of the page but its tools; see `shared_bench`."""
     path = f"{annotator_server.url}/api/projects/{project}/contexts"
     made = httpx.post(path, json={"content": {"title": "Asked by many"}}, timeout=30).json()
-    context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    context = new_browser_context(chromium)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+    page.on("console", lambda message: is_complaint(message) and complaints.append(message.text))
     page.goto(f"{annotator_server.url}/p/{project}/contexts/{made['id']}")
     page.wait_for_selector("#tool-form form")
     page.wait_for_selector("#map .maplibregl-canvas", state="attached")

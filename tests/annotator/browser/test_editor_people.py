@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.annotator.browser.conftest import new_browser_context
 from tests.annotator.browser.writing import wait_saved
 from tests.annotator.program import Annotator, serving
 from tests.annotator.upstream import Asked, http, running_upstream
@@ -84,7 +85,7 @@ def sign_in(chromium, office) -> Iterator:
     contexts = []
 
     def run(username: str, path: str):
-        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context = new_browser_context(chromium, 1280, 800)
         contexts.append(context)
         page = context.new_page()
         page.goto(f"{office.url}/login")

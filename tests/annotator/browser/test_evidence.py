@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.annotator.browser.conftest import is_complaint, new_browser_context
 from tests.annotator.program import Annotator
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
@@ -40,11 +41,11 @@ def visit(chromium, annotator_server: Annotator) -> Iterator[Callable]:
     complaints: list[str] = []
 
     def open_it(path: str, width: int = 1280, height: int = 800, *, body: bytes | None = None, **options):
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context = new_browser_context(chromium, width, height, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("console", lambda said: said.type in ("error", "warning") and complaints.append(said.text))
+        page.on("console", lambda said: is_complaint(said) and complaints.append(said.text))
         if body is not None:
             page.route("**/x/*?raw", lambda route: route.fulfill(body=body, content_type="text/plain"))
         page.goto(f"{annotator_server.url}{path}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.annotator.browser.conftest import PATIENCE_MS
+from tests.annotator.browser.conftest import PATIENCE_MS, new_browser_context
 from tests.annotator.program import Annotator
 
 EVIL = "https://evil.invalid"
@@ -141,7 +141,7 @@ def hostile(annotator_server: Annotator) -> Iterator[Project]:
 @pytest.fixture
 def watched(chromium, annotator_server: Annotator) -> Iterator[Callable[[str], object]]:
     """`watched(path)` opens a page, in which everything that is run, said or fetched is noticed."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context = new_browser_context(chromium, 1280, 800)
     context.add_init_script(HOOK)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
