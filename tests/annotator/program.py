@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def serving(data_dir: Path, env: Mapping[str, str] | None = None) -> Iterator[An
             with httpx.Client(transport=transport, timeout=START_S) as client:
                 while client.get(f"{found[0]}/health/ready").status_code != 200:
                     assert process.poll() is None, log.read_text()
+                    # Asking without a pause would take the processor from what is waited for.
+                    time.sleep(0.05)
             yield Annotator(found[0], data_dir, process)
         finally:
             process.terminate()

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def model_url() -> Iterator[str]:
         with httpx.Client(transport=transport, timeout=60) as client:
             while client.get(f"{found[0]}/health/ready").status_code != 200:
                 assert process.poll() is None
+                # Asking without a pause would take the processor from the engine that is waited for.
+                time.sleep(0.05)
         yield f"{found[0]}/v1"
     finally:
         process.terminate()
