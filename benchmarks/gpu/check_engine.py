@@ -120,6 +120,7 @@ def main() -> None:
     graphs = core.runner.executor.decode_graphs
     result: dict[str, Any] = {
         "load_s": time.perf_counter() - started,
+        "stages_s": core.info.stages_s,
         "backend": core.info.attention_backend,
         "num_pages": core.info.num_pages,
         "graphs": [] if graphs is None else graphs.sizes,

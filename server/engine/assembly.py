@@ -8,9 +8,10 @@ import torch
 from server.attention.backend import AttentionBackend, AttentionSpec
 from server.attention.registry import select_backend
 from server.config import EngineConfig, ResolvedLimits
-from server.depth.schedule import common_bands
+from server.depth.schedule import Band, common_bands
 from server.engine.executor import Executor
-from server.engine.memory import free_bytes, size_pool, working_bytes
+from server.engine.memory import free_bytes, size_pool, work_hardest, working_bytes
+from server.engine.rehearsal import rehearsal
 from server.engine.request import EngineInfo
 from server.engine.rows import RowStates
 from server.engine.runner import Runner
@@ -25,6 +26,20 @@ from server.kv.table import PageTables
 from server.models.base import Model
 from server.models.registry import load_model
 from server.parallel.team import ALONE, Team
+
+
+class Stages:
+    """How long the parts of loading take, one after another."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last_s = time.monotonic()
+
+    def end(self, name: str) -> None:
+        """The part called `name` is done; the next begins."""
+        now_s = time.monotonic()
+        self.seconds[name] = now_s - self._last_s
+        self._last_s = now_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,7 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
         ModelLoadError: the checkpoint cannot be loaded.
         ConfigError: the settings cannot work together.
     """
-    started = time.monotonic()
+    stages = Stages()
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
     model, model_dir = load_model(config, team)
@@ -90,15 +105,24 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
     bands = common_bands((variant.schedule for variant in variants.values()), facts.num_layers)
     sampler = Sampler(facts.vocab_size, limits.max_rows, device)
     model_len = config.max_model_len or facts.max_model_len
+    stages.end("weights")
     budget = config.kv_memory_bytes
-    if budget is None and config.num_pages is None:
-        working = 0
-        if device.type == "cuda":
-            # On the null page alone a step needs all memory that any step needs besides its pages.
-            tables, pool, attention = build(2, -(-limits.max_step_tokens // config.page_size))
+    working = 0
+    if device.type == "cuda":
+        # On the null page alone a step compiles all kernels, and needs all the memory, of any step but for its pages.
+        tables, pool, attention = build(2, -(-model_len // config.page_size) + 1)
+        with rehearsal():
+            first_layer = Executor(model, attention, tables, pool, (Band(0, 0, 1),), device, team)
+            work_hardest(first_layer, sampler, limits, model_len)
+            if limits.graphs and attention.can_be_captured:
+                first_layer.rehearse(sampler.greedy, limits.max_rows, limits.max_step_tokens)
+        stages.end("kernels")
+        if budget is None and config.num_pages is None:
             executor = Executor(model, attention, tables, pool, bands, device, team)
             working = working_bytes(executor, sampler, limits, model_len)
-            del executor, attention, pool, tables
+            del executor
+        del first_layer, attention, pool, tables
+    if budget is None and config.num_pages is None:
         # The same pages on every rank; on CPU, they share one memory.
         budget = team.smallest(free_bytes(device, working)) // (team.size if device.type == "cpu" else 1)
     size = size_pool(
@@ -113,8 +137,10 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
     tables, pool, attention = build(size.num_pages, -(-size.max_model_len // config.page_size) + 1)
     manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
     executor = Executor(model, attention, tables, pool, bands, device, team)
+    stages.end("memory")
     if limits.graphs and attention.can_be_captured:
         executor.capture(sampler.greedy, limits.max_rows, limits.max_step_tokens)
+        stages.end("graphs")
     states = RowStates(limits.max_rows)
     runner = Runner(executor, manager, states, bands, variants, sampler)
     info = EngineInfo(
@@ -135,7 +161,8 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
         attention_backend=backend_type.name,
         backend_refusals=refusals,
         num_parameters=sum(parameter.num_elements for parameter in model.weights()),
-        load_s=time.monotonic() - started,
+        load_s=sum(stages.seconds.values()),
+        stages_s=stages.seconds,
         kv_format=fmt.name,
         kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),
     )

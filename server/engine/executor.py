@@ -97,14 +97,27 @@ class Executor:
 
     def capture(self, greedy: Greedy, max_rows: int, max_step_tokens: int) -> None:
         """Capture the steps that are worth it as CUDA graphs."""
+        sizes = mixed_sizes(max_step_tokens)
+        decode_graphs, mixed_graphs = self._graphs(greedy, max_rows, sizes)
+        if len(self.bands) == 1:
+            mixed_graphs.capture(sizes)
+            self.mixed_graphs = mixed_graphs
+        decode_graphs.capture(graph_sizes(max_rows))
+        self.decode_graphs = decode_graphs
+
+    def rehearse(self, greedy: Greedy, max_rows: int, max_step_tokens: int) -> None:
+        """Go through steps of all the kinds that `capture` captures, leaving next ids alone."""
+        sizes = mixed_sizes(max_step_tokens)
+        decode_graphs, mixed_graphs = self._graphs(greedy, max_rows, sizes)
+        mixed_graphs.rehearse(sizes)
+        # Kernels differ for few rows; from some number on they are all the same.
+        decode_graphs.rehearse(size for size in graph_sizes(max_rows) if size <= 64 or size % 128 == 0)
+        self.next_ids.zero_()
+
+    def _graphs(self, greedy: Greedy, max_rows: int, sizes: list[int]) -> tuple[DecodeGraphs, MixedGraphs]:
         memory = torch.cuda.graph_pool_handle()
         parts = (self.model, self.attention, self.tables, self.bands, self.next_ids, greedy, max_rows)
-        if len(self.bands) == 1:
-            sizes = mixed_sizes(max_step_tokens)
-            self.mixed_graphs = MixedGraphs(*parts, max(sizes, default=0), memory)
-            self.mixed_graphs.capture(sizes)
-        self.decode_graphs = DecodeGraphs(*parts, memory)
-        self.decode_graphs.capture(graph_sizes(max_rows))
+        return DecodeGraphs(*parts, memory), MixedGraphs(*parts, max(sizes, default=0), memory)
 
     def set_next_ids(self, rows: np.ndarray, token_ids: torch.Tensor) -> None:
         """Remember int64 [S] tokens on the device, those of rank 0, as the next ids of `rows`."""

@@ -151,6 +151,12 @@ class DecodeGraphs:
                 continue
             bisect.insort(self.sizes, size)
 
+    @torch.inference_mode()
+    def rehearse(self, sizes: Iterable[int]) -> None:
+        """Go through steps of these numbers of rows, captured or not."""
+        for size in sizes:
+            self._whole_step(size)
+
     def can_run(self, inputs: StepInputs) -> bool:
         """Whether a captured graph computes this step."""
         return inputs.is_pure_decode and bool(self.sizes) and inputs.num_rows <= self.sizes[-1]

@@ -42,12 +42,8 @@ def free_bytes(device: torch.device, working: int) -> int:
 
 
 @torch.inference_mode()
-def working_bytes(executor: Executor, sampler: Sampler, limits: ResolvedLimits, model_len: int) -> int:
-    """Measure the most memory that a step takes besides weights and pool: the largest prompts, the most samples."""
-    device = executor.device
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
+def work_hardest(executor: Executor, sampler: Sampler, limits: ResolvedLimits, model_len: int) -> None:
+    """Run the step that takes most memory: the largest prompts, and the most samples of the dearest kind."""
     num_rows = -(-limits.max_step_tokens // model_len)
     lens = np.full(num_rows, -(-limits.max_step_tokens // num_rows), dtype=np.int64)
     num_tokens, num_samples = int(lens.sum()), min(limits.max_rows, int(lens.sum()))
@@ -69,13 +65,22 @@ def working_bytes(executor: Executor, sampler: Sampler, limits: ResolvedLimits, 
         )
     )
     assert output.logits is not None
-    params = SamplingParams(max_tokens=1, temperature=1.0, top_p=0.9)
     rows = np.arange(num_samples)
-    for row in rows.tolist():
-        sampler.add(row, params, 0, [0], [])
-    sampler.sample(output.logits, rows, rows * 0, None)
-    for row in rows.tolist():
-        sampler.remove(row)
+    for params in (SamplingParams(max_tokens=1), SamplingParams(max_tokens=1, top_p=0.9)):
+        for row in rows.tolist():
+            sampler.add(row, params, 0, [0], [])
+        sampler.sample(output.logits, rows, rows * 0, None)
+        for row in rows.tolist():
+            sampler.remove(row)
+
+
+def working_bytes(executor: Executor, sampler: Sampler, limits: ResolvedLimits, model_len: int) -> int:
+    """Measure the most memory that a step takes besides weights and pool."""
+    device = executor.device
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work_hardest(executor, sampler, limits, model_len)
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device) - before
 

@@ -127,6 +127,12 @@ class MixedGraphs:
             self._captured[size] = (graph, logits, token_ids)
             bisect.insort(self.sizes, size)
 
+    @torch.inference_mode()
+    def rehearse(self, sizes: Iterable[int]) -> None:
+        """Go through steps of these numbers of tokens, captured or not."""
+        for size in sizes:
+            self._step(size)
+
     def can_run(self, inputs: StepInputs) -> bool:
         """Whether a captured graph computes this step."""
         return (
