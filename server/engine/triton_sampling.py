@@ -33,7 +33,7 @@ NUM_WARPS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Sizes:
+class Sizes:
     """How a vocabulary is cut up; `*_padded` are powers of two."""
 
     num_groups: int
@@ -44,7 +44,7 @@ class _Sizes:
     num_tiles_padded: int
 
     @classmethod
-    def of(cls, vocab_size: int) -> "_Sizes":
+    def of(cls, vocab_size: int) -> "Sizes":
         num_groups = triton.cdiv(vocab_size, GROUP.value)
         num_blocks = triton.cdiv(num_groups, BLOCK_GROUPS)
         num_tiles = triton.cdiv(vocab_size, TILE.value)
@@ -64,7 +64,7 @@ class TritonDrawer:
     def __init__(self, vocab_size: int, max_rows: int, parameters: RowParameters, device: torch.device) -> None:
         self._vocab_size = vocab_size
         self._parameters = parameters
-        self._sizes = _Sizes.of(vocab_size)
+        self._sizes = Sizes.of(vocab_size)
         # Kernels leave it at zero, so it is never cleared; a captured graph keeps its address.
         self._counters = torch.zeros(max_rows, dtype=torch.int32, device=device)
 

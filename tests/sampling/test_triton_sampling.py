@@ -1,8 +1,12 @@
 """The Triton kernels give the tokens of the torch path; interpreted on CPU where there is no GPU."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +136,15 @@ def test_the_best_token_is_the_lowest_of_the_largest_and_bad_rows_are_flagged(dt
         assert is_bad.tolist() == [False, False, False, True, True, True, False]
         expected = torch.from_numpy(logits.float().numpy().argmax(1)).masked_fill(is_bad.cpu(), 0)
         assert token_ids.tolist() == expected.tolist()
+
+
+def test_the_kernels_pass_the_compilers_front_end_though_there_is_no_gpu():
+    """The interpreter takes what the compiler refuses, such as a variable that changes its shape."""
+    script = Path(__file__).with_name("compile_sampling.py")
+    root = script.parents[2]
+    environment = os.environ | {"TRITON_INTERPRET": "0", "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_more_lines_than_rows_are_refused():
