@@ -192,7 +192,7 @@ def gated(gate_up: torch.Tensor, activation: str, overlaps: bool = False) -> tor
     num_rows, width = gate_up.shape[0], gate_up.shape[1] // 2
     out = gate_up.new_empty(num_rows, width)
     if num_rows:
-        block = min(1024 if num_rows <= 256 else 2048, triton.next_power_of_2(width))
+        block = min(2048, triton.next_power_of_2(width))
         gated_kernel[(num_rows, -(-width // block))](
             gate_up,
             out,

@@ -271,7 +271,7 @@ def vector_product(
     activation: str | None,
     config: VectorConfig,
 ) -> torch.Tensor:
-    """x Wᵀ + b for one row, contiguous [1, in]; with an activation, W and b are those of gate and up.
+    """x Wᵀ + b for one row, [1, in]; with an activation, W and b are those of gate and up.
 
     Args:
         weight: [out, in], contiguous.
@@ -282,6 +282,7 @@ def vector_product(
     """
     num_out = weight.shape[0] if activation is None else weight.shape[0] // 2
     out = x.new_empty(1, num_out)
+    x = x.contiguous()
     vector_kernel[(-(-num_out // config.block_n),)](
         x,
         weight,
@@ -311,12 +312,13 @@ def tiled_product(
     arrivals: torch.Tensor | None = None,
     out: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """x Wᵀ + b for any number of rows, contiguous [n, in]; arguments as in `vector_product`.
+    """x Wᵀ + b for any number of rows, [n, in]; arguments as in `vector_product`.
 
     Args:
         arrivals: int32 zeros, one per tile at least, kept from call to call; needed by a config that is spread.
         out: [n, out] with contiguous rows, to be written.
     """
+    x = x.contiguous()
     num_rows, num_in = x.shape
     num_out = weight.shape[0]
     if out is None:
