@@ -71,7 +71,7 @@ def follow(config: EngineConfig, rank: int, port: int, channel: socket.socket) -
     def store() -> Store:
         return TCPStore("127.0.0.1", port, config.tensor_parallel, is_master=False)
 
-    team = Ranks(rank, config.tensor_parallel, store, meet, lambda: None)
+    team = Ranks(rank, config.tensor_parallel, store, meet, lambda: None, config.batch_invariant)
     executor = assemble(config, team).runner.executor
     while (order := reader.read()) is not None:
         obey(executor, order)

@@ -60,7 +60,7 @@ class Followers:
         self._store = TCPStore(
             "127.0.0.1", port, size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach()
         )
-        self.team = Ranks(0, size, lambda: self._store, self._meet, self._explain)
+        self.team = Ranks(0, size, lambda: self._store, self._meet, self._explain, config.batch_invariant)
         self._channels: list[socket.socket] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         try:

@@ -42,6 +42,10 @@ class Mailboxes:
         num_bytes = x.nbytes
         return 0 < num_bytes <= 4 * CAPACITY and num_bytes % 4 == 0 and x.shape[-1] * x.itemsize % 4 == 0
 
+    def max_elements(self, dtype: torch.dtype) -> int:
+        """How many numbers fit."""
+        return 4 * CAPACITY // dtype.itemsize
+
     def sum(self, x: torch.Tensor) -> torch.Tensor:
         """Add up all ranks' `x` in place."""
         words = x.view(torch.int32)

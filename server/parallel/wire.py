@@ -1,13 +1,16 @@
 """How the leader tells its followers what to do: records of integers as one array of them, without pickles.
 
-A frame is int64: its length, its kind, and the fields of the record in order. An array is its number of dimensions,
-its shape and its numbers; a record within a record is 1 and its fields, or 0 where it is None.
+A frame is int64: its length, the record's kind, the length of the outline, the outline, and the numbers of all fields
+in order. In the outline an array is its number of dimensions and its shape; a record within a record is 1 and its
+fields, or 0 where it is None.
 """
 
 import dataclasses
+import math
 import socket
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,16 +34,21 @@ KINDS: tuple[type[Order], ...] = (StepInputs, NextIds)
 
 def encode(order: Order) -> np.ndarray:
     """The frame of an order, int64."""
-    pieces: list[np.ndarray] = []
-    _flatten(order, pieces)
-    length = 2 + sum(piece.size for piece in pieces)
-    return np.concatenate([np.array([length, KINDS.index(type(order))], dtype=np.int64), *pieces])
+    outline: list[int] = []
+    numbers: list[np.ndarray] = []
+    _flatten(order, outline, numbers)
+    head = [0, KINDS.index(type(order)), len(outline), *outline]
+    frame = np.concatenate([np.array(head, dtype=np.int64), *numbers])
+    frame[0] = frame.size
+    return frame
 
 
 def decode(frame: np.ndarray) -> Order:
     """The order of a frame. Its arrays share the frame's memory."""
+    _, kind, length = frame[:3].tolist()
+    outline = iter(frame[3 : 3 + length].tolist())
     order: Order
-    order, _ = _restore(KINDS[frame[1]], frame, 2)
+    order, _ = _restore(KINDS[kind], outline, frame, 3 + length)
     return order
 
 
@@ -80,29 +88,32 @@ def _fields(record: type[Any]) -> list[tuple[str, Any]]:
 FIELDS = {record: _fields(record) for record in (*KINDS, TableUpdates)}
 
 
-def _flatten(record: Any, pieces: list[np.ndarray]) -> None:
+def _flatten(record: Any, outline: list[int], numbers: list[np.ndarray]) -> None:
     for name, hint in FIELDS[type(record)]:
         value = getattr(record, name)
-        if dataclasses.is_dataclass(hint):
-            pieces.append(np.array([value is not None], dtype=np.int64))
+        if hint in FIELDS:
+            outline.append(value is not None)
             if value is not None:
-                _flatten(value, pieces)
+                _flatten(value, outline, numbers)
         else:
             array = np.asarray(value, dtype=np.int64)
-            pieces += (np.array([array.ndim, *array.shape], dtype=np.int64), array.ravel())
+            outline += (array.ndim, *array.shape)
+            if array.size:
+                numbers.append(array.ravel())
 
 
-def _restore(record: Any, frame: np.ndarray, start: int) -> tuple[Any, int]:
-    """A record whose fields begin at `start`, and where they end."""
+def _restore(record: Any, outline: Iterator[int], frame: np.ndarray, start: int) -> tuple[Any, int]:
+    """A record whose numbers begin at `start`, and where they end."""
     values = []
     for _, hint in FIELDS[record]:
-        if dataclasses.is_dataclass(hint):
-            value, start = _restore(hint, frame, start + 1) if frame[start] else (None, start + 1)
-        else:
-            shape = frame[start + 1 : start + 1 + frame[start]].tolist()
-            start += 1 + len(shape)
-            stop = start + int(np.prod(shape, dtype=np.int64))
-            value, start = _plain(hint, frame[start:stop].reshape(shape)), stop
+        value: Any = None
+        if hint not in FIELDS:
+            shape = [next(outline) for _ in range(next(outline))]
+            stop = start + math.prod(shape)
+            value = _plain(hint, frame[start:stop].reshape(shape))
+            start = stop
+        elif next(outline):
+            value, start = _restore(hint, outline, frame, start)
         values.append(value)
     return record(*values), start
 

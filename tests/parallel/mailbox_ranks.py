@@ -16,7 +16,13 @@ import torch
 
 from server.parallel.mailboxes import CAPACITY, Mailboxes
 
-SHAPES = [(1, 64), (3, 700), (1, 64), (1, 2), (2, 1026), (3, 700), (1, 512)]
+TENSORS = [
+    (1, 64, torch.float32),
+    (3, 700, torch.float16),
+    (1, 2, torch.float16),
+    (2, 1026, torch.float32),
+    (3, 700, torch.float16),
+]
 """Launches of different sizes in turn, so that programs have done different numbers of exchanges."""
 
 
@@ -28,16 +34,15 @@ def run_rank(rank: int, size: int, folder: Path) -> None:
     addresses = torch.tensor([inbox.data_ptr() for inbox in inboxes])
     mailboxes = Mailboxes(rank, addresses, inboxes[rank].view(2, size, CAPACITY))
     generator = torch.Generator().manual_seed(size)
-    for num_rows, width in SHAPES:
-        for dtype in (torch.float32, torch.float16):
-            parts = torch.randn(size, num_rows, width, generator=generator).to(dtype)
-            own = parts[rank].clone()
-            assert mailboxes.takes(own)
-            assert torch.equal(mailboxes.join_columns(own), torch.cat(list(parts), 1))
-            total = torch.zeros(num_rows, width)
-            for part in parts:
-                total += part.float()
-            assert torch.equal(mailboxes.sum(own), total.to(dtype))
+    for num_rows, width, dtype in TENSORS:
+        parts = torch.randn(size, num_rows, width, generator=generator).to(dtype)
+        own = parts[rank].clone()
+        assert mailboxes.takes(own)
+        assert torch.equal(mailboxes.join_columns(own), torch.cat(list(parts), 1))
+        total = torch.zeros(num_rows, width)
+        for part in parts:
+            total += part.float()
+        assert torch.equal(mailboxes.sum(own), total.to(dtype))
 
 
 def main(size: int, folder: Path) -> int:

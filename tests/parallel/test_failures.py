@@ -39,14 +39,6 @@ def test_a_rank_that_cannot_start_fails_the_load_with_its_reason(tiny_llama: Pat
         EngineCore(EngineConfig(str(tiny_llama), tensor_parallel=2, **SMALL))
 
 
-def test_closing_ends_the_followers(tiny_opt: Path):
-    with opened(tiny_opt, tensor_parallel=2) as core:
-        assert core._followers is not None
-        (follower,) = core._followers._processes
-        assert follower.poll() is None
-    assert follower.returncode == 0
-
-
 def test_too_few_gpus_are_refused_by_their_number(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
