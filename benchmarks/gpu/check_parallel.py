@@ -26,7 +26,7 @@ CALLS = 32
 """Sums in one captured graph, about as many as a model has layers."""
 SIZES = (8 << 10, 64 << 10, 256 << 10, 512 << 10, 1 << 20)
 DECODE_STEPS = 60
-PART_S = 110
+PART_S = 130
 """A part that takes longer waits for a rank that is gone."""
 
 
