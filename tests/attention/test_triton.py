@@ -3,6 +3,11 @@
 Shapes are tiny where the kernels are interpreted; those marked `gpu` run compiled.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from attention_scenario import RowSpec, Scenario, Setting, Shape
@@ -231,6 +236,14 @@ def test_where_cudnn_refuses_the_kernel_takes_over(monkeypatch: pytest.MonkeyPat
     attention.dense.is_refused = False
     assert_close(attention.attend(0, *scenario.new(0), scenario.batch()).cpu(), scenario.expected(0))
     assert attention.dense.is_refused
+
+
+def test_the_kernels_pass_the_compilers_front_end_though_there_is_no_gpu() -> None:
+    """The interpreter takes what the compiler refuses, such as a variable that changes its shape."""
+    script = Path(__file__).with_name("compile_attention.py")
+    environment = os.environ | {"TRITON_INTERPRET": "0", "PYTHONPATH": str(script.parents[2])}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 GPU_ROWS = [
