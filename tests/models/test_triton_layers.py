@@ -80,7 +80,9 @@ def test_gates_agree_for_every_activation(
     gate_up = random(num_tokens, 2 * width, dtype=dtype, seed=seed) * scale
     # Torch rounds the activation before it multiplies, so it is asked in float32.
     expected = PLAIN.gated(gate_up.float(), activation).to(dtype)
-    torch.testing.assert_close(FUSED.gated(gate_up, activation), expected, **TOLERANCES[dtype])
+    # GELU's tail is a difference of nearly equal numbers, whose error grows with what it is multiplied by.
+    tolerance = TOLERANCES[dtype]["atol"]
+    torch.testing.assert_close(FUSED.gated(gate_up, activation), expected, atol=tolerance * scale, rtol=tolerance)
 
 
 def test_every_activation_has_a_kernel() -> None:
