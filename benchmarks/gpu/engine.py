@@ -189,7 +189,6 @@ def run(options: argparse.Namespace, model: Path) -> None:
     )
     floors = floors_of(record, facts, dtype, Timer(device), is_small=shrink > 1)
     engine = Engine(config)
-    budget = config.resolve(device.type).max_mixed_tokens
     rows: list[tuple[str, str, bool, Callable[[Row], None]]] = []
 
     def add_decode(batch: int, context: int, iterations: int) -> None:

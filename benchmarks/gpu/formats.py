@@ -119,7 +119,6 @@ def time_format(
     limits = {"max_rows": max(batch for batch, _ in points), "max_model_len": 4096}
     config = EngineConfig(str(model), **(limits | shared | own))
     engine = Engine(config)
-    budget = config.resolve("cuda" if torch.cuda.is_available() else "cpu").max_step_tokens
     with record.row(f"{name}: bytes per token", "B") as row:
         info = engine.core.info
         row.value = float(info.kv_token_bytes)
@@ -129,7 +128,7 @@ def time_format(
     if row.error is None:
         for batch, context in points:
             with record.row(f"{name}: decode {batch} x {context}", "ms", on_error=engine.drop) as row:
-                decode(engine, None, row, batch, context, 1, budget)
+                decode(engine, None, row, batch, context, 1)
                 assert row.value is not None
                 row.details["tokens_per_s"] = 1e3 * batch / row.value
     engine.drop()

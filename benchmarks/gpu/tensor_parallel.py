@@ -17,7 +17,6 @@ from benchmarks.gpu.shapes import SHAPES, build_shape
 from server.bench.datasets import Lengths, random_ids
 from server.bench.local import LocalEngine
 from server.config import EngineConfig
-from server.models.registry import choose_device
 
 POINTS = ((1, 128), (1, 8192), (32, 1024))
 MARKS = {"2 GPUs: speed-up at 1 x 128": Mark(goal=1.6)}
@@ -63,12 +62,10 @@ def measure(
     said: dict[int, list[list[int]]],
 ) -> None:
     """Rows of so many GPUs; fills in `steps_ms` by (GPUs, rows, context) and `said`, the tokens of some requests."""
-    config = EngineConfig(str(model), tensor_parallel=num_gpus, **settings)
-    budget = config.resolve(choose_device(config.device).type).max_step_tokens
-    engine = Engine(config)
+    engine = Engine(EngineConfig(str(model), tensor_parallel=num_gpus, **settings))
     for batch, context in POINTS:
         with record.row(f"{num_gpus} GPUs: decode {batch} x {context}", "ms", on_error=engine.drop) as row:
-            decode(engine, None, row, batch, max(context // shrink, 1), 2, budget)
+            decode(engine, None, row, batch, max(context // shrink, 1), 2)
             assert row.value is not None
             steps_ms[num_gpus, batch, context] = row.value
     with record.row(f"{num_gpus} GPUs: greedy tokens", "tokens", is_rate=True, on_error=engine.drop) as row:

@@ -87,7 +87,7 @@ def _attention_rate(timer: Timer, dtype: torch.dtype, num_heads: int = 32, head_
     for backend in (SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION):
         try:
             with sdpa_kernel(backend):
-                time_s = timer.time_s(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True))
+                time_s = timer.time_eager_s(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True))
         except RuntimeError:
             continue
         rates.append(2 * ATTENTION_LEN**2 * num_heads * head_dim / time_s)

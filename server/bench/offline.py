@@ -76,6 +76,9 @@ def latency(
     num_iters: Annotated[int, typer.Option(min=1, help="Batches to time.")] = 30,
     num_iters_warmup: Annotated[int, typer.Option(min=0, help="Batches before.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the prompts.")] = 0,
+    cached_prompts: Annotated[
+        bool, typer.Option("--cached-prompts", help="Time decode steps alone: prompts are computed before.")
+    ] = False,
     variant: Variant = None,
     profile: Trace = None,
     output_json: OutputJson = None,
@@ -96,6 +99,7 @@ def latency(
             num_iters=num_iters,
             num_iters_warmup=num_iters_warmup,
             seed=seed,
+            cached_prompts=cached_prompts,
             profile_dir=_folder(profile, engine),
             on_done=on_done,
         )

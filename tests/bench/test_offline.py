@@ -88,6 +88,15 @@ def test_latency_times_each_batch_once_and_with_prompts_of_its_own(core):
     assert core.stats().prefix_hits == hits_before
 
 
+def test_prompts_that_are_computed_before_leave_decode_steps_to_be_timed(core):
+    before = core.stats()
+    options = {"variant": "full", "batch_size": 4, "input_len": 70, "output_len": 6, "seed": 8}
+    result = measure_latency(core, **options, num_iters=2, num_iters_warmup=0, cached_prompts=True)
+    # All but the last page of every prompt is found again, and so all rows decode in step from the first token on.
+    assert core.stats().prefix_hits - before.prefix_hits == 2 * 4 * 64
+    assert result["num_decode_steps"] == 2 * 5
+
+
 def test_decode_steps_are_those_that_all_prompts_share():
     run = LocalRun(
         duration_s=9.0,
