@@ -45,6 +45,7 @@ class _Plan:
 
     Args:
         needs_generated: the device must know how many tokens each row has.
+        is_plain_greedy: the best token of each row is all that is wanted.
     """
 
     rows: np.ndarray
@@ -59,6 +60,7 @@ class _Plan:
     logprob_places: Tensor | None
     num_top: int
     needs_generated: bool
+    is_plain_greedy: bool
 
     def fits(self, rows: np.ndarray, has_grammar: bool) -> bool:
         return self.has_grammar == has_grammar and np.array_equal(self.rows, rows)
@@ -160,10 +162,12 @@ class Sampler:
         plan = self._plan
         if plan is None or not plan.fits(rows, grammar_mask is not None):
             plan = self._plan = self._make_plan(rows, grammar_mask is not None)
+        best = self._drawer.best(logits)
+        if plan.is_plain_greedy:
+            return Sampled(best.token_ids, best.is_bad, None)
         on_device = logits.new_empty(0, dtype=torch.int64)
         if plan.needs_generated:
             on_device = upload(generated.astype(np.int64), self._device)
-        best = self._drawer.best(logits)
         token_ids, is_bad = best.token_ids, best.is_bad
         self._draw(token_ids, logits, best, plan.raw_random, generated, on_device)
         if plan.edited_places is not None:
@@ -256,6 +260,7 @@ class Sampler:
             logprob_places=if_any(sent[5]),
             num_top=int(self._parameters.num_top[rows].max(initial=0)),
             needs_generated=edits is not None or bool(is_random.any()),
+            is_plain_greedy=not has_grammar and not flags.any(),
         )
 
 
