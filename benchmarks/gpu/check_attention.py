@@ -226,11 +226,11 @@ def run_checks(pool: ProcessPoolExecutor) -> list[dict[str, Any]]:
             print(f"check {name}: FAILED {first_line(error)}")
             continue
         is_good = max(found["error"], found["static_error"]) < TOLERANCES[dtype] and found["wrong_pages"] == 0
-        print(
-            f"check {name}: error {found['error']:.1e} static {found['static_error']:.1e} "
-            f"wrong pages {found['wrong_pages']} {'ok' if is_good else 'BAD'}"
-        )
+        if not is_good:
+            print(f"check {name}: BAD {found}")
         records.append({"part": "check", "name": name, **found})
+    worst = max((record["error"] for record in records), default=0.0)
+    print(f"{len(records)} of {len(jobs)} problems computed, largest error {worst:.1e}")
     try:
         print("check bitwise equality of batch-invariant results:", parity.result())
     except Exception as error:
