@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from annotator.people.actor import Actor
+from tests.annotator.browser.conftest import FLAGS, is_complaint
 from tests.annotator.program import Annotator
 
 AXE = Path(__file__).parents[1] / "browser" / "vendor" / "axe.min.js"
@@ -24,8 +25,7 @@ def chromium() -> Iterator:
         pytest.skip("needs Chromium, which is not here")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        flags = ["--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 
@@ -47,7 +47,7 @@ def open_as(chromium, server: Annotator, house) -> Iterator:
         page.on(
             "console",
             lambda message: (
-                message.type in ("error", "warning")
+                is_complaint(message)
                 and not (expected and expected in message.text)
                 and complaints.append(message.text)
             ),
@@ -64,7 +64,7 @@ def open_as(chromium, server: Annotator, house) -> Iterator:
 def findings(page) -> list[str]:
     """What axe finds wrong and serious."""
     page.evaluate(AXE.read_text())
-    violations = page.evaluate("axe.run()")["violations"]
+    violations = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
     return [
         f"{item['id']}: {item['nodes'][0]['html'][:120]}"
         for item in violations
