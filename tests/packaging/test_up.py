@@ -84,14 +84,20 @@ def test_up_serves_its_curl_line_and_the_readmes_example_and_an_interrupt_frees_
     check_port(Program("server", (), "RHUMB", "127.0.0.1", port, "http"))
 
 
-def test_up_never_prints_a_key_and_its_curl_line_still_works() -> None:
-    port, key = free_port(), "sk-very-secret"
-    with up(f"RHUMB_PORT={port}", f"RHUMB_API_KEYS={key},other") as process:
-        lines = lines_until(process, "curl ")
+def test_up_never_prints_a_key_its_curl_line_still_works_and_the_annotator_has_the_embedded_town() -> None:
+    port, map_port, key = free_port(), free_port(), "sk-very-secret"
+    annotator = (f"MAPQATOR_PORT={map_port}", "MAPQATOR_TOWN=true")
+    with up(f"RHUMB_PORT={port}", f"RHUMB_API_KEYS={key},other", *annotator) as process:
+        lines = lines_until(process, "open ")
+        assert lines[-1] == f"open http://127.0.0.1:{map_port} in a browser"
+        assert any(line.startswith(f"annotator is ready at http://127.0.0.1:{map_port}") for line in lines), lines
         assert not any(key in line for line in lines)
+        (curl,) = (line for line in lines if line.startswith("curl "))
         env = os.environ | {"RHUMB_API_KEYS": f"{key},other"}
-        answer = subprocess.run(["bash", "-c", lines[-1]], env=env, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(["bash", "-c", curl], env=env, capture_output=True, text=True, timeout=60)
         assert json.loads(answer.stdout)["choices"][0]["text"]
+        found = httpx.post(f"http://127.0.0.1:{map_port}/api/tools/text_search", json={"query": "pharmacy"}, timeout=30)
+        assert found.json()["result"]["places"]
 
 
 def test_a_taken_port_is_one_line_that_says_what_to_do() -> None:
@@ -179,16 +185,6 @@ def test_a_port_that_is_none_is_refused_with_its_variable_named(port: str) -> No
 def test_an_argument_that_assigns_nothing_is_refused_with_the_usage(argument: str) -> None:
     with pytest.raises(ConfigError, match="not of the form VARIABLE=VALUE"):
         environment([argument])
-
-
-def test_up_builds_the_embedded_town_and_the_annotator_answers_from_it() -> None:
-    port = free_port()
-    with up(f"RHUMB_PORT={free_port()}", f"MAPQATOR_PORT={port}", "MAPQATOR_TOWN=true") as process:
-        lines = lines_until(process, "open ")
-        assert lines[-1] == f"open http://127.0.0.1:{port} in a browser"
-        assert any(line.startswith(f"annotator is ready at http://127.0.0.1:{port}") for line in lines), lines
-        answer = httpx.post(f"http://127.0.0.1:{port}/api/tools/text_search", json={"query": "pharmacy"}, timeout=30)
-        assert answer.json()["result"]["places"]
 
 
 def test_the_procfile_of_this_repository_names_a_port_in_every_line() -> None:
