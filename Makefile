@@ -17,7 +17,8 @@ up: $(STAMP) ## Start everything, print the addresses; Ctrl-C stops it (RHUMB_PO
 	@$(BIN)/python -m server.up $(ARGS)
 
 test: $(STAMP) ## Run all tests (WORKERS=auto, ARGS=... goes to pytest)
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@# With worksteal a worker keeps to neighbouring tests, so that few of them build the same servers and maps again.
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
