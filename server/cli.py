@@ -5,7 +5,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic.fields import FieldInfo
@@ -14,7 +14,7 @@ from server import __version__
 from server.api import fleet
 from server.api.listener import bind
 from server.errors import RhumbError
-from server.settings import EngineSettings, ServerSettings, flag_of, load
+from server.settings import EngineSettings, ServerSettings, flag_of, load, option_type
 from server.threads import limit_spinning
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     default = "none" if field.default in (None, ()) else field.default
     default = ",".join(default) if isinstance(default, tuple) else default
     help_text = f"{field.description} [default: {default}] [env: RHUMB_{name.upper()}]"
-    kind = _option_type(field.annotation)
+    kind = option_type(field.annotation)
     flag = flag_of(name)
     option = (
         typer.Argument(help=help_text, show_default=False)
@@ -45,16 +45,6 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
-
-
-def _option_type(annotation: Any) -> Any:
-    """The type of one option for a field's annotation: without None, and a list for what is repeatable."""
-    if get_origin(annotation) is tuple:
-        return list[str]
-    if get_origin(annotation) is Literal:
-        return annotation
-    members = [member for member in get_args(annotation) if member is not type(None)]
-    return members[0] if members else annotation
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

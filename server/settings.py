@@ -6,7 +6,7 @@ A flag wins over the environment, the environment over the default. `EngineSetti
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -163,6 +163,19 @@ _SINGULAR = {"api_keys": "api-key", "cors_origins": "cors-origin"}
 def flag_of(name: str) -> str:
     """The command-line flag of a setting; a repeatable one is named for the one thing that it adds."""
     return f"--{_SINGULAR.get(name, name.replace('_', '-'))}"
+
+
+def option_type(annotation: Any) -> Any:
+    """The type of a setting's command-line option: without None, and a list for what is repeatable."""
+    if get_origin(annotation) is tuple:
+        return list[str]
+    if get_origin(annotation) is Literal:
+        return annotation
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    if members and get_origin(members[0]) is Annotated:
+        # A setting that reads text of its own kind, such as a size with a unit, is given the text.
+        return str
+    return members[0] if members else annotation
 
 
 def load[S: BaseSettings](settings_type: type[S], flags: dict[str, Any]) -> S:

@@ -60,13 +60,11 @@ def _prompt_parameters() -> list[inspect.Parameter]:
 
 def _engine_parameters() -> list[inspect.Parameter]:
     """Every switch that `rhumb serve` gives the engine, from the same list, so that the two cannot drift apart."""
-    from server.settings import EngineSettings, flag_of
+    from server.settings import EngineSettings, flag_of, option_type
 
     parameters = []
     for name, field in EngineSettings.model_fields.items():
-        # A flag that repeats is a list for typer; the settings keep it as a tuple.
-        is_repeated = "tuple" in str(field.annotation)
-        kind: Any = Optional[list[str] if is_repeated else field.annotation]  # noqa: UP045  (it is computed)
+        kind: Any = Optional[option_type(field.annotation)]  # noqa: UP045  (it is computed)
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         help_text = f"{field.description}" + ("" if default is None else f" \\[default: {default}]")
         flag = flag_of(name)

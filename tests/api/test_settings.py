@@ -88,3 +88,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     lines = [line for line in message.splitlines() if line.startswith("rhumb: ")]
     assert len(lines) == 1
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "num_bytes"),
+    [("40GiB", 40 * 2**30), ("1.5 MB", 1_500_000), ("512m", 512_000_000), ("70000", 70000), ("8kib", 8192), ("9B", 9)],
+)
+def test_memory_is_given_in_bytes_or_with_a_unit(text: str, num_bytes: int) -> None:
+    assert load(EngineSettings, {"kv_memory": text}).to_config().kv_memory_bytes == num_bytes
+
+
+@pytest.mark.parametrize("text", ["", "much", "40 GiBs", "-1", "0", "1e9"])
+def test_memory_that_cannot_be_read_names_the_flag_and_an_example(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--kv-memory \(or RHUMB_KV_MEMORY\)"):
+        load(EngineSettings, {"kv_memory": text})
