@@ -82,7 +82,7 @@ def step_batch(rows: list[tuple[int, list[int], int]], num_bands: int = 1) -> St
 
 @torch.inference_mode()
 def run_step(model: Model, attention: AttentionBackend, rows: list[tuple[int, list[int], int]]) -> torch.Tensor:
-    """Logits of every new token, float32 [tokens, vocab]."""
+    """Logits of every new token, [tokens, vocab], in the model's dtype."""
     batch = step_batch(rows)
     x, residual = model.embed(batch.token_ids, batch.positions), None
     for layer in model.layers:
@@ -91,7 +91,7 @@ def run_step(model: Model, attention: AttentionBackend, rows: list[tuple[int, li
 
 
 def run_sequence(model: Model, token_ids: list[int], prompt_length: int) -> torch.Tensor:
-    """Logits of a prompt given at once, then of single-token steps: float32 [length, vocab]."""
+    """Logits of a prompt given at once, then of single-token steps: [length, vocab]."""
     attention = DenseAttention(model.config)
     steps = [run_step(model, attention, [(0, token_ids[:prompt_length], 0)])]
     for position in range(prompt_length, len(token_ids)):
