@@ -9,15 +9,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if not Path("/dev/nvidiactl").exists():
-    # Without a GPU the Triton kernels are interpreted. Triton decides when it is imported, which importing torch may do.
+    # Without a GPU the Triton kernels are interpreted. Triton decides when it is imported, which importing torch may
+    # do.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 import pytest
-import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM
-
-torch.set_num_threads(1)
 
 SENTENCES = [
     "The ship left the harbour at dawn, and nobody on the quay waved.",
@@ -34,6 +31,15 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is collected. The process that only deals tests out to workers does without torch."""
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        return
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +66,10 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Four layers, eight query heads, two KV heads, head size 16, context 512.
     """
+    # Importing transformers takes seconds, and most areas' tests need none of it.
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     folder = tmp_path_factory.mktemp("tiny-llama")
     tokenizer = _train_tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
