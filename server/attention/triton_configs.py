@@ -19,8 +19,8 @@ class DecodeConfig:
 
     Args:
         block_n: keys of a tile.
-        num_stages: of Triton's pipeline. Looking up pages takes some: with 5 the next tile's keys are on their way while
-            a tile is computed, with fewer only other programs of the multiprocessor fill that time.
+        num_stages: of Triton's pipeline. Looking up pages takes some: with 5 the next tile's keys are on their way
+            while a tile is computed, with fewer only other programs of the multiprocessor fill that time.
         programs_per_sm: programs that a step should have for every multiprocessor, at least.
     """
 
