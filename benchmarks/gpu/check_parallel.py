@@ -34,39 +34,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--skip-model", action="store_true", help="leave out the model of 8 billion parameters")
-    parser.add_argument("--part", choices=("sums", "engine"), help="run one part in this process")
+    parser.add_argument("--part", choices=("sums", "tiny", "large"), help="run one part in this process")
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--port", type=int, default=0)
     args = parser.parse_args()
-    if args.part == "sums":
-        print(json.dumps(time_sums(args.rank, args.ranks, args.port)))
-        return
-    if args.part == "engine":
-        print(json.dumps(run_engines(args.ranks, args.skip_model)))
-        return
+    if args.part is not None:
+        is_sums = args.part == "sums"
+        answer = time_sums(args.rank, args.ranks, args.port) if is_sums else run_engine(args.part, args.ranks)
+        print(json.dumps(answer), flush=True)
+        # NCCL may wait for graphs and ranks that end in no particular order.
+        os._exit(0)
     report: dict[str, Any] = {"device": torch.cuda.get_device_name(), "ranks": args.ranks}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    began_s = time.perf_counter()
-    sums = [start("sums", args.ranks, args, rank=rank, port=port) for rank in range(args.ranks)]
-    report["sums"], *_ = [finish(process) for process in sums]
+    report["sums"], *_ = [
+        finish(process) for process in [start("sums", args.ranks, rank, port) for rank in range(args.ranks)]
+    ]
     print_sums(report["sums"])
-    print(f"sums took {time.perf_counter() - began_s:.0f} s", flush=True)
-    for ranks in (1, args.ranks):
+    for part, show in (("large", print_large), ("tiny", print_tiny)):
+        if part == "large" and args.skip_model:
+            continue
         began_s = time.perf_counter()
-        report[f"engine{ranks}"] = finish(start("engine", ranks, args))
-        print(f"engines on {ranks} took {time.perf_counter() - began_s:.0f} s", flush=True)
-    print_engines(report["engine1"], report[f"engine{args.ranks}"], args.ranks)
-    if "OUT" in os.environ:
-        Path(os.environ["OUT"], "parallel.json").write_text(json.dumps(report, indent=1))
+        runs = [finish(start(part, ranks)) for ranks in (1, args.ranks)]
+        report[part] = dict(zip(("1", str(args.ranks)), runs, strict=True))
+        errors = [run["error"] for run in runs if "error" in run]
+        if errors:
+            print(f"{part}: {errors[0]}")
+        else:
+            show(runs[0], runs[1], args.ranks)
+        print(f"{part} took {time.perf_counter() - began_s:.0f} s", flush=True)
+        if "OUT" in os.environ:
+            Path(os.environ["OUT"], "parallel.json").write_text(json.dumps(report, indent=1))
 
 
-def start(part: str, ranks: int, args: argparse.Namespace, **more: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", MODULE, "--part", part, "--ranks", str(ranks)]
-    command += [f"--{name}={value}" for name, value in more.items()]
-    if args.skip_model:
-        command.append("--skip-model")
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def start(part: str, ranks: int, rank: int = 0, port: int = 0) -> "subprocess.Popen[str]":
+    numbers = [f"--ranks={ranks}", f"--rank={rank}", f"--port={port}"]
+    return subprocess.Popen([sys.executable, "-m", MODULE, "--part", part, *numbers], stdout=subprocess.PIPE, text=True)
 
 
 def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
@@ -200,19 +203,17 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def run_engines(ranks: int, skip_model: bool) -> dict[str, Any]:
-    """Tokens of a tiny model, and the decode steps of one of 8 billion parameters."""
+def run_engine(part: str, ranks: int) -> dict[str, Any]:
+    """Tokens of a tiny model, or the decode steps of one of 8 billion parameters."""
     from benchmarks.gpu.shapes import build_shape
 
-    report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
+        if part == "large":
+            large = build_shape("llama-3-8b", Path(folder))
+            return attempt(lambda: decode_large(large, ranks))
         # Spread wider than usual, so that the logits are not so flat that any rounding changes a token.
-        tiny = build_shape("tiny", Path(folder, "tiny"), initializer_range=0.1, head_dim=64)
-        report["tiny"] = attempt(lambda: tiny_tokens(tiny, ranks))
-        if not skip_model:
-            large = build_shape("llama-3-8b", Path(folder, "large"))
-            report["large"] = attempt(lambda: decode_large(large, ranks))
-    return report
+        tiny = build_shape("tiny", Path(folder), initializer_range=0.1, head_dim=64)
+        return attempt(lambda: tiny_tokens(tiny, ranks))
 
 
 def open_core(folder: Path, ranks: int, **settings: Any) -> Any:
@@ -286,26 +287,20 @@ def print_sums(sums: dict[str, Any]) -> None:
         print(f"{name:44} {result['us']:8.2f} us  {'WRONG: not ' + ', '.join(wrong) if wrong else ''}")
 
 
-def print_engines(one: dict[str, Any], many: dict[str, Any], ranks: int) -> None:
-    for report in (one, many):
-        for name in ("tiny", "large"):
-            if "error" in report.get(name, report):
-                print(f"{name}: {report.get(name, report)['error']}")
-    tokens = [report.get("tiny", {}).get("tokens") for report in (one, many)]
-    if None not in tokens:
-        num_alike = sum(tokens[0][name] == tokens[1][name] for name in tokens[0])
-        print(f"float32 rows with the same tokens on 1 and {ranks}: {num_alike} of {len(tokens[0])}")
+def print_large(one: dict[str, Any], many: dict[str, Any], ranks: int) -> None:
     for point in ("1 x 128", "32 x 1024"):
-        runs = [report.get("large", {}).get(point) for report in (one, many)]
-        if None not in runs:
-            alike = sum(a == b for a, b in zip(runs[0]["tokens"], runs[1]["tokens"], strict=False))
-            print(
-                f"decode {point:10} 1 GPU {runs[0]['ms']:.3f} ms, {ranks} GPUs {runs[1]['ms']:.3f} ms, "
-                f"gain {runs[0]['ms'] / runs[1]['ms']:.2f}, tokens alike {alike} of {len(runs[0]['tokens'])}"
-            )
-    for name in ("tiny", "large"):
-        loads = [f"{report[name]['load_s']:.1f} s" for report in (one, many) if "load_s" in report.get(name, {})]
-        print(f"{name} loaded in {', '.join(loads)}")
+        runs = one[point], many[point]
+        alike = sum(a == b for a, b in zip(runs[0]["tokens"], runs[1]["tokens"], strict=False))
+        print(
+            f"decode {point:10} 1 GPU {runs[0]['ms']:.3f} ms, {ranks} GPUs {runs[1]['ms']:.3f} ms, "
+            f"gain {runs[0]['ms'] / runs[1]['ms']:.2f}, tokens alike {alike} of {len(runs[0]['tokens'])}"
+        )
+    print(f"loaded in {one['load_s']:.1f} and {many['load_s']:.1f} s")
+
+
+def print_tiny(one: dict[str, Any], many: dict[str, Any], ranks: int) -> None:
+    alike = sum(many["tokens"][name] == tokens for name, tokens in one["tokens"].items())
+    print(f"float32 rows with the same tokens on 1 and {ranks}: {alike} of {len(one['tokens'])}")
 
 
 if __name__ == "__main__":

@@ -365,7 +365,13 @@ class EngineCore:
         return timings_of(sequence, self.manager, self.model.config.num_layers)
 
     def stats(self) -> EngineStats:
-        """Gauges and counters; the list of step sizes restarts with every call."""
+        """Gauges and counters; the list of step sizes restarts with every call.
+
+        Raises:
+            RankLostError: another rank has ended, which an idle core would not notice otherwise.
+        """
+        if self._followers is not None:
+            self._followers.check()
         return stats_of(self.scheduler, self.pool, self._counters)
 
     def inspect(self) -> list[RowInfo]:

@@ -38,9 +38,8 @@ class Mailboxes:
         self._exchanges = torch.zeros(CAPACITY // BLOCK, dtype=torch.int32, device=inboxes.device)
 
     def takes(self, x: torch.Tensor) -> bool:
-        """Whether `x`, contiguous, is small enough and made of whole words."""
-        num_bytes = x.nbytes
-        return 0 < num_bytes <= 4 * CAPACITY and num_bytes % 4 == 0 and x.shape[-1] * x.itemsize % 4 == 0
+        """Whether `x` is contiguous, small enough, and made of whole words."""
+        return 0 < x.nbytes <= 4 * CAPACITY and x.shape[-1] * x.itemsize % 4 == 0 and x.is_contiguous()
 
     def max_elements(self, dtype: torch.dtype) -> int:
         """How many numbers fit."""

@@ -17,12 +17,14 @@ from tests.engine.conftest import greedy, request
 from tests.parallel.conftest import SMALL, opened
 
 
-def test_a_killed_rank_fails_the_core_in_one_clear_line_and_nothing_is_left(tiny_llama: Path):
-    with opened(tiny_llama, tensor_parallel=2) as core:
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_a_killed_rank_fails_the_core_in_one_clear_line(tiny_opt: Path, is_idle: bool):
+    with opened(tiny_opt, tensor_parallel=2) as core:
         assert core._followers is not None
         (follower,) = core._followers._processes
-        core.add(request("r", [1, 2, 3], greedy(200)))
-        core.step()
+        if not is_idle:
+            core.add(request("r", [1, 2, 3], greedy(100)))
+            core.step()
         os.kill(follower.pid, signal.SIGKILL)
         sent: list = []
         run_core(core, lambda _: [], sent.append)

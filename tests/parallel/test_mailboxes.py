@@ -33,3 +33,4 @@ def test_three_interpreted_ranks_sum_and_join(tmp_path: Path):
 def test_only_whole_words_that_fit_are_taken(shape, dtype, is_taken):
     mailboxes = Mailboxes(0, torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
     assert mailboxes.takes(torch.zeros(shape, dtype=dtype)) == is_taken
+    assert not mailboxes.takes(torch.zeros(6, 4, dtype=dtype).t())
