@@ -245,7 +245,8 @@ def tiny_tokens(folder: Path, ranks: int) -> dict[str, Any]:
 
 
 def decode_large(folder: Path, ranks: int) -> dict[str, Any]:
-    core = open_core(folder, ranks, max_rows=32, max_model_len=4096, num_pages=32 * 32 * 80 + 1)
+    settings = {"max_rows": 32, "max_model_len": 4096, "max_mixed_tokens": 8192, "num_pages": 32 * 32 * 80 + 1}
+    core = open_core(folder, ranks, **settings)
     report: dict[str, Any] = {"load_s": core.info.load_s}
     for batch, context in ((1, 128), (32, 1024)):
         report[f"{batch} x {context}"] = decode(core, batch, context)
@@ -258,7 +259,7 @@ def decode(core: Any, batch: int, context: int) -> dict[str, Any]:
     rows = [f"{batch}-{index}" for index in range(batch)]
     for index, name in enumerate(rows):
         prompt = [(7 * index + 13 * position) % 1000 for position in range(context)]
-        add(core, name, prompt, max_tokens=DECODE_STEPS + batch + 20, temperature=0.0)
+        add(core, name, prompt, max_tokens=DECODE_STEPS + 2 * batch + 20, temperature=0.0)
     tokens: dict[str, list[int]] = {name: [] for name in rows}
     while not all(len(ids) > 2 for ids in tokens.values()):
         step(core, tokens)
