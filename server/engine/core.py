@@ -106,7 +106,8 @@ class EngineCore:
             if grammar is not None:
                 sequence.grammar = self._grammar_compiler().start(grammar)
             if request.params.prompt_logprobs is not None and index == 0:
-                sequence.prompt_logprobs = []
+                # Nothing predicts the first token.
+                sequence.prompt_logprobs = [None]
             sequences.append(sequence)
         return sequences
 

@@ -208,8 +208,6 @@ class Runner:
             num_top = sequence.params.prompt_logprobs
             assert sequence.prompt_logprobs is not None
             assert num_top is not None
-            if not sequence.prompt_logprobs:
-                sequence.prompt_logprobs.append(None)
             next_ids = np.array(sequence.ids[positions.start + 1 : positions.stop + 1], dtype=np.int64)
             scored = prompt_logprobs(predicted, upload(next_ids, self.device), num_top)
             sequence.prompt_logprobs += scored.records([num_top] * len(positions))
