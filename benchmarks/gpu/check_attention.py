@@ -246,7 +246,7 @@ def run_decode() -> list[dict[str, Any]]:
         problem.pool.storage.view(torch.uint8).random_(0, 120)
         if problem.pool.params is not None:
             problem.pool.params.fill_(0.01)
-        default = decode_config(problem.spec)
+        default = decode_config(problem.spec, 128)
         variants = [(config, True) for config in [default, *(config for config in configs if config != default)]]
         # Without the overlap of one kernel's beginning with the end of the one before.
         variants += [(default, False)] if fmt == "auto" else []

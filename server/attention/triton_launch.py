@@ -49,7 +49,8 @@ class Launcher:
     """The kernels of one engine.
 
     Attributes:
-        decode_config: how decode is cut up; whoever changes it calls `make_scratch`.
+        decode_config: how decode is cut up, whatever the rows; whoever changes it calls `make_scratch`. None chooses
+            by the number of rows.
         prefill_config: how prefill is cut up, whatever the step; None chooses by the step.
         overlaps: whether a kernel may start before the one before it has ended; needs Hopper or later.
     """
@@ -58,7 +59,7 @@ class Launcher:
         self.spec = spec
         self.tables = tables
         self.heads_per_kv = spec.num_heads // spec.num_kv_heads
-        self.decode_config: DecodeConfig = decode_config(spec)
+        self.decode_config: DecodeConfig | None = None
         self.prefill_config: PrefillConfig | None = None
         self._max_rows = tables.pages.shape[0]
         device = torch.cuda.get_device_properties(spec.device) if spec.device.type == "cuda" else None
@@ -132,10 +133,13 @@ class Launcher:
             torch.zeros(self._max_rows * spec.num_kv_heads, dtype=torch.int32, device=device),
         )
 
+    def _decode_config(self, num_rows: int) -> DecodeConfig:
+        return self.decode_config or decode_config(self.spec, num_rows)
+
     def num_splits(self, num_rows: int) -> int:
         """Parts that each row's keys are cut into in a step of `num_rows` rows."""
         max_positions = self.tables.pages.shape[2] * self.spec.page_size
-        return num_splits(self.decode_config, num_rows, self.spec.num_kv_heads, max_positions, self._num_sms)
+        return num_splits(self._decode_config(num_rows), num_rows, self.spec.num_kv_heads, max_positions, self._num_sms)
 
     def _overlapping(self, is_wanted: bool) -> dict[str, bool]:
         """Arguments of a launch that may start before the kernel before it has ended."""
@@ -214,7 +218,7 @@ class Launcher:
         """
         if num_rows == 0:
             return
-        config, splits = self.decode_config, self.num_splits(num_rows)
+        config, splits = self._decode_config(num_rows), self.num_splits(num_rows)
         decode_kernel[self.spec.num_kv_heads, splits, num_rows](
             q,
             out,

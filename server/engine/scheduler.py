@@ -15,6 +15,7 @@ from server.config import ResolvedLimits
 from server.engine.rows import RowStates
 from server.engine.sequence import Sequence
 from server.kv.manager import KVManager
+from server.kv.policy import KVPolicy
 from server.kv.prefix import PrefixCache, extend_chain
 
 
@@ -69,6 +70,8 @@ class Scheduler:
         self.by_request: dict[str, list[Sequence]] = {}
         self._waiting: list[tuple[tuple[int, int], int, Sequence]] = []
         self._free_rows = list(range(limits.max_rows - 1, -1, -1))
+        # Rows whose sequence has ended, with the policy that will give their pages back.
+        self._ended: list[tuple[int, KVPolicy]] = []
 
     @property
     def num_waiting(self) -> int:
@@ -76,7 +79,7 @@ class Scheduler:
 
     @property
     def has_work(self) -> bool:
-        return bool(self.running) or self._first_waiting() is not None
+        return bool(self.running or self._ended) or self._first_waiting() is not None
 
     def add(self, sequence: Sequence) -> None:
         """Queue a new sequence; its `pending_forks` follow it."""
@@ -88,6 +91,7 @@ class Scheduler:
 
     def schedule(self) -> Schedule:
         """Hand out one step's budget. Pages are reserved for every row returned."""
+        self._release_ended()
         num_preemptions = self.num_preemptions
         decoding = self._reserve_decoding()
         chunks: dict[Sequence, ScheduledRow] = {}
@@ -169,6 +173,13 @@ class Scheduler:
         sequence.num_preemptions += 1
         self.num_preemptions += 1
         self._enqueue(sequence)
+
+    def _release_ended(self) -> None:
+        """Take back the rows and pages of what has ended; a long row holds thousands."""
+        for row, policy in self._ended:
+            policy.release(self.manager, row)
+            self._free_rows.append(row)
+        self._ended = []
 
     def _leave_row(self, sequence: Sequence) -> None:
         assert sequence.row is not None
@@ -289,11 +300,12 @@ class Scheduler:
             self.manager.prefix.withdraw(sequence.block_keys[block], self.manager.block_pages(sequence.row, block))
 
     def finish(self, sequence: Sequence) -> None:
-        """The sequence has ended, wherever it was; its pages go back."""
+        """The sequence has ended, wherever it was. Its pages go back after its last output, before the next step."""
         sequence.is_finished = True
         if sequence.row is not None:
-            sequence.variant.policy.release(self.manager, sequence.row)
-            self._leave_row(sequence)
+            self._ended.append((sequence.row, sequence.variant.policy))
+            self.running.remove(sequence)
+            sequence.leave()
         self.release_forks(sequence)
         siblings = self.by_request[sequence.request.request_id]
         siblings.remove(sequence)

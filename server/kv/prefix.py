@@ -27,10 +27,13 @@ def prefix_seed(*identity: str) -> bytes:
 
 def extend_chain(chain: list[bytes], seed: bytes, token_ids: Sequence[int], page_size: int) -> None:
     """Append to `chain` the keys of all full blocks of `token_ids` that it lacks."""
-    for block in range(len(chain), len(token_ids) // page_size):
-        tokens = np.asarray(token_ids[block * page_size : (block + 1) * page_size], dtype="<i4")
-        parent = chain[block - 1] if block else seed
-        chain.append(hashlib.blake2b(parent + tokens.tobytes(), digest_size=16).digest())
+    start, stop = len(chain), len(token_ids) // page_size
+    tokens = np.asarray(token_ids[start * page_size : stop * page_size], dtype="<i4").tobytes()
+    block_bytes = 4 * page_size
+    parent = chain[-1] if chain else seed
+    for offset in range(0, len(tokens), block_bytes):
+        parent = hashlib.blake2b(parent + tokens[offset : offset + block_bytes], digest_size=16).digest()
+        chain.append(parent)
 
 
 class PrefixCache:

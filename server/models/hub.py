@@ -2,17 +2,6 @@
 
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from server.errors import ModelLoadError
 
 _CONFIG_FILES = ["*.json", "*.jinja", "*.model"]
@@ -36,6 +25,23 @@ def resolve_model(model: str, revision: str | None = None, with_weights: bool = 
         raise ModelLoadError(f"{model} is a file; give the directory with config.json and safetensors files")
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise ModelLoadError(f"{model} is not a directory; check the path")
+    return _fetch(model, revision, with_weights)
+
+
+def _fetch(model: str, revision: str | None, with_weights: bool) -> Path:
+    """The hub's copy of `model`, downloaded unless it is in the local cache."""
+    # Imported here because it takes most of a second, which a server of local files need not wait.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
     patterns = [*_CONFIG_FILES, "*.safetensors"] if with_weights else _CONFIG_FILES
     at = f" at revision {revision}" if revision else ""
     try:

@@ -104,7 +104,7 @@ class Parameter:
         self._put(name, tensor, target)
 
     def initialize(self, std: float, generator: torch.Generator) -> None:
-        """Fill with random numbers, ones or zeros. Where a parameter is cut, each device keeps its piece of the same."""
+        """Fill with random numbers, ones or zeros; of a parameter that is cut, each device keeps its piece."""
         if self.fill != "normal":
             self.data.fill_(1.0 if self.fill == "ones" else 0.0)
         elif not self.cuts:

@@ -15,9 +15,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECLARED = {canonicalize_name(Requirement(line).name): Requirement(line) for line in PROJECT["dependencies"]}
 EXTRAS = [Requirement(line) for extra in PROJECT["optional-dependencies"].values() for line in extra]
 
-# uvicorn takes uvloop by itself where it is installed, zoneinfo takes tzdata; torch brings triton on the platforms that
+# zoneinfo takes tzdata; torch brings triton on the platforms that
 # have it.
-USED_WITHOUT_IMPORT = {"uvloop", "tzdata"}
+USED_WITHOUT_IMPORT = {"tzdata"}
 BROUGHT_BY_OTHERS = {"triton"}
 
 
