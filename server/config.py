@@ -32,8 +32,8 @@ class EngineConfig:
         max_rows: sequences that may run in one step; by default 64 on CPU and 256 on GPU.
         max_step_tokens: token budget of one step; by default 2,048 on CPU and 8,192 on GPU.
         max_mixed_tokens: token budget of a step in which some rows decode, so that a long prompt does not hold up
-            their next token (a quarter of it is left for prompts, however many decode); by default 768 on GPU and
-            the whole budget on CPU.
+            their next token (a quarter of it is left for prompts, however many decode, and a long queue of prompts
+            takes up to three times as many); by default 768 on GPU and the whole budget on CPU.
         max_waiting: requests that may queue before new ones are refused.
         scheduling: order of admission.
         prefix_caching: reuse the pages of equal prompt beginnings.

@@ -19,6 +19,14 @@ from server.kv.policy import KVPolicy
 from server.kv.prefix import PrefixCache, extend_chain
 
 
+BACKLOG_STEPS = 8
+"""Steps beside decoding rows that a queue of prompts should take, if that makes no step too long."""
+MOST_MIXED = 3
+"""How many times its usual budget such a step may take when the queue is long."""
+QUEUE_LOOKED_AT = 64
+"""Waiting prompts that are counted; so many are a long queue."""
+
+
 @dataclass(slots=True)
 class ScheduledRow:
     """`num_tokens` positions of `sequence`, from `start` on, are computed in this step.
@@ -96,10 +104,10 @@ class Scheduler:
         decoding = self._reserve_decoding()
         chunks: dict[Sequence, ScheduledRow] = {}
         budget = self.max_step_tokens - decoding.size
+        chunked = self.rows.chunked()
         if decoding.size:
-            # However many decode, prompts get on.
-            budget = min(budget, max(self.max_mixed_tokens - decoding.size, self.max_mixed_tokens // 4))
-        for sequence in sorted(self.rows.chunked(), key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
+            budget = min(budget, self._mixed_budget(decoding.size, chunked))
+        for sequence in sorted(chunked, key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
             if sequence.row is None or budget <= 0:
                 continue
             num_tokens = min(sequence.num_uncomputed, budget)
@@ -114,6 +122,18 @@ class Scheduler:
             # Rows that had to go gave their pages to rows that stay.
             decoding = decoding[self.rows.is_running[decoding]]
         return Schedule(list(chunks.values()), decoding)
+
+    def _mixed_budget(self, num_decoding: int, chunked: list[Sequence]) -> int:
+        """Prompt tokens of a step in which so many rows decode.
+
+        A long queue of prompts gets larger steps: fewer steps then read all KV beside them, and whoever waits for a
+        first token outnumbers those who wait a little longer for the next.
+        """
+        queue = [sequence for _, _, sequence in self._waiting[:QUEUE_LOOKED_AT] if not sequence.is_finished]
+        backlog = sum(sequence.num_uncomputed for sequence in (*chunked, *queue))
+        tokens = min(max(self.max_mixed_tokens, backlog // BACKLOG_STEPS), MOST_MIXED * self.max_mixed_tokens)
+        # However many decode, prompts get on.
+        return max(tokens - num_decoding, tokens // 4)
 
     def _reserve_decoding(self) -> np.ndarray:
         """Rows that decode in this step; all of them fit any budget, and few need pages."""

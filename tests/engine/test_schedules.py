@@ -209,6 +209,21 @@ def test_a_long_prompt_gets_on_beside_rows_that_decode_without_holding_them_up(m
     drain(core)
 
 
+def test_a_long_queue_of_prompts_gets_larger_steps_up_to_a_limit(make_core):
+    core = make_core(max_step_tokens=64, max_mixed_tokens=8, num_pages=900, max_rows=4)
+    core.add(request("talker", prompt_of(4), greedy(60)))
+    core.step()
+    for index in range(10):
+        core.add(request(f"queued{index}", prompt_of(90, index), greedy(1)))
+    sizes = []
+    for _ in range(12):
+        core.step()
+        sizes += core.stats().iteration_tokens
+    # 900 tokens wait: an eighth is more than three usual steps, so a step has three times 8 tokens.
+    assert set(sizes[1:]) == {24}
+    drain(core)
+
+
 def test_priority_decides_who_waits_and_who_is_preempted(make_core):
     core = make_core(scheduling="priority", max_rows=1, max_step_tokens=32)
     core.add(request("first", prompt_of(4), greedy(3)))
