@@ -4,7 +4,6 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from annotator.cache.json_text import canonical, sha256_hex
@@ -69,7 +68,11 @@ class Rebuilder:
             again = self.result(call_id) if call_id in self.calls else Again(None, None, "the manifest lacks the call")
             if again.body is None:
                 return f"its {self.calls[call_id].tool if call_id in self.calls else 'call'}: {again.problem}"
-            results[call_id] = stored(self.calls[call_id], self.exchanges, again.value)
+            try:
+                results[call_id] = stored(self.calls[call_id], self.exchanges, again.value)
+            except ValueError as error:
+                # A changed manifest may name an hour that no day has.
+                return f"its {self.calls[call_id].tool}: a time of the recording cannot be read ({error})"
         return renders_of(content, results)
 
     def _result(self, call: CallEntry) -> Again:
@@ -105,7 +108,7 @@ def stored(call: CallEntry, exchanges: dict[str, ExchangeEntry], result: Any) ->
         result=result,
         result_sha=call.result_sha,
         exchanges=tuple(_exchange(exchanges[exchange_id]) for exchange_id in call.exchanges),
-        created_at=_moment(call.created_at),
+        created_at=from_text(call.created_at),
         expires_at=None,
     )
 
@@ -126,14 +129,10 @@ def _exchange(entry: ExchangeEntry) -> Exchange:
         body_sha=entry.body_sha,
         body_bytes=entry.body_bytes,
         is_answer=entry.is_answer,
-        fetched_at=_moment(entry.fetched_at),
+        fetched_at=from_text(entry.fetched_at),
         elapsed_ms=0.0,
         data_vintage=entry.data_vintage,
         expires_at=None,
         state="live",
         supersedes=None,
     )
-
-
-def _moment(text: str) -> datetime:
-    return from_text(text)

@@ -1,6 +1,7 @@
 """Verifying: whatever byte is another, the report names it; nothing else is ever named."""
 
 import json
+import re
 import shutil
 import zlib
 from contextlib import suppress
@@ -104,6 +105,21 @@ def test_any_changed_bit_of_the_manifest_is_seen(world, frozen, position) -> Non
     assert not report.is_ok
     assert report.findings[0].code == "manifest_changed"
     assert report.findings[0].sha == sha256_hex(spoiled)
+
+
+def test_a_time_that_no_clock_shows_is_a_finding_and_no_failure(world, frozen) -> None:
+    with world.database.reading() as connection:
+        body = manifest_bytes(connection, frozen)
+    spoiled = re.sub(rb'("(?:fetched|created)_at":"[0-9-]+T)\d\d', rb"\g<1>77", body)
+    assert spoiled != body
+
+    def change(connection: Connection) -> None:
+        values = {"bytes": spoiled, "codec": "identity", "size_bytes": len(spoiled)}
+        connection.execute(update(blob).where(blob.c.sha256 == frozen.manifest_sha).values(values))
+
+    report = report_after(world, frozen, change)
+    assert report.findings[0].code == "manifest_changed"
+    assert any("a time of the recording cannot be read" in finding.message for finding in report.findings)
 
 
 @few
