@@ -62,3 +62,21 @@ def test_half_precision_runs_on_cuda(make_core):
         core = make_core(device="cuda", dtype=dtype)
         core.add(request("r", prompt_of(40), greedy(10)))
         assert len(drain(core)["r", 0].token_ids) == 10
+
+
+def test_a_loaded_engine_compiles_nothing_more(make_core, monkeypatch):
+    """Compiling takes seconds in which every other request would wait."""
+    import triton
+
+    core = make_core(device="cuda", dtype="bfloat16", max_rows=8, max_step_tokens=1024, num_pages=2000)
+    compiled = []
+    monkeypatch.setattr(
+        triton.knobs.runtime, "jit_post_compile_hook", lambda **facts: compiled.append(facts["fn"].name)
+    )
+    for index, length in enumerate([1, 5, 40, 300, 450]):
+        params = SamplingParams(max_tokens=12, temperature=0.8, top_p=0.9, seed=index, ignore_eos=True)
+        core.add(request(f"greedy{index}", prompt_of(length, index), greedy(12), num_samples=2))
+        core.add(request(f"drawn{index}", prompt_of(length, index + 9), params))
+        core.step()
+    drain(core)
+    assert compiled == []
