@@ -18,7 +18,6 @@ from server.kv.manager import KVManager
 from server.kv.policy import KVPolicy
 from server.kv.prefix import PrefixCache, extend_chain
 
-
 BACKLOG_STEPS = 8
 """Steps beside decoding rows that a queue of prompts should take, if that makes no step too long."""
 MOST_MIXED = 3
