@@ -57,9 +57,7 @@ class EngineSettings(BaseSettings):
     device: str = Field("auto", description="'cpu', 'cuda', 'cuda:1', ...; auto takes a GPU if there is one.")
     page_size: int = Field(16, description="Positions per KV page.")
     num_pages: int | None = Field(None, description="KV pages in the pool; by default from --kv-memory.")
-    kv_memory: Size | None = Field(
-        None, description="Memory of a GPU's KV pool, such as 40GiB; by default measured."
-    )
+    kv_memory: Size | None = Field(None, description="Memory of a GPU's KV pool, such as 40GiB; by default measured.")
     max_model_len: int | None = Field(None, description="Longest prompt plus output in tokens.")
     max_rows: int | None = Field(None, description="Sequences that may run in one step; 64 on CPU, 256 on GPU.")
     max_step_tokens: int | None = Field(None, description="Token budget of one step; 2,048 on CPU, 8,192 on GPU.")
