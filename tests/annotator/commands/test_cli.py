@@ -150,15 +150,31 @@ def test_a_town_is_written_built_listed_asked_and_removed(tmp_path: Path, mapqat
     assert "no map yet" in mapqator(tmp_path, "map", "list").stdout
 
 
+SLOW_BUILD = """
+import sys, time
+from annotator.cli import main
+from annotator.maps.embedded import build
+
+def index(*arguments, **options):
+    print("indexing", flush=True)
+    time.sleep(60)
+
+build.build_index = index
+main()
+"""
+"""The command with a stage that lasts until somebody interrupts it; the town's own are over in a moment."""
+
+
 def test_a_build_that_is_interrupted_says_so_with_its_status_and_goes_on_next_time(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "annotator.cli", "map", "build", str(TOWN), "--name", "again"],
+        [sys.executable, "-c", SLOW_BUILD, "map", "build", str(TOWN), "--name", "again"],
         env=program_env(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (tmp_path / "maps").exists():
+    assert process.stdout is not None
+    while "indexing" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
