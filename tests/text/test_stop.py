@@ -25,7 +25,7 @@ def chunks_of(text: str, cuts: list[int]) -> list[str]:
     return [text[a:b] for a, b in itertools.pairwise(edges)]
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(text=letters, stops=stops_strategy, include=st.booleans(), cuts=st.lists(st.integers(0, 30), max_size=8))
 def test_any_chunking_cuts_where_the_first_stop_completes(text, stops, include, cuts):
     matcher = StopMatcher(stops, include)
@@ -33,7 +33,7 @@ def test_any_chunking_cuts_where_the_first_stop_completes(text, stops, include, 
     assert (shown, matcher.matched) == cut_by_search(text, stops, include)
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(text=letters, stops=stops_strategy)
 def test_only_a_tail_that_may_become_a_stop_is_held_back(text, stops):
     matcher = StopMatcher(stops)

@@ -101,7 +101,7 @@ searches = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(searches)
 def test_nearby_is_what_a_scan_of_everything_finds(
     scattered: tuple[PlaceIndex, list[Scattered]], params: NearbySearchParams

@@ -144,7 +144,7 @@ def test_the_limit_cuts_the_list_and_keeps_its_order(port_sel_index: PlaceIndex)
     assert names(port_sel_index, "pharmacie", limit=2) == everything[:2]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.text(min_size=1, max_size=60),
