@@ -43,7 +43,13 @@ COPIES_BYTES = 1 << 30
 
 VECTOR_TILES = [(4, 1024, 4), (2, 2048, 4), (4, 2048, 8), (4, 512, 2), (2, 4096, 8)]
 VECTOR_CONFIGS = [VectorConfig(*tile, True) for tile in VECTOR_TILES] + [VectorConfig(4, 2048, 8, False)]
-TILE_CONFIGS = [TileConfig(64, 16, 128, splits, True, 4, 4, True) for splits in (1, 2, 4)]
+TILE_CONFIGS = [
+    *(TileConfig(64, 16, 128, splits, True, 4, 4, True) for splits in (1, 2, 4)),
+    *(TileConfig(64, 32, 64, splits, True, 4, 6, True) for splits in (1, 2, 4)),
+    *(TileConfig(128, 32, 64, splits, True, 4, 5, True) for splits in (1, 2, 4)),
+    *(TileConfig(64, 64, 64, splits, True, 4, 6, True) for splits in (1, 2, 4)),
+    *(TileConfig(128, 64, 64, splits, True, 8, 5, True) for splits in (1, 2, 4)),
+]
 INT8_CONFIGS = [
     TileConfig(64, 32, 128, 2, True, 4, 4, True),
     TileConfig(64, 64, 128, 2, True, 4, 4, True),
@@ -264,7 +270,7 @@ def sweep(shape: tuple[int, int], dtype: torch.dtype, rows: int, configs: Sequen
 def few_of(shape: tuple[int, int]) -> None:
     copies, _ = weights(shape)
     cells = []
-    for rows in (1, 2, 4, 8, 16, 32):
+    for rows in (1, 2, 4, 8, 16, 32, 64):
         x = random(rows, shape[1])
         us = time_us(lambda i, x=x: F.linear(x, copies[i]), len(copies))
         keep("few", shape=shape, dtype=str(BF16), rows=rows, config="cublas", us=us)
@@ -272,8 +278,8 @@ def few_of(shape: tuple[int, int]) -> None:
         if rows == 1:
             name, rate = sweep(shape, BF16, 1, VECTOR_CONFIGS)
             cells[-1] += f" vec {name} {rate:.2f}"
-        if rows in (8, 16):
-            name, rate = sweep(shape, BF16, rows, [c for c in TILE_CONFIGS if rows <= c.block_r])
+        if rows in (8, 16, 32, 64):
+            name, rate = sweep(shape, BF16, rows, [c for c in TILE_CONFIGS if c.block_r == max(rows, 16)])
             cells[-1] += f" tile {name} {rate:.2f}"
     print(f"{shape[0]}x{shape[1]} TB/s cublas " + ", ".join(cells))
     for dtype in (torch.int8, FP8):
