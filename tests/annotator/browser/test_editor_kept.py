@@ -198,7 +198,8 @@ def test_working_time_is_recorded_for_the_question(open_question, bench, questio
 
 
 def test_a_deleted_question_comes_back_by_undo(open_question, bench, question):
-    page = open_question()
+    # Whatever the page was asking about the question when it went is answered by a 404.
+    page = open_question(expected=("404",))
     page.click("#question-delete")
     page.wait_for_selector(f".toast:has-text('Question {question['number']} was deleted.')")
     url = f"{bench.server.url}/api/projects/{bench.project}/questions/{question['id']}"

@@ -151,7 +151,7 @@ def test_a_town_is_written_built_listed_asked_and_removed(tmp_path: Path, mapqat
 
 
 SLOW_BUILD = """
-import sys, time
+import signal, sys, time
 from annotator.cli import main
 from annotator.maps.embedded import build
 
@@ -160,6 +160,8 @@ def index(*arguments, **options):
     time.sleep(60)
 
 build.build_index = index
+# Programs that a shell starts in the background are born deaf to interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 main()
 """
 """The command with a stage that lasts until somebody interrupts it; the town's own are over in a moment."""
