@@ -142,16 +142,13 @@ class Executor:
 
     def _batch(self, inputs: StepInputs) -> StepBatch:
         query_lens, kv_lens = inputs.query_lens, inputs.kv_lens
-        starts = np.zeros(inputs.num_rows + 1, dtype=np.int64)
-        np.cumsum(query_lens, out=starts[1:])
+        starts = inputs.token_starts()
         num_prefill_rows = inputs.num_prefill_rows
         is_spread = inputs.num_tokens == inputs.num_rows
         if is_spread:
             token_rows, positions = inputs.rows, kv_lens - 1
         else:
-            token_rows = np.repeat(inputs.rows, query_lens)
-            # Of every row, the last token has position kv_len - 1, and the others come before it.
-            positions = np.arange(inputs.num_tokens) + np.repeat(kv_lens - starts[1:], query_lens)
+            token_rows, positions = inputs.token_rows(), inputs.token_positions(starts)
         counts = np.array([inputs.num_rows, num_prefill_rows], dtype=np.int64)
         unread = np.flatnonzero(inputs.token_ids < 0)
         fields = [inputs.rows, inputs.token_ids, positions, token_rows, starts, kv_lens, counts, unread]

@@ -66,15 +66,14 @@ class MixedInputs:
         rows, logit_tokens, logit_rows = longs[: 3 * max_rows].reshape(3, max_rows)
         token_ids, positions, token_rows = longs[3 * max_rows :].reshape(3, max_tokens)
         query_starts, kv_lens, counts = np.split(ints, [max_rows + 1, 2 * max_rows + 1])
-        starts = np.zeros(num_rows + 1, dtype=np.int64)
-        np.cumsum(inputs.query_lens, out=starts[1:])
+        starts = inputs.token_starts()
         rows[:] = logit_rows[:] = token_rows[:] = self._null_row
         rows[:num_rows] = inputs.rows
         logit_tokens[:num_samples] = inputs.logit_tokens
         logit_rows[:num_samples] = inputs.logit_rows
         token_ids[:num_tokens] = inputs.token_ids
-        positions[:num_tokens] = np.arange(num_tokens) + np.repeat(inputs.kv_lens - starts[1:], inputs.query_lens)
-        token_rows[:num_tokens] = np.repeat(inputs.rows, inputs.query_lens)
+        positions[:num_tokens] = inputs.token_positions(starts)
+        token_rows[:num_tokens] = inputs.token_rows()
         query_starts[:] = num_tokens
         query_starts[: num_rows + 1] = starts
         kv_lens[:] = 1

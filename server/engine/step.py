@@ -50,6 +50,20 @@ class StepInputs:
     def num_tokens(self) -> int:
         return self.token_ids.shape[0]
 
+    def token_starts(self) -> np.ndarray:
+        """int64 [R + 1]: row r owns tokens [starts[r], starts[r + 1])."""
+        starts = np.zeros(self.num_rows + 1, dtype=np.int64)
+        np.cumsum(self.query_lens, out=starts[1:])
+        return starts
+
+    def token_positions(self, starts: np.ndarray) -> np.ndarray:
+        """int64 [T]: of every row, the last token has position kv_len - 1, and the others come before it."""
+        return np.arange(self.num_tokens) + np.repeat(self.kv_lens - starts[1:], self.query_lens)
+
+    def token_rows(self) -> np.ndarray:
+        """int64 [T]: `rows` spread over tokens."""
+        return np.repeat(self.rows, self.query_lens)
+
     @property
     def is_pure_decode(self) -> bool:
         """Every row has one new token, and its logits are wanted."""
