@@ -100,11 +100,11 @@ class Runner:
         # Prompts first, and those with one position left beside the rows that decode.
         chunks = sorted(schedule.chunks, key=lambda chunk: chunk.num_tokens == 1)
         decoding, runs = self._by_depth(schedule.decoding)
-        samplers, sampler_rows = self._samplers(chunks, decoding)
+        samplers, sampler_rows, num_generated = self._samplers(chunks, decoding)
         inputs = self._inputs(chunks, decoding, runs, sampler_rows)
         output = self.executor.execute(inputs)
         self._add_prompt_logprobs(chunks, output.prompt_logits)
-        sampled = None if output.logits is None else self._sample(output, samplers, sampler_rows)
+        sampled = None if output.logits is None else self._sample(output, samplers, sampler_rows, num_generated)
         return PendingStep(
             sampled=sampled,
             samplers=samplers,
@@ -160,8 +160,8 @@ class Runner:
             copy_targets=copy_targets,
         )
 
-    def _samplers(self, chunks: list[ScheduledRow], decoding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The sequences that get a token, in the order of `_logit_tokens`, and their rows."""
+    def _samplers(self, chunks: list[ScheduledRow], decoding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The sequences that get a token, in the order of `_logit_tokens`, their rows, and how many tokens each has."""
         sampling = [chunk for chunk in chunks if chunk.samples]
         firsts = [member for chunk in sampling for member in (chunk.sequence, *chunk.forks)]
         first_rows = [row for chunk in sampling for row in (chunk.sequence.row, *chunk.fork_rows)]
@@ -174,17 +174,23 @@ class Runner:
             prompt_ids, output_ids = sequence.ids[:prompt_len], sequence.ids[prompt_len:]
             self.sampler.add(int(rows[index]), sequence.params, sequence.sample_index, prompt_ids, output_ids)
         self.states.can_sample[rows] = True
-        return sequences, rows
+        states = self.states
+        num_firsts = [
+            chunk.start + chunk.num_tokens - chunk.sequence.prompt_len for chunk in sampling for _ in (0, *chunk.forks)
+        ]
+        num_decoded = states.known[decoding] - states.prompt_len[decoding]
+        return sequences, rows, np.concatenate([np.array(num_firsts, dtype=np.int64), num_decoded])
 
     def forget(self, row: int) -> None:
         """The row's sequence has left it."""
         self.sampler.remove(row)
 
-    def _sample(self, output: StepOutput, samplers: np.ndarray, rows: np.ndarray) -> SampledTokens:
+    def _sample(
+        self, output: StepOutput, samplers: np.ndarray, rows: np.ndarray, generated: np.ndarray
+    ) -> SampledTokens:
         assert output.logits is not None
         if output.greedy_ids is not None and self.sampler.is_plain_greedy(rows):
             return SampledTokens(output.greedy_ids, None, self.executor.wait)
-        generated = np.array([sequence.num_generated + sequence.in_flight for sequence in samplers], dtype=np.int64)
         mask = self._grammar_mask(samplers, output.logits.shape[1])
         sampled = self.sampler.sample(output.logits, rows, generated, mask)
         self.executor.set_next_ids(rows, sampled.token_ids)
