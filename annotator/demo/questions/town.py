@@ -56,8 +56,8 @@ class OpenTown:
 
     @property
     def name(self) -> str:
-        """What the town is called in its own language."""
-        return self.summary.name
+        """What the town is called in English, the language of almost all contexts."""
+        return self.summary.names["en"]
 
     @property
     def country_code(self) -> str:

@@ -1,0 +1,60 @@
+"""The places of a town in one language, by what they are: what contexts ask about."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from annotator.contexts.words import clean
+from annotator.demo.questions.town import OpenTown
+from annotator.demo.stream import Stream
+from annotator.maps.categories import CATEGORIES
+
+_REACH_M = 20_000
+"""Beyond the edge of every town."""
+_MOST = 50
+"""Places that one search gives at most."""
+
+type Place = Mapping[str, Any]
+
+
+class Landmarks:
+    """Named places.
+
+    Args:
+        town: is asked for the places of every type.
+        language: of their names.
+    """
+
+    def __init__(self, town: OpenTown, language: str) -> None:
+        center = {"lat": town.summary.lat, "lon": town.summary.lon}
+        around = {**center, "radius_m": _REACH_M, "limit": _MOST, "language": language}
+        by_pid: dict[str, Place] = {}
+        self._by_type: dict[str, list[Place]] = {}
+        for kind in CATEGORIES:
+            found = town.ask("nearby_search", {**around, "type": kind})["places"]
+            named = [place for place in found if clean(place["name"])]
+            if named:
+                self._by_type[kind] = named
+            by_pid.update((place["pid"], place) for place in named)
+        # Places of no canonical type, such as a tailor's, are found by where they are.
+        for place in town.ask("nearby_search", around)["places"]:
+            if clean(place["name"]):
+                by_pid.setdefault(place["pid"], place)
+        self.places: Sequence[Place] = tuple(by_pid.values())
+
+    @property
+    def types(self) -> Sequence[str]:
+        """Types of which there is a place."""
+        return tuple(self._by_type)
+
+    def of_type(self, kind: str) -> Sequence[Place]:
+        """The places of a type; none of one that the town lacks."""
+        return self._by_type.get(kind, ())
+
+    def any_type(self, stream: Stream) -> str:
+        """A type, the more often the more places it has."""
+        types = self.types
+        return stream.pick_weighted(types, [min(8.0, float(len(self._by_type[kind]))) for kind in types])
+
+    def any_place(self, stream: Stream) -> Place:
+        """Any place, each as likely."""
+        return stream.pick(self.places)
