@@ -12,7 +12,8 @@ from server.attention.backend import AttentionBackend
 from server.depth.schedule import Band
 from server.engine.batch import StepBatch
 from server.engine.forward import run_bands
-from server.engine.graphs import DecodeGraphs, Greedy, graph_sizes
+from server.engine.graph_parts import GraphParts, Greedy
+from server.engine.graphs import DecodeGraphs, graph_sizes
 from server.engine.mixed_graphs import MixedGraphs, mixed_sizes
 from server.engine.step import StepInputs
 from server.engine.upload import upload, upload_together
@@ -115,9 +116,17 @@ class Executor:
         self.next_ids.zero_()
 
     def _graphs(self, greedy: Greedy, max_rows: int, sizes: list[int]) -> tuple[DecodeGraphs, MixedGraphs]:
-        memory = torch.cuda.graph_pool_handle()
-        parts = (self.model, self.attention, self.tables, self.bands, self.next_ids, greedy, max_rows)
-        return DecodeGraphs(*parts, memory), MixedGraphs(*parts, max(sizes, default=0), memory)
+        parts = GraphParts(
+            model=self.model,
+            attention=self.attention,
+            bands=self.bands,
+            max_rows=max_rows,
+            null_row=self.tables.null_row,
+            next_ids=self.next_ids,
+            greedy=greedy,
+            memory=torch.cuda.graph_pool_handle(),
+        )
+        return DecodeGraphs(parts), MixedGraphs(parts, max(sizes, default=0))
 
     def set_next_ids(self, rows: np.ndarray, token_ids: torch.Tensor) -> None:
         """Remember int64 [S] tokens on the device, those of rank 0, as the next ids of `rows`."""

@@ -9,46 +9,25 @@ that differ only in how many rows reach a band share its graphs.
 """
 
 import bisect
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 
-from server.attention.backend import AttentionBackend
 from server.depth.schedule import Band
 from server.engine.batch import StepBatch
 from server.engine.forward import run_bands
+from server.engine.graph_parts import GraphParts, capture_sizes, record_graph
 from server.engine.step import StepInputs
 from server.engine.upload import upload
-from server.kv.table import PageTables
-from server.models.base import Model
-
-logger = logging.getLogger(__name__)
-
-Greedy = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Logits [S, vocab] -> most likely tokens, int64 [S], and whether the row's logits are bad, bool [S]."""
 
 
 def graph_sizes(max_rows: int) -> list[int]:
     """Numbers of rows to capture, ascending: every product of 128 rows or fewer costs much the same as its like."""
     sizes = {1, 2, 4, *range(8, min(max_rows, 128) + 1, 8), *range(128, max_rows + 1, 16), max_rows}
     return sorted(size for size in sizes if size <= max_rows)
-
-
-def record_graph[T](work: Callable[[], T], memory: Any) -> tuple[torch.cuda.CUDAGraph, T]:
-    """Capture `work` and return what it returned, which every replay writes anew."""
-    # Once before: kernels are compiled and libraries set up at their first call, which cannot be captured.
-    work()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    # Other threads may use the device meanwhile: those of NCCL look after its collectives.
-    with torch.cuda.graph(graph, pool=memory, capture_error_mode="thread_local"):
-        result = work()
-    return graph, result
 
 
 class GraphInputs:
@@ -105,35 +84,16 @@ class Captured:
 
 
 class DecodeGraphs:
-    """Captured decode steps of one model on one device.
+    """Captured decode steps.
 
-    Args:
-        next_ids: int64 [max_rows + 1], read for tokens that the host has not seen, written with the greedy ones.
-        greedy: what finds the most likely tokens.
-        memory: the pool of memory that all graphs share.
+    Attributes:
+        sizes: numbers of rows that there are graphs for, ascending.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        attention: AttentionBackend,
-        tables: PageTables,
-        bands: tuple[Band, ...],
-        next_ids: torch.Tensor,
-        greedy: Greedy,
-        max_rows: int,
-        memory: Any,
-    ) -> None:
-        self._model = model
-        self._attention = attention
-        self._bands = bands
-        self._next_ids = next_ids
-        self._greedy = greedy
-        self._null_row = tables.null_row
-        self._device = next_ids.device
-        self._inputs = GraphInputs(max_rows, len(bands), tables.null_row, self._device)
-        self._starts = torch.arange(max_rows + 1, dtype=torch.int32, device=self._device)
-        self._memory = memory
+    def __init__(self, parts: GraphParts) -> None:
+        self._parts = parts
+        self._inputs = GraphInputs(parts.max_rows, len(parts.bands), parts.null_row, parts.device)
+        self._starts = torch.arange(parts.max_rows + 1, dtype=torch.int32, device=parts.device)
         self._captured: dict[int, Captured] = {}
         self._band_graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
         self._stream_of_rows: torch.Tensor | None = None
@@ -141,15 +101,8 @@ class DecodeGraphs:
 
     @torch.inference_mode()
     def capture(self, sizes: Iterable[int]) -> None:
-        """Capture steps of these numbers of rows, largest first, so that small ones reuse its memory."""
-        for size in sorted(sizes, reverse=True):
-            try:
-                self._capture(size)
-            except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                logger.warning("no memory for a CUDA graph of %d rows; such steps run without one", size)
-                continue
-            bisect.insort(self.sizes, size)
+        """Capture steps of these numbers of rows."""
+        self.sizes = capture_sizes(sizes, self._capture, "rows")
 
     @torch.inference_mode()
     def rehearse(self, sizes: Iterable[int]) -> None:
@@ -171,7 +124,7 @@ class DecodeGraphs:
         captured = self._captured[self._size_for(num_rows)]
         captured.first.replay()
         if captured.last is not None:
-            for band, count in zip(self._bands, inputs.rows_in_band, strict=True):
+            for band, count in zip(self._parts.bands, inputs.rows_in_band, strict=True):
                 if count:
                     self._band_graphs[band.index, self._size_for(count)].replay()
             captured.last.replay()
@@ -181,28 +134,29 @@ class DecodeGraphs:
         return self.sizes[bisect.bisect_left(self.sizes, num_rows)]
 
     def _capture(self, size: int) -> None:
-        if len(self._bands) == 1:
-            first, (logits, token_ids) = record_graph(lambda: self._whole_step(size), self._memory)
+        bands, memory = self._parts.bands, self._parts.memory
+        if len(bands) == 1:
+            first, (logits, token_ids) = record_graph(lambda: self._whole_step(size), memory)
             self._captured[size] = Captured(first, None, logits, token_ids)
             return
-        first, _ = record_graph(lambda: self._begin(size), self._memory)
-        for band in self._bands:
-            graph, _ = record_graph(partial(self._run_band, band, size), self._memory)
+        first, _ = record_graph(lambda: self._begin(size), memory)
+        for band in bands:
+            graph, _ = record_graph(partial(self._run_band, band, size), memory)
             self._band_graphs[band.index, size] = graph
-        last, (logits, token_ids) = record_graph(lambda: self._end(size, self._stream(size), None), self._memory)
+        last, (logits, token_ids) = record_graph(lambda: self._end(size, self._stream(size), None), memory)
         self._captured[size] = Captured(first, last, logits, token_ids)
 
     def _whole_step(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs = self._inputs
+        inputs, parts = self._inputs, self._parts
         batch = self._batch(size, inputs.rows[:size], inputs.positions[:size], inputs.kv_lens[:size], inputs.counts)
-        self._attention.begin_step(batch)
-        x = self._model.embed(batch.token_ids, batch.positions)
-        x, residual = run_bands(self._model, self._attention, self._bands, batch, x, None)
+        parts.attention.begin_step(batch)
+        x = parts.model.embed(batch.token_ids, batch.positions)
+        x, residual = run_bands(parts.model, parts.attention, parts.bands, batch, x, None)
         return self._end(size, x, residual)
 
     def _begin(self, size: int) -> None:
         """Embed the tokens into the stream that all bands share."""
-        x = self._model.embed(self._token_ids(size), self._inputs.positions[:size])
+        x = self._parts.model.embed(self._token_ids(size), self._inputs.positions[:size])
         if self._stream_of_rows is None:
             # Captured largest first, so this is as large as it gets.
             self._stream_of_rows = torch.empty_like(x)
@@ -214,32 +168,29 @@ class DecodeGraphs:
 
     def _run_band(self, band: Band, size: int) -> None:
         """Run one band on the rows that reach it; the others keep their stream, and write to the null page."""
-        inputs, stream = self._inputs, self._stream(size)
+        parts, inputs, stream = self._parts, self._inputs, self._stream(size)
         count = inputs.rows_in_band[band.index]
-        is_in = torch.arange(size, device=self._device) < count
+        is_in = torch.arange(size, device=parts.device) < count
         batch = self._batch(
             size,
-            inputs.rows[:size].where(is_in, self._null_row),
+            inputs.rows[:size].where(is_in, parts.null_row),
             inputs.positions[:size].where(is_in, 0),
             inputs.kv_lens[:size].where(is_in, 1),
             torch.stack((count, torch.zeros_like(count))),
         )
-        self._attention.begin_step(batch)
+        parts.attention.begin_step(batch)
         x, residual = stream.clone(), None
         for layer in band.layers:
-            x, residual = self._model.layers[layer](x, residual, batch, self._attention)
+            x, residual = parts.model.layers[layer](x, residual, batch, parts.attention)
         x = x if residual is None else x + residual
         stream.copy_(x.where(is_in.unsqueeze(1), stream))
 
     def _end(self, size: int, x: torch.Tensor, residual: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = self._model.head(x, residual)
-        token_ids, is_bad = self._greedy(logits)
-        self._next_ids.index_copy_(0, self._inputs.rows[:size], token_ids)
-        return logits, token_ids.masked_fill(is_bad, -1)
+        logits = self._parts.model.head(x, residual)
+        return logits, self._parts.choose_tokens(logits, self._inputs.rows[:size])
 
     def _token_ids(self, size: int) -> torch.Tensor:
-        known = self._inputs.token_ids[:size]
-        return known.where(known >= 0, self._next_ids[self._inputs.rows[:size]])
+        return self._parts.read_tokens(self._inputs.token_ids[:size], self._inputs.rows[:size])
 
     def _batch(
         self, size: int, rows: torch.Tensor, positions: torch.Tensor, kv_lens: torch.Tensor, counts: torch.Tensor
@@ -255,8 +206,8 @@ class DecodeGraphs:
             host_kv_lens=[],
             num_prefill_rows=0,
             num_prefill_tokens=0,
-            rows_in_band=[size] * len(self._bands),
-            tokens_in_band=[size] * len(self._bands),
+            rows_in_band=[size] * len(self._parts.bands),
+            tokens_in_band=[size] * len(self._parts.bands),
             counts=counts,
             is_static=True,
         )

@@ -5,25 +5,17 @@ all it needs from fixed buffers: which rows are prompts, where their tokens begi
 """
 
 import bisect
-import logging
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 
-from server.attention.backend import AttentionBackend
-from server.depth.schedule import Band
 from server.engine.batch import StepBatch
 from server.engine.forward import run_bands
-from server.engine.graphs import Greedy, record_graph
+from server.engine.graph_parts import GraphParts, capture_sizes, record_graph
 from server.engine.step import StepInputs
 from server.engine.upload import upload
-from server.kv.table import PageTables
-from server.models.base import Model
-
-logger = logging.getLogger(__name__)
 
 MAX_PREFILL_ROWS = 64
 """Prompts in one captured step; steps with more run without a graph."""
@@ -83,48 +75,22 @@ class MixedInputs:
 
 
 class MixedGraphs:
-    """Captured steps with prompts, of one model on one device. Needs a model whose layers form one band.
+    """Captured steps with prompts. Needs a model whose layers form one band.
 
-    Args:
-        next_ids, greedy: as for `DecodeGraphs`.
-        memory: the pool of memory that all graphs share.
+    Attributes:
+        sizes: numbers of tokens that there are graphs for, ascending.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        attention: AttentionBackend,
-        tables: PageTables,
-        bands: tuple[Band, ...],
-        next_ids: torch.Tensor,
-        greedy: Greedy,
-        max_rows: int,
-        max_tokens: int,
-        memory: Any,
-    ) -> None:
-        self._model = model
-        self._attention = attention
-        self._bands = bands
-        self._next_ids = next_ids
-        self._greedy = greedy
-        self._max_rows = max_rows
-        self._memory = memory
-        self._inputs = MixedInputs(max_rows, max_tokens, tables.null_row, next_ids.device)
+    def __init__(self, parts: GraphParts, max_tokens: int) -> None:
+        self._parts = parts
+        self._inputs = MixedInputs(parts.max_rows, max_tokens, parts.null_row, parts.device)
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]] = {}
         self.sizes: list[int] = []
 
     @torch.inference_mode()
     def capture(self, sizes: Iterable[int]) -> None:
-        """Capture steps of these numbers of tokens, largest first, so that small ones reuse its memory."""
-        for size in sorted(sizes, reverse=True):
-            try:
-                graph, (logits, token_ids) = record_graph(partial(self._step, size), self._memory)
-            except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                logger.warning("no memory for a CUDA graph of %d tokens; such steps run without one", size)
-                continue
-            self._captured[size] = (graph, logits, token_ids)
-            bisect.insort(self.sizes, size)
+        """Capture steps of these numbers of tokens."""
+        self.sizes = capture_sizes(sizes, self._capture, "tokens")
 
     @torch.inference_mode()
     def rehearse(self, sizes: Iterable[int]) -> None:
@@ -152,13 +118,16 @@ class MixedGraphs:
         num_samples = inputs.logit_tokens.size
         return (logits[:num_samples], token_ids[:num_samples]) if num_samples else (None, None)
 
+    def _capture(self, size: int) -> None:
+        graph, (logits, token_ids) = record_graph(partial(self._step, size), self._parts.memory)
+        self._captured[size] = (graph, logits, token_ids)
+
     def _step(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs = self._inputs
+        parts, inputs = self._parts, self._inputs
         token_rows = inputs.token_rows[:size]
-        known = inputs.token_ids[:size]
         batch = StepBatch(
             rows=inputs.rows,
-            token_ids=known.where(known >= 0, self._next_ids[token_rows]),
+            token_ids=parts.read_tokens(inputs.token_ids[:size], token_rows),
             positions=inputs.positions[:size],
             token_rows=token_rows,
             query_starts=inputs.query_starts,
@@ -167,17 +136,15 @@ class MixedGraphs:
             host_kv_lens=[],
             num_prefill_rows=MAX_PREFILL_ROWS,
             num_prefill_tokens=size,
-            rows_in_band=[self._max_rows],
+            rows_in_band=[parts.max_rows],
             tokens_in_band=[size],
             counts=inputs.counts,
             is_static=True,
-            max_prefill_rows=min(MAX_PREFILL_ROWS, self._max_rows),
+            max_prefill_rows=min(MAX_PREFILL_ROWS, parts.max_rows),
         )
-        self._attention.begin_step(batch)
-        x = self._model.embed(batch.token_ids, batch.positions)
-        x, residual = run_bands(self._model, self._attention, self._bands, batch, x, None)
+        parts.attention.begin_step(batch)
+        x = parts.model.embed(batch.token_ids, batch.positions)
+        x, residual = run_bands(parts.model, parts.attention, parts.bands, batch, x, None)
         where = inputs.logit_tokens
-        logits = self._model.head(x[where], None if residual is None else residual[where])
-        token_ids, is_bad = self._greedy(logits)
-        self._next_ids.index_copy_(0, inputs.logit_rows, token_ids)
-        return logits, token_ids.masked_fill(is_bad, -1)
+        logits = parts.model.head(x[where], None if residual is None else residual[where])
+        return logits, parts.choose_tokens(logits, inputs.logit_rows)

@@ -95,7 +95,6 @@ def static_steps(monkeypatch):
     monkeypatch.setattr(graphs, "record_graph", record)
     monkeypatch.setattr(mixed_graphs, "record_graph", record)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
-    monkeypatch.setattr(graphs, "graph_sizes", lambda max_rows: [1, max_rows])
 
     def capture(core):
         def best(logits):
