@@ -173,6 +173,8 @@ class Runner:
             sequence, prompt_len = sequences[index], sequences[index].prompt_len
             prompt_ids, output_ids = sequence.ids[:prompt_len], sequence.ids[prompt_len:]
             self.sampler.add(int(rows[index]), sequence.params, sequence.sample_index, prompt_ids, output_ids)
+            # A fork samples before it enters its row.
+            self.states.has_grammar[rows[index]] = sequence.grammar is not None
         self.states.can_sample[rows] = True
         states = self.states
         num_firsts = [
@@ -191,19 +193,19 @@ class Runner:
         assert output.logits is not None
         if output.greedy_ids is not None and self.sampler.is_plain_greedy(rows):
             return SampledTokens(output.greedy_ids, None, self.executor.wait)
-        mask = self._grammar_mask(samplers, output.logits.shape[1])
+        mask = self._grammar_mask(samplers, rows, output.logits.shape[1])
         sampled = self.sampler.sample(output.logits, rows, generated, mask)
         self.executor.set_next_ids(rows, sampled.token_ids)
         token_ids = sampled.token_ids.masked_fill(sampled.is_bad, NO_ID)
         return SampledTokens(token_ids, sampled.logprobs, self.executor.wait)
 
-    def _grammar_mask(self, samplers: np.ndarray, vocab_size: int) -> torch.Tensor | None:
-        if all(sequence.grammar is None for sequence in samplers):
+    def _grammar_mask(self, samplers: np.ndarray, rows: np.ndarray, vocab_size: int) -> torch.Tensor | None:
+        held = np.flatnonzero(self.states.has_grammar[rows])
+        if not held.size:
             return None
-        mask = torch.full((len(samplers), -(-vocab_size // 32)), -1, dtype=torch.int32)
-        for index, sequence in enumerate(samplers):
-            if sequence.grammar is not None:
-                sequence.grammar.fill_mask(mask[index])
+        mask = torch.full((rows.size, -(-vocab_size // 32)), -1, dtype=torch.int32)
+        for index in held.tolist():
+            samplers[index].grammar.fill_mask(mask[index])
         return mask.to(self.device)
 
     def _add_prompt_logprobs(self, chunks: list[ScheduledRow], logits: list[torch.Tensor]) -> None:

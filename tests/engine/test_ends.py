@@ -87,6 +87,21 @@ def test_a_grammar_holds_with_and_without_overlap(make_core, tiny_llama):
     assert texts[0] == texts[1]
 
 
+def test_every_sample_is_held_from_its_first_token_and_nobody_who_takes_its_row_later(make_core, oracle):
+    core = make_core()
+    spec = GrammarSpec("regex", "[0-9]{4}")
+    params = SamplingParams(max_tokens=40, temperature=1.0, seed=5, eos_token_ids=(0,), grammar=spec)
+    core.add(request("held", prompt_of(9), params, num_samples=4))
+    results = drain(core)
+    for index in range(4):
+        assert results["held", index].finish_reason == "stop"
+    for index in range(4):
+        core.add(request(f"free{index}", prompt_of(9, index), greedy(6)))
+    results = drain(core)
+    for index in range(4):
+        assert results[f"free{index}", 0].token_ids == oracle.greedy(prompt_of(9, index), 6)
+
+
 def test_one_rows_nan_fails_that_row_alone_and_poisons_no_cache(make_core, oracle):
     core = make_core(max_step_tokens=64, page_size=4)
     good, bad = prompt_of(12), prompt_of(12, 4)
