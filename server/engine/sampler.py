@@ -118,17 +118,6 @@ class Sampler:
         self._parameters.clear(row)
         self._penalties.remove(row)
 
-    def warm_up(self, dtype: torch.dtype) -> None:
-        """Compile what sampling from logits of this type needs, so that no request waits. No row may be in use."""
-        logits = torch.zeros(1, self._vocab_size, dtype=dtype, device=self._device)
-        row = np.zeros(1, dtype=np.int64)
-        # Lines with edits are float32 whatever the logits are, hence kernels of their own.
-        for presence_penalty in (0.0, 0.1):
-            params = SamplingParams(max_tokens=1, top_p=0.9, presence_penalty=presence_penalty)
-            self.add(0, params, 0, [0], [])
-            self.sample(logits, row, row, None)
-            self.remove(0)
-
     def is_plain_greedy(self, rows: np.ndarray) -> bool:
         """Whether `greedy` is all that these rows (int64) need: no draws, edits, penalties or log probabilities.
 

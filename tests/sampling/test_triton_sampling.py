@@ -153,14 +153,6 @@ def test_more_lines_than_rows_are_refused():
         sampler.greedy(torch.zeros(3, VOCAB, device=DEVICE))
 
 
-def test_warming_up_leaves_no_trace():
-    sampler = Sampler(VOCAB, 1, DEVICE, "triton")
-    sampler.warm_up(torch.float16)
-    assert sampler.is_plain_greedy(np.array([0]))
-    logits = logits_of("tied", 1, VOCAB, 2)
-    assert choose(sampler, logits, [0], [0]).token_ids.tolist() == [int(logits.cpu().numpy().argmax())]
-
-
 def test_a_row_is_drawn_alike_alone_and_among_others_in_any_place():
     kinds = [
         {},
