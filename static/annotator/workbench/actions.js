@@ -19,7 +19,7 @@ export function makeActions(centre) {
 
   async function details(place) {
     const answer = await whole(place, () => details(place));
-    if (answer) centre.show(answer, { hasFocus: true });
+    if (answer) centre.arrive(answer);
   }
 
   async function add(place) {
@@ -34,13 +34,13 @@ export function makeActions(centre) {
     const at = `${new Date().toISOString().slice(0, 16)}:00Z`;
     const params = { opening_hours: place.opening_hours.raw, at, lat: place.lat, lon: place.lon };
     const answer = await run("Reading the hours…", "open_at", params, {}, () => openNow(place));
-    if (answer) centre.show(answer, { hasFocus: true });
+    if (answer) centre.arrive(answer);
   }
 
   async function again() {
     const { tool, params, provider } = centre.answer;
     const answer = await run("Asking again…", tool, params, { provider, mode: "refresh" }, again);
-    if (answer) centre.show(answer, { isBack: true, hasFocus: true });
+    if (answer) centre.arrive(answer, { isBack: true });
   }
 
   return {

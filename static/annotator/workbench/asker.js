@@ -15,13 +15,23 @@ export function say(text, { isBad = false, retry = null } = {}) {
 
 export function makeAsker(bench) {
   let asking = null;
+  let askedFrom = null; // What had the focus when something was asked; null once anything was typed or chosen since.
+
+  document.addEventListener("input", () => {
+    askedFrom = null;
+  });
+
+  // Whether who asked last still waits where they asked: whoever has gone on to something else is not to be pulled away
+  // from it. What was removed meanwhile leaves the focus to the body.
+  const isAwaited = () => [askedFrom, document.body].includes(document.activeElement);
 
   // Runs a request; a later one takes the place of an earlier one that is still on its way. Null when it failed, which is
-  // said, or was overtaken. onfail(error) hears of failures that the server explained.
+  // said, or was overtaken. onfail(error) hears of failures that the server explained, if they are still waited for.
   async function run(words, request, { retry = null, onfail = null } = {}) {
     asking?.abort();
     const controller = new AbortController();
     asking = controller;
+    askedFrom = document.activeElement;
     say(words);
     byId("centre").setAttribute("aria-busy", "true");
     try {
@@ -30,14 +40,14 @@ export function makeAsker(bench) {
       if (error.name === "AbortError") return null;
       if (error instanceof FieldError) {
         say(error.message, { isBad: true });
-        error.input.focus();
+        if (isAwaited()) error.input.focus();
         return null;
       }
       if (!(error instanceof ApiError)) throw error;
       // What was refused for what it says is refused again.
       const isWorthIt = error.status === 0 || error.status >= 429;
       if (!controller.signal.aborted) say(error.message, { isBad: true, retry: isWorthIt ? retry : null });
-      onfail?.(error);
+      if (isAwaited()) onfail?.(error);
       return null;
     } finally {
       if (asking === controller) {
@@ -70,5 +80,5 @@ export function makeAsker(bench) {
     bench.emit("answer", { answer, isFresh });
   }
 
-  return { run, call, recorded };
+  return { run, call, recorded, isAwaited };
 }

@@ -45,12 +45,13 @@ export class Centre {
   // ── Showing ──
 
   // hidden: rows that the context leaves out. isOpening: the page shows it by itself, and the map is fitted to it.
+  // tab: what small screens turn to, null for none.
   show(answer, { isBack = false, hidden = [], hasFocus = false, isOpening = false, tab = "cards" } = {}) {
     if (this.answer && !isBack && this.answer !== answer)
       this.before = [...this.before, this.answer].slice(-MAX_BEFORE);
     Object.assign(this, { answer, hidden, chosen: 0, isToBeFitted: isOpening });
     this.draw();
-    this.showTab(tab);
+    if (tab) this.showTab(tab);
     if (isOpening) return;
     const said = summaryOf(answer);
     const isEmpty = answer.result.kind === "routes" && !answer.result.routes.length;
@@ -60,6 +61,12 @@ export class Centre {
     );
     if (hasFocus) byId("answer-title").focus();
     byId("cards").scrollTo({ top: 0, behavior: isCalm() ? "auto" : "smooth" });
+  }
+
+  // Shows what was asked for. It takes neither the focus nor the screen from whoever has gone on to something else.
+  arrive(answer, { isBack = false } = {}) {
+    const hasFocus = this.desk.ask.isAwaited();
+    this.show(answer, { isBack, hasFocus, tab: hasFocus ? "cards" : null });
   }
 
   draw() {

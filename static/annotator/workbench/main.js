@@ -99,9 +99,12 @@ async function openCall(call) {
     retry: () => openCall(call),
   });
   if (!answer) return;
-  desk.providers?.choose(answer.provider);
-  desk.panel?.open(answer.tool, answer.params);
-  centre.show(answer, { hasFocus: true });
+  // The form is not taken from whoever fills it in by now.
+  if (desk.ask.isAwaited()) {
+    desk.providers?.choose(answer.provider);
+    desk.panel?.open(answer.tool, answer.params);
+  }
+  centre.arrive(answer);
 }
 
 async function startTools() {
@@ -113,7 +116,7 @@ async function startTools() {
   desk.typeTitle = (key) => names.get(key) ?? key.replaceAll("_", " ");
   desk.providers = new Providers(providers, tools, allowed ? allowed.split(" ") : []);
   desk.titles = desk.providers.titles;
-  if (byId("tool")) desk.panel = new ToolPanel(desk, tools, (answer) => centre.show(answer, { hasFocus: true }));
+  if (byId("tool")) desk.panel = new ToolPanel(desk, tools, (answer) => centre.arrive(answer));
   else desk.providers.show("text_search");
 }
 

@@ -19,9 +19,15 @@ def pick(page, name, index, *, nth=0):
     return chosen
 
 
+def wait_for_answer(page):
+    """Waits until what was asked is answered: an earlier answer may have the heading of the one to come."""
+    page.wait_for_selector("#centre:not([aria-busy])", state="attached")
+
+
 def send(page, heading):
     """Asks, and waits for an answer with such a heading."""
     page.click("#tool-form button[type=submit]")
+    wait_for_answer(page)
     page.wait_for_selector(f"#answer-title:has-text('{heading}')")
 
 
@@ -73,6 +79,7 @@ def find(page, words):
     tool(page, "text_search")
     page.fill("#tool-form [name=query]", words)
     page.press("#tool-form [name=query]", "Enter")
+    wait_for_answer(page)
     page.wait_for_selector("#answer-title:text-is('“made up”')")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.annotator.browser.asking import wait_for_answer
 from tests.annotator.program import Annotator
 
 # The map needs WebGL, which SwiftShader draws on machines without a GPU; everything else of a page would be drawn the
@@ -217,6 +218,7 @@ def search() -> Callable:
         page.select_option("#tool", "text_search")
         page.fill("#tool-form [name=query]", words)
         page.press("#tool-form [name=query]", "Enter")
+        wait_for_answer(page)
         page.wait_for_selector(f"#answer-title:text-is('“{words}”')")
 
     return run

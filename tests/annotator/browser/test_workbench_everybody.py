@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.annotator.browser.asking import find, give, make_route, open_details, overflow, place, tool
+from tests.annotator.browser.asking import (
+    find,
+    give,
+    make_route,
+    open_details,
+    overflow,
+    place,
+    tool,
+    wait_for_answer,
+)
+from tests.annotator.browser.conftest import HEIGHT, WIDTH
 
 
 def test_names_are_words_and_never_markup(open_bench):
@@ -63,6 +73,26 @@ def test_a_refusal_is_shown_in_the_servers_own_words(open_bench, annotator_serve
     refused = annotator_server.tool("text_search", {"query": "x" * 300}).json()["error"]["message"]
     assert page.locator("#status").inner_text() == refused
     assert page.evaluate("document.activeElement.name") == "query"
+
+
+@pytest.mark.parametrize(("width", "height"), [(WIDTH, HEIGHT), (400, 800)])
+def test_an_answer_leaves_whoever_has_gone_on_where_they_are(open_bench, search, width, height):
+    page = open_bench(width, height)
+    search(page, "pharmacy")
+    held = []
+    page.route("**/tools/text_search**", lambda route: held.append(route))
+    tool(page, "text_search")
+    page.fill("#tool-form [name=query]", "museum")
+    with page.expect_request("**/tools/text_search**"):
+        page.press("#tool-form [name=query]", "Enter")
+    tool(page, "compute_routes")
+    page.click("#tool-form [name=origin]")
+    assert page.locator("#tool-form [role=option]:visible").count() > 0
+    held[0].continue_()
+    wait_for_answer(page)
+    assert page.locator("#answer-title").text_content() == "“museum”"
+    assert page.evaluate("document.activeElement.name") == "origin"
+    assert page.locator("#tool-form [role=option]:visible").count() > 0
 
 
 def test_a_form_that_lacks_a_place_says_which(shared_bench):
