@@ -97,7 +97,7 @@ class Composer:
     """
 
     def __init__(self, town: OpenTown) -> None:
-        self._town = town
+        self.town = town
         self._landmarks: dict[str, Landmarks] = {}
 
     def compose(self, concern: str, tokens: tuple[int, int]) -> Composed:
@@ -108,10 +108,10 @@ class Composer:
             tokens: how long its text is, estimated: at least and at most. Its size is drawn log-uniformly from there.
         """
         low, high = tokens
-        stream = Stream(self._town.seed, f"{concern} {low}-{high}")
+        stream = Stream(self.town.seed, f"{concern} {low}-{high}")
         target = int(math.exp(stream.uniform(math.log(low), math.log(high))))
         draft = self._begin(stream)
-        title = title_of(stream, self._town.name, draft.home["name"], draft.focus)
+        title = title_of(stream, self.town.name, draft.home["name"], draft.focus)
         gathered = _Gathered(estimate(title))
         self._gather(draft, gathered, target, int(min(high, _SLACK * target)))
         for _ in range(_MAX_REPAIRS):
@@ -129,7 +129,7 @@ class Composer:
         return composed
 
     def _begin(self, stream: Stream) -> Draft:
-        town = self._town
+        town = self.town
         foreign = [language for language in town.summary.languages if language != "en"]
         language = stream.pick(foreign) if foreign and stream.chance(_FOREIGN) else "en"
         landmarks = self._landmarks.get(language)
@@ -159,7 +159,7 @@ class Composer:
 
     def _ask(self, piece: Piece, asked: set[bytes]) -> _Shown | None:
         """The piece with its answer; None for what was asked before or says nothing."""
-        params, result = self._town.answer(piece.tool, piece.params)
+        params, result = self.town.answer(piece.tool, piece.params)
         key = canonical({"tool": piece.tool, "params": dict(params)})
         if key in asked or (not piece.may_be_empty and _is_empty(result)):
             return None
@@ -192,7 +192,7 @@ class Composer:
             for index, (one, item) in enumerate(zip(shown, content.items, strict=True))
         )
         num_tokens: dict[str, int] = {name: rendered[name].tokens for name in formats}
-        return Composed(Scene(self._town, asked, forms["text"]), forms, num_tokens)
+        return Composed(Scene(self.town, asked, forms["text"]), forms, num_tokens)
 
     def _content(self, title: str, shown: Sequence[_Shown]) -> tuple[ContextContent, dict[str, StoredResult]]:
         items, stored = [], {}
@@ -204,7 +204,7 @@ class Composer:
             stored[call_id] = StoredResult(
                 tool_call_id=call_id,
                 tool=one.piece.tool,
-                provider=self._town.provider(one.piece.tool),
+                provider=self.town.provider(one.piece.tool),
                 adapter_version=1,
                 params=dict(one.params),
                 result=dict(one.result),

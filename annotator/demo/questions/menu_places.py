@@ -28,7 +28,7 @@ def text_search(draft: Draft) -> Piece | None:
     elif dice < 0.85:
         query = place.get("address_parts", {}).get("street", name)
     else:
-        query = stream.pick([word for word in name.split() if len(word) > 3] or [name])
+        query = _word(draft, name)
     params: dict[str, Any] = {"query": query, "limit": draft.num_rows(8, _ROW_TOKENS), "language": draft.language}
     if stream.chance(0.45 if kind else 0.2):
         params |= at(draft.somewhere())
@@ -86,7 +86,7 @@ def nearby_search(draft: Draft) -> Piece | None:
     elif dice < 0.1:
         params["wheelchair"] = True
     elif dice < 0.14:
-        params["keyword"] = stream.pick(clean(draft.place()["name"]).split())
+        params["keyword"] = _word(draft, clean(draft.place()["name"]))
     elif dice < 0.18 and (cuisines := _cuisines(draft)):
         params["type"] = "restaurant"
         params["cuisine"] = stream.pick(cuisines)
@@ -100,6 +100,11 @@ def moment(draft: Draft) -> str:
     stream = draft.stream
     day = f"{stream.integer(2025, 2027)}-{stream.integer(1, 12):02d}-{stream.integer(1, 28):02d}"
     return f"{day}T{stream.integer(6, 23):02d}:{stream.pick((0, 15, 30, 45)):02d}"
+
+
+def _word(draft: Draft, name: str) -> str:
+    """A word of a name; the name where all of them are short."""
+    return draft.stream.pick([word for word in name.split() if word.isalnum() and len(word) > 3] or [name])
 
 
 def _cuisines(draft: Draft) -> list[str]:

@@ -30,25 +30,27 @@ class OpenTown:
     Args:
         seed: of the town.
         size: name of its size, see `annotator.demo.sizes`.
+        scratch: where to make the temporary folder; None for the system's place.
 
     Raises:
         ConfigError: there is no such size.
         StorageError: the temporary folder cannot be written.
     """
 
-    def __init__(self, seed: int, size: str) -> None:
+    def __init__(self, seed: int, size: str, *, scratch: Path | None = None) -> None:
         if size not in SIZES:
             raise ConfigError(f"'{size}' is no size of towns; the sizes are {', '.join(SIZES)}")
         self.seed = seed
         self.size = size
         self._answers: dict[tuple[str, bytes], tuple[dict[str, Any], dict[str, Any]]] = {}
         with ExitStack() as resources:
-            folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="mapqator-town-")))
-            extract = folder / f"{PROVIDER}.osm.pbf"
             try:
+                made = tempfile.TemporaryDirectory(prefix="mapqator-town-", dir=scratch)
+                folder = Path(resources.enter_context(made))
+                extract = folder / f"{PROVIDER}.osm.pbf"
                 self.summary = build_town(seed, extract, size=SIZES[size])
             except OSError as error:
-                raise StorageError(f"cannot make a town in {folder}: {error.strerror or error}") from None
+                raise StorageError(f"cannot make a town in a temporary folder: {error.strerror or error}") from None
             build_map(str(extract), data_dir=folder, name=PROVIDER, title=self.summary.name)
             self._map = EmbeddedMap(folder / MAPS_FOLDER / PROVIDER)
             resources.callback(self._map.close)
