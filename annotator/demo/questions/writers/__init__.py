@@ -1,16 +1,21 @@
-"""Writers of questions: each reads what a context tells and asks about it. Answers come from tool results alone."""
+"""Writers of questions: each reads what a context tells and asks about it. Answers come from tool results alone.
+
+To add a writer, give a module a table of shapes and a way to make what they take say something that the context does
+not tell, and add its attempts below. Questions of one kind must be answerable as often as all others, and nothing but
+the context may tell which option is right: `floor.py` measures that.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 
 from annotator.demo.questions.scene import Scene, Written
-from annotator.demo.questions.writers import facts, shapes
+from annotator.demo.questions.writers import bearings, facts, journeys, opening, shapes
 from annotator.demo.questions.writers.make import unanswerable
 from annotator.demo.questions.writers.phrases import wording
 from annotator.demo.questions.writers.question import Question
 from annotator.demo.questions.writers.reading import Reading
 from annotator.demo.questions.writers.series import Series
 from annotator.demo.questions.writers.series_places import along_series, nearby_series
+from annotator.demo.questions.writers.series_ways import table_series, way_series
 from annotator.demo.stream import Stream
 
 __all__ = ["write_questions"]
@@ -21,8 +26,9 @@ UNANSWERABLE_SHARE = 0.13
 _TRIES = 12
 """For each question that is wanted."""
 
-type Attempt = Callable[[Stream], tuple[Question | None, Callable[[], Question | None]]]
-"""Tries to write a question; gives it, and a way to write its unanswerable twin."""
+type Make = Callable[[], Question | None]
+type Attempt = Callable[[Stream], tuple[Make, Make]]
+"""Chooses what to ask about: ways to write the question, and its unanswerable twin."""
 
 
 def write_questions(scene: Scene, stream: Stream, most: int) -> list[Written]:
@@ -33,20 +39,20 @@ def write_questions(scene: Scene, stream: Stream, most: int) -> list[Written]:
         most: how many at most; fewer where the context tells too little.
     """
     reading = Reading(scene)
-    attempts = list(_attempts(reading))
+    found = list(_attempts(reading))
+    attempts, weights = [attempt for attempt, _ in found], [weight for _, weight in found]
     written: list[Written] = []
     bodies: set[str] = set()
-    if not attempts:
-        return written
-    for _ in range(_TRIES * most):
+    for _ in range(_TRIES * most if attempts else 0):
         if len(written) >= most:
             break
-        question, twin = stream.pick_weighted([one for one, _ in attempts], [weight for _, weight in attempts])(stream)
+        make, make_twin = stream.pick_weighted(attempts, weights)(stream)
         is_absent = stream.chance(UNANSWERABLE_SHARE)
-        if question is None:
-            continue
-        if is_absent:
-            question = twin()
+        question = make()
+        if question is not None and is_absent:
+            # Only where the same could have been asked of the context: else its kind would be a hint.
+            twin = make_twin()
+            question = None if twin is None else unanswerable(twin)
         if question is not None and question.body not in bodies:
             bodies.add(question.body)
             written.append(question)
@@ -54,46 +60,110 @@ def write_questions(scene: Scene, stream: Stream, most: int) -> list[Written]:
 
 
 def _attempts(reading: Reading) -> Iterator[tuple[Attempt, float]]:
-    yield from _of_groups(reading)
-    yield from _of_series(list(chain(nearby_series(reading), along_series(reading))))
+    """By what they are about, so that what contexts tell much of does not drown the rest."""
+    yield from _of_facts(reading, 1.0)
+    yield from _of_series(nearby_series(reading), 1.0)
+    yield from _of_series(along_series(reading), 0.6)
+    yield from _of_series(way_series(reading), 0.6)
+    yield from _of_series(table_series(reading), 0.6)
+    yield from _of_hours(reading, 1.0)
+    yield from _of_journeys(reading, 0.8)
+    yield from _of_lines(reading, 0.8)
 
 
-def _of_groups(reading: Reading) -> Iterator[tuple[Attempt, float]]:
-    found = facts.groups(reading)
-    for name, (writer, weight) in facts.SHAPES.items():
-
-        def attempt(
-            stream: Stream, writer: facts.Writer = writer
-        ) -> tuple[Question | None, Callable[[], Question | None]]:
-            group = stream.pick(found)
-            how = wording(stream)
-
-            def twin() -> Question | None:
-                strange = facts.strange(group, reading, stream)
-                made = writer(strange, reading, stream, how) if strange else None
-                return unanswerable(made) if made else None
-
-            return writer(group, reading, stream, how), twin
-
-        if found:
-            yield attempt, weight
-
-
-def _of_series(found: Sequence[Series]) -> Iterator[tuple[Attempt, float]]:
+def _of_series(every: Sequence[Series], share: float) -> Iterator[tuple[Attempt, float]]:
     for name, (writer, weight) in shapes.SHAPES.items():
+        if found := [series for series in every if shapes.can_ask(series, name)]:
+            yield _series_attempt(name, writer, found), weight * share
 
-        def attempt(
-            stream: Stream, name: str = name, writer: shapes.Writer = writer
-        ) -> tuple[Question | None, Callable[[], Question | None]]:
-            series = stream.pick(found)
-            how = wording(stream)
 
-            def twin() -> Question | None:
-                strange = series.strange(stream, name)
-                made = writer(strange, stream, how) if strange else None
-                return unanswerable(made) if made else None
+def _series_attempt(name: str, writer: shapes.Writer, found: Sequence[Series]) -> Attempt:
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        series, how = stream.pick(found), wording(stream)
 
-            return writer(series, stream, how), twin
+        def twin() -> Question | None:
+            strange = series.strange(stream, name)
+            return None if strange is None else writer(strange, stream, how)
 
-        if found:
-            yield attempt, weight
+        return lambda: writer(series, stream, how), twin
+
+    return attempt
+
+
+def _of_facts(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
+    if found := facts.groups(reading):
+        for writer, weight in facts.SHAPES.values():
+            yield _fact_attempt(writer, found, reading), weight * share
+
+
+def _fact_attempt(writer: facts.Writer, found: Sequence[facts.Group], reading: Reading) -> Attempt:
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        group, how = stream.pick(found), wording(stream)
+
+        def twin() -> Question | None:
+            strange = facts.strange(group, reading, stream)
+            return None if strange is None else writer(strange, stream, how)
+
+        return lambda: writer(group, stream, how), twin
+
+    return attempt
+
+
+def _of_hours(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
+    clock = opening.Clock(reading)
+    if found := opening.trades(reading):
+        for writer, weight in opening.SHAPES.values():
+            yield _hours_attempt(writer, found, reading, clock), weight * share
+
+
+def _hours_attempt(
+    writer: opening.Writer, found: Sequence[opening.Trade], reading: Reading, clock: opening.Clock
+) -> Attempt:
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        trade, how = stream.pick(found), wording(stream)
+
+        def twin() -> Question | None:
+            strange = opening.strange(trade, reading, stream)
+            return None if strange is None else writer(strange, clock, stream, how)
+
+        return lambda: writer(trade, clock, stream, how), twin
+
+    return attempt
+
+
+def _of_journeys(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
+    if found := journeys.journeys(reading):
+        for writer, weight in journeys.SHAPES.values():
+            yield _journey_attempt(writer, found, reading), weight * share
+
+
+def _journey_attempt(writer: journeys.Writer, found: Sequence[journeys.Journey], reading: Reading) -> Attempt:
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        journey, how = stream.pick(found), wording(stream)
+
+        def twin() -> Question | None:
+            strange = journeys.strange(journey, found, reading, stream)
+            return None if strange is None else writer(strange, found, stream, how)
+
+        return lambda: writer(journey, found, stream, how), twin
+
+    return attempt
+
+
+def _of_lines(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
+    if found := bearings.lines(reading):
+        for writer, weight in bearings.SHAPES.values():
+            yield _line_attempt(writer, found, reading), weight * share
+
+
+def _line_attempt(writer: bearings.Writer, found: Sequence[bearings.Line], reading: Reading) -> Attempt:
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        line, how = stream.pick(found), wording(stream)
+
+        def twin() -> Question | None:
+            strange = bearings.strange(line, reading, stream)
+            return None if strange is None else writer(strange, stream, how)
+
+        return lambda: writer(line, stream, how), twin
+
+    return attempt

@@ -138,7 +138,7 @@ def groups(reading: Reading) -> list[Group]:
                 subject = _by_address(reading, sighting)
                 if not subject:
                     continue
-                told = replace(told, subject=subject, said=f"{subject}: {told.said.partition(': ')[2]}")
+                told = replace(told, subject=subject, said=f"{subject}{told.said.removeprefix(sighting.name)}")
             before = found[label, category].setdefault(subject, told)
             if before.words != told.words:
                 contested.add((label, subject))
@@ -184,7 +184,7 @@ def _by_address(reading: Reading, sighting: Sighting) -> str:
     return f"the place at {street}" if others == {sighting.place.pid} else ""
 
 
-def value(group: Group, reading: Reading, stream: Stream, how: str) -> Question | None:
+def value(group: Group, stream: Stream, how: str) -> Question | None:
     """What is the value of one place?"""
     told = stream.pick(group.having(stream.pick(group.values)))
     body = filled(worded(stream, _asks(group.label), how), label=_lower(group.label), x=told.subject)
@@ -196,7 +196,7 @@ def value(group: Group, reading: Reading, stream: Stream, how: str) -> Question 
     return made and replace(made, said="" if how == "verbatim" else made.said)
 
 
-def value_choice(group: Group, reading: Reading, stream: Stream, how: str) -> Question | None:
+def value_choice(group: Group, stream: Stream, how: str) -> Question | None:
     """Which of these values is it?"""
     options = stream.sample(group.values, 4)
     if len(options) < 3:
@@ -208,7 +208,7 @@ def value_choice(group: Group, reading: Reading, stream: Stream, how: str) -> Qu
     return choice(_about("value_choice", group), how, body, (right,), wrong, (told,))
 
 
-def value_yes_no(group: Group, reading: Reading, stream: Stream, how: str) -> Question | None:
+def value_yes_no(group: Group, stream: Stream, how: str) -> Question | None:
     """Is this its value? Half of the values are another place's."""
     pair = stream.sample(group.values, 2)
     if len(pair) < 2:
@@ -222,7 +222,7 @@ def value_yes_no(group: Group, reading: Reading, stream: Stream, how: str) -> Qu
     return yes_no(_about("value_yes_no", group), how, body, is_so, (told,))
 
 
-def holder_choice(group: Group, reading: Reading, stream: Stream, how: str) -> Question | None:
+def holder_choice(group: Group, stream: Stream, how: str) -> Question | None:
     """Which of these places has this value?"""
     values = [value for value in group.values if len(group.having(value)) == 1]
     options = [group.having(value)[0] for value in stream.sample(values, 4)]
@@ -234,7 +234,7 @@ def holder_choice(group: Group, reading: Reading, stream: Stream, how: str) -> Q
     return choice(_about("holder_choice", group), how, body, (told.subject,), wrong, (told,))
 
 
-def holders_multiple(group: Group, reading: Reading, stream: Stream, how: str) -> Question | None:
+def holders_multiple(group: Group, stream: Stream, how: str) -> Question | None:
     """Which of these places have this value?"""
     usable = [value for value in group.values if 2 <= len(group.having(value)) <= len(group.told) - 2]
     if not usable:
@@ -259,7 +259,7 @@ def holders_multiple(group: Group, reading: Reading, stream: Stream, how: str) -
     )
 
 
-type Writer = Callable[[Group, Reading, Stream, str], Question | None]
+type Writer = Callable[[Group, Stream, str], Question | None]
 
 SHAPES: Mapping[str, tuple[Writer, float]] = {
     "value": (value, 2.0),

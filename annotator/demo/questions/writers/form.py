@@ -1,4 +1,4 @@
-"""A written question in the file's form: options in random order with letters, the reply, and where its proof stands."""
+"""A written question in the file's form: options in random order with letters, the reply, where its proof stands."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -25,6 +25,10 @@ _NOBODY = "0" * 26
 """An item needs the id of a call; nothing here looks at it."""
 
 
+_DASH = "\n- "
+"""Before every fact that has a line of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A place as one item of the context tells of it.
@@ -55,12 +59,12 @@ class Sighting:
         found = []
         facts = facts_of(self.place, field)
         for fact, key in zip(facts, self._keys(field, facts), strict=True):
-            words = f"\n- {fact.label}: {fact.words}" if self.is_detailed else fact.in_line
+            words = f"{_DASH}{fact.label}: {fact.words}" if self.is_detailed else fact.in_line
             start = self.text.find(words)
             if start >= 0:
                 quote = self.text[: start + len(words)]
                 pointer = f"{self.pointer}{key}"
-                said = f"{self.name}: {fact.words if self.is_detailed else fact.in_line}"
+                said = f"{self.name}: {words.removeprefix(_DASH)}"
                 told = Told(self.name, fact.words, said, 0.0, self.item, pointer, quote, self.place.pid)
                 found.append((told, fact.label))
         return found
@@ -120,6 +124,18 @@ class Reading:
             if isinstance(block, Numbered)
             for row in block.rows
         )
+
+    def num_rows(self, index: int) -> int:
+        """How many rows an item's list has."""
+        return len(self.rows(index))
+
+    def until(self, index: int, words: str, after: str = "") -> str:
+        """An item's text from its introduction to these words, the first ones behind `after`; empty if not there."""
+        text = self.scene.text
+        start = text.find(self.opening(index))
+        begin = text.find(after, start) if start >= 0 else -1
+        end = text.find(words, begin) if begin >= 0 else -1
+        return text[start : end + len(words)] if end >= 0 else ""
 
     def table(self, index: int) -> Table | None:
         """An item's table."""

@@ -19,6 +19,9 @@ class Series:
         noun: what its things are, in the plural.
         told: their values in the context's order; subjects are distinct.
         group: the whole list, such as `listed cafes within 800 m of Market Square`.
+        value_skill: what looking up one value counts as.
+        is_whole: whether nothing else can be meant by `group`.
+        shapes: names of the shapes that can be asked; None for all.
         strange: for a shape, a series that looks just like this one and that the context says nothing of.
     """
 
@@ -30,6 +33,8 @@ class Series:
     group: str
     strange: "Callable[[Stream, str], Series | None]"
     value_skill: str = "nearby"
+    is_whole: bool = False
+    shapes: frozenset[str] | None = None
 
     def about(self, shape: str, skill: str) -> About:
         """What a question of a shape is called and counted as."""

@@ -339,6 +339,18 @@ SHAPES: Mapping[str, tuple[Writer, float]] = {
 """Every shape and how often it is tried."""
 
 
+WHOLE = frozenset({"nth", "count", "count_choice", "names_within"})
+"""Shapes that ask about a whole list."""
+
+VALUES = frozenset({"value", "value_choice", "value_yes_no", "holder_choice"})
+"""Shapes that compare nothing."""
+
+
+def can_ask(series: Series, shape: str) -> bool:
+    """Whether a shape makes sense for a series."""
+    return (series.is_whole or shape not in WHOLE) and (series.shapes is None or shape in series.shapes)
+
+
 def number_of(series: Series, number: float) -> Mapping[str, Any]:
     """A number as an open answer."""
     measure = series.measure
