@@ -1,5 +1,6 @@
 """Products by one matrix on a GPU: which way is taken for how many rows."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -8,9 +9,17 @@ from server.models import triton_quantize
 from server.models.quantize import FP8
 from server.models.triton_layers import can_overlap
 from server.models.triton_matmul import TileConfig, VectorConfig, tiled_product, vector_product
+from server.models.triton_stream import StreamConfig, StreamProduct
 
 FEW_ROWS = 16
 """Most rows that one narrow tile takes."""
+
+STREAMS: Mapping[tuple[int, int, bool], Sequence[StreamConfig]] = {}
+"""Where `StreamProduct` takes more than `FEW_ROWS` rows, up to `block_r` of its last config, from cuBLAS.
+
+By outputs and inputs of the matrix, and whether the gate is computed with it; configs by ascending `block_r`. Only what
+`benchmarks/gpu/try_products.py` has seen to be faster belongs here.
+"""
 
 INVARIANT_BLOCK_K = 64
 INT8_TILED_ROWS = 256
@@ -76,6 +85,20 @@ def invariant_config(num_rows: int, num_out: int, num_in: int) -> TileConfig:
     return TileConfig(128, 128, INVARIANT_BLOCK_K, splits, False, 8, 3)
 
 
+def streams_for(weight: torch.Tensor, bias: torch.Tensor | None, is_gated: bool) -> list[StreamProduct]:
+    """What `STREAMS` has for a contiguous matrix of floats, by ascending `block_r`."""
+    is_able = weight.dtype != torch.float32 and (weight.device.type == "cpu" or can_overlap(weight.device))
+    configs = STREAMS.get((*weight.shape, is_gated), ()) if is_able else ()
+    return [StreamProduct(weight, bias, config) for config in configs]
+
+
+def stream_of(streams: Sequence[StreamProduct], num_rows: int) -> StreamProduct | None:
+    """The first that takes so many rows, if they are more than a few."""
+    if num_rows <= FEW_ROWS:
+        return None
+    return next((stream for stream in streams if num_rows <= stream.config.block_r), None)
+
+
 class FloatProduct:
     """W in the activations' dtype: read by our own kernels for few rows, by cuBLAS for more."""
 
@@ -86,6 +109,8 @@ class FloatProduct:
         self._config = vector_config(weight)
         self._tiled_rows = FEW_ROWS if weight.dtype != torch.float32 and prefers_tiles(weight) else 0
         self._arrivals = _arrivals(weight)
+        self._streams = streams_for(self.weight, bias, is_gated=False)
+        self._gated_streams = streams_for(self.weight, bias, is_gated=True)
 
     def __call__(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         num_rows = x.shape[0]
@@ -94,13 +119,17 @@ class FloatProduct:
         if num_rows <= self._tiled_rows:
             config = few_rows_config(self.weight)
             return tiled_product(x, self.weight, None, self._bias, config, self._arrivals, out)
+        stream = stream_of(self._streams, num_rows)
+        if stream is not None:
+            return stream(x, out)
         if self._bias is not None:
             return torch.addmm(self._bias, x, self._transposed, out=out)
         return torch.mm(x, self._transposed, out=out)
 
     def gated(self, x: torch.Tensor, activation: str) -> torch.Tensor | None:
         if x.shape[0] != 1:
-            return None
+            stream = stream_of(self._gated_streams, x.shape[0])
+            return None if stream is None else stream(x, activation=activation)
         return vector_product(x, self.weight, None, self._bias, activation, self._config)
 
 
