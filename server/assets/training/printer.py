@@ -1,0 +1,67 @@
+"""What somebody sees who watches a run: a bar where tqdm is installed and there is a terminal, lines elsewhere."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+class Printer:
+    """Shows progress on the standard error.
+
+    Args:
+        every: of how many points of the curves one is shown as a line; a bar shows all.
+        has_bar: None to decide by what there is.
+    """
+
+    def __init__(self, every: int = 8, has_bar: bool | None = None) -> None:
+        if has_bar is None:
+            has_bar = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+        self._every = every
+        self._num_shown = 0
+        self._bar: Any = None
+        if has_bar:
+            self._bar = importlib.import_module("tqdm").tqdm(
+                total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
+            )
+
+    def show(self, record: Mapping[str, Any], used: float) -> None:
+        """A point of the curves, when `used` of the budget is gone."""
+        told = "  ".join(
+            f"{name} {figures['loss']:.3f} {figures['accuracy']:.1%}" for name, figures in record["parts"].items()
+        )
+        line = f"step {record['step']:6d} {record['seconds']:7.1f} s  {record['stage']}  {told}"
+        if self._bar is not None:
+            self._bar.n = round(min(100.0, 100 * used), 1)
+            self._bar.set_postfix_str(line)
+        elif self._num_shown % self._every == 0:
+            self.say(line)
+        self._num_shown += 1
+
+    def show_promotion(self, entry: Mapping[str, Any], following: str) -> None:
+        """A stage is over."""
+        steps = entry["last_step"] - entry["first_step"]
+        if entry["is_mastered"]:
+            told = ", ".join(f"{name} {value:.1%}" for name, value in entry["accuracies"].items())
+            self.say(f"{entry['name']} is mastered after {steps} steps ({told}); now {following}")
+        else:
+            self.say(f"warning: {entry['name']} has not reached its goal in {steps} steps; going on with {following}")
+
+    def show_evaluation(self, found: Mapping[str, Any]) -> None:
+        """The results of an evaluation, a line each kind."""
+        for kind in ("questions", "passkey"):
+            told = "  ".join(
+                f"{name} {counts['right']}/{counts['answers']}" for name, counts in found.get(kind, {}).items()
+            )
+            if told:
+                self.say(f"evaluation at step {found['step']}: {kind} {told}")
+        for name, value in found.get("perplexity", {}).items():
+            self.say(f"evaluation at step {found['step']}: perplexity of {name} {value:.2f}")
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
