@@ -79,6 +79,10 @@ CHAT_TEMPLATE = """\
 """What `tokenizer_config.json` holds. It needs nothing of an engine but `tojson`, `items` and `join`."""
 
 
+type Message = dict[str, Any]
+"""A message of the API: `role`, `content` and, of the assistant, `tool_calls`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a conversation's text.
@@ -91,17 +95,27 @@ class Piece:
     is_written: bool
 
 
-def user(content: str) -> dict[str, Any]:
+def system(content: str) -> Message:
+    """A message of the operator."""
+    return {"role": "system", "content": content}
+
+
+def user(content: str) -> Message:
     """A message of the user."""
     return {"role": "user", "content": content}
 
 
-def assistant(content: str) -> dict[str, Any]:
+def assistant(content: str) -> Message:
     """A message of the assistant that calls nothing."""
     return {"role": "assistant", "content": content}
 
 
-def calling(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def told(content: str) -> Message:
+    """What a tool answers."""
+    return {"role": "tool", "content": content}
+
+
+def calling(name: str, arguments: Mapping[str, Any]) -> Message:
     """A message of the assistant that is one call of a tool."""
     call = {"type": "function", "function": {"name": name, "arguments": dict(arguments)}}
     return {"role": "assistant", "content": "", "tool_calls": [call]}
