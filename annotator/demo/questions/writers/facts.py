@@ -299,9 +299,7 @@ def _tells(reading: Reading, name: str, label: str) -> bool:
 
 def _strange_streets(reading: Reading) -> list[str]:
     streets = [
-        (place.address or "").partition(",")[0]
-        for category in reading.categories
-        for place in reading.strangers(category)
+        place.address.partition(",")[0] for category in reading.categories for place in reading.strangers(category)
     ]
     return [street for street in dict.fromkeys(streets) if any(map(str.isdigit, street)) and not reading.has(street)]
 

@@ -1,6 +1,6 @@
 """What a context tells, value by value, in the words in which it tells it: all that writers may ask about."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +13,25 @@ from annotator.contexts.gazetteer import Gazetteer
 from annotator.contexts.model import ITEM_KIND_OF_TOOL, Item, View
 from annotator.contexts.recorded import RESULT
 from annotator.contexts.seen import Seen
-from annotator.contexts.words import position
+from annotator.contexts.words import clean, position
+from annotator.demo.questions.landmarks import Landmarks
 from annotator.demo.questions.scene import Asked, Scene
 from annotator.demo.questions.writers.question import Told
 from annotator.demo.stream import Stream
 from annotator.geo import LatLon
 from annotator.maps.results import AlongRoute, Place, PlaceList, PlaceResult, Result
 from annotator.pointers import join
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A place of the town that the context does not name."""
+
+    name: str
+    lat: float
+    lon: float
+    address: str
+
 
 _NOBODY = "0" * 26
 """An item needs the id of a call; nothing here looks at it."""
@@ -93,7 +105,7 @@ class Reading:
         self.names = Gazetteer(shown, self._inside())
         self._namesakes = _shared(shown)
         self._sections: dict[int, Section | None] = {}
-        self._strangers: dict[str, list[Place]] = {}
+        self._strangers: dict[str, list[Stranger]] = {}
 
     def fields(self, asked: Asked) -> tuple[str, ...]:
         """The fields that an item tells, in their order."""
@@ -172,23 +184,16 @@ class Reading:
         """The places that an item tells of."""
         return [sighting for sighting in self.sightings if sighting.item == index]
 
-    def strangers(self, category: str) -> list[Place]:
+    def strangers(self, category: str) -> list[Stranger]:
         """Places of the town of a type that the context does not name."""
         if category not in self._strangers:
-            params = {
-                "lat": self.middle[0],
-                "lon": self.middle[1],
-                "radius_m": 5000,
-                "type": category,
-                "limit": 50,
-            }
-            found = RESULT.validate_python(dict(self.scene.town.ask("nearby_search", params)))
-            places = found.places if isinstance(found, PlaceList) else ()
+            places = self._landmarks.of_type(category)
+            names = Counter(clean(place["name"]) for place in places)
             text = self.scene.text.casefold()
             self._strangers[category] = [
-                place
+                Stranger(name, place["lat"], place["lon"], place.get("address", ""))
                 for place in places
-                if place.name and not _has_namesake(place, places) and place.name.casefold() not in text
+                if (name := clean(place["name"])) and names[name] == 1 and name.casefold() not in text
             ]
         return self._strangers[category]
 
@@ -217,18 +222,14 @@ class Reading:
         return tuple(dict.fromkeys(one.place.categories[0] for one in self.sightings if one.place.categories))
 
     @cached_property
-    def middle(self) -> LatLon:
-        """Somewhere in the town."""
-        for asked in self.scene.asked:
-            if "lat" in asked.params:
-                return float(asked.params["lat"]), float(asked.params["lon"])
-        for sighting in self.sightings:
-            return sighting.place.lat, sighting.place.lon
-        for asked in self.scene.asked:
-            stop = asked.params.get("origin") or (asked.params.get("origins") or [{}])[0]
-            if "lat" in stop:
-                return float(stop["lat"]), float(stop["lon"])
-        raise ValueError("the context tells of no position")
+    def language(self) -> str:
+        """Of the context's names."""
+        return next((asked.params["language"] for asked in self.scene.asked if "language" in asked.params), "en")
+
+    @cached_property
+    def _landmarks(self) -> Landmarks:
+        # Composing asked the town for the same, so that it only has to remember.
+        return Landmarks(self.scene.town, self.language)
 
     def _sightings(self) -> Iterable[Sighting]:
         for index, asked in self.asked.items():
@@ -277,10 +278,6 @@ def _shared(places: Sequence[Place]) -> frozenset[str]:
     for place in places:
         pids[name_of(place)].add(place.pid)
     return frozenset(name for name, of_name in pids.items() if len(of_name) > 1)
-
-
-def _has_namesake(place: Place, places: Sequence[Place]) -> bool:
-    return sum(other.name == place.name for other in places) > 1
 
 
 def _says(place: Place, key: str) -> bool:
