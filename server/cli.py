@@ -1,4 +1,4 @@
-"""The `rhumb` command: serve, check, bench, version."""
+"""The `rhumb` command: serve, check, bench, eval, version."""
 
 import asyncio
 import inspect
@@ -95,6 +95,18 @@ def bench(context: typer.Context) -> None:
     from server.bench.cli import app as bench_app
 
     typer.main.get_command(bench_app)(args=context.args, prog_name="rhumb bench", standalone_mode=False)
+
+
+@app.command(
+    "eval",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def evaluate(context: typer.Context) -> None:
+    """Judge a model's answers and what each variant costs; see `rhumb eval --help`."""
+    from server.quality.cli import run
+
+    run(context.args)
 
 
 @app.command()

@@ -58,7 +58,7 @@ def _prompt_parameters() -> list[inspect.Parameter]:
     ]
 
 
-def _engine_parameters() -> list[inspect.Parameter]:
+def engine_parameters() -> list[inspect.Parameter]:
     """Every switch that `rhumb serve` gives the engine, from the same list, so that the two cannot drift apart."""
     from server.settings import EngineSettings, flag_of, option_type
 
@@ -77,7 +77,8 @@ def _engine_parameters() -> list[inspect.Parameter]:
     return parameters
 
 
-def _engine_config(values: dict[str, Any]) -> EngineConfig:
+def engine_config(values: dict[str, Any]) -> EngineConfig:
+    """The engine's configuration from these flags' values; raises `ConfigError` for one that cannot work."""
     from server.settings import EngineSettings, load
 
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
@@ -85,4 +86,4 @@ def _engine_config(values: dict[str, Any]) -> EngineConfig:
 
 
 prompt_flags = flag_group("prompts", _prompt_parameters(), lambda values: PromptFlags(**values))
-engine_flags = flag_group("engine", _engine_parameters(), _engine_config)
+engine_flags = flag_group("engine", engine_parameters(), engine_config)
