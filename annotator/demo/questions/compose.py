@@ -115,18 +115,17 @@ class Composer:
         gathered = _Gathered(estimate(title))
         self._gather(draft, gathered, target, int(min(high, _SLACK * target)))
         for _ in range(_MAX_REPAIRS):
-            composed = self._rendered(title, stream.shuffled(gathered.shown))
+            order = stream.shuffled(gathered.shown)
             # What an item takes alone differs a little from what it takes among others, which give its places names.
-            num_tokens = composed.num_tokens["text"]
-            gathered.num_tokens = num_tokens
-            if num_tokens > high and len(gathered.shown) > 1:
+            gathered.num_tokens = self._num_tokens(title, order)
+            if gathered.num_tokens > high and len(order) > 1:
                 # What was asked last is what nothing else refers to.
                 gathered.num_tokens -= gathered.shown.pop().num_tokens
-            elif num_tokens < low:
+            elif gathered.num_tokens < low:
                 self._gather(draft, gathered, low, high)
             else:
                 break
-        return composed
+        return self._rendered(title, order)
 
     def _begin(self, stream: Stream) -> Draft:
         town = self.town
@@ -164,15 +163,15 @@ class Composer:
         if key in asked or (not piece.may_be_empty and _is_empty(result)):
             return None
         found = _Shown(piece, params, result, 0)
-        num_tokens = self._num_tokens(found)
+        num_tokens = self._num_tokens("", [found])
         if not num_tokens:
             return None
         asked.add(key)
         return _Shown(piece, params, result, num_tokens)
 
-    def _num_tokens(self, shown: _Shown) -> int:
-        content, stored = self._content("", [shown])
-        return estimate(render_all(content, stored, ("text",))["text"].text)
+    def _num_tokens(self, title: str, shown: Sequence[_Shown]) -> int:
+        """What a context takes as text."""
+        return estimate(render_all(*self._content(title, shown), ("text",))["text"].text)
 
     def _rendered(self, title: str, shown: Sequence[_Shown]) -> Composed:
         content, stored = self._content(title, shown)

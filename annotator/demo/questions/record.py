@@ -13,6 +13,7 @@ from annotator.demo.questions.splits import split_of
 from annotator.demo.questions.town import OpenTown
 from annotator.demo.questions.writers import write_questions
 from annotator.demo.questions.writers.form import formed
+from annotator.demo.questions.writers.tools import tool_questions
 from annotator.demo.stream import Stream
 from annotator.maps.params import PARAMS
 
@@ -68,8 +69,6 @@ def write_line(composer: Composer, recipe: Recipe, number: int) -> Line | None:
         if len(written) >= min(FEWEST_QUESTIONS, recipe.questions):
             asked: list[Written] = list(written)
             if recipe.has_tools:
-                from annotator.demo.questions.writers.tools import tool_questions
-
                 asked += tool_questions(town, stream, max(1, recipe.questions // _TOOL_SHARE))
             questions = [
                 formed(question, stream, f"{id}-q{index:02d}", composed.scene) for index, question in enumerate(asked)
