@@ -99,8 +99,10 @@ class Executor:
     def capture(self, greedy: Greedy, max_rows: int, max_step_tokens: int) -> None:
         """Capture the steps that are worth it as CUDA graphs."""
         sizes = mixed_sizes(max_step_tokens)
-        decode_graphs, mixed_graphs = self._graphs(greedy, max_rows, sizes)
+        parts = self.graph_parts(greedy, max_rows)
+        decode_graphs = DecodeGraphs(parts)
         if len(self.bands) == 1:
+            mixed_graphs = MixedGraphs(parts, max(sizes, default=0))
             mixed_graphs.capture(sizes)
             self.mixed_graphs = mixed_graphs
         decode_graphs.capture(graph_sizes(max_rows))
@@ -109,14 +111,15 @@ class Executor:
     def rehearse(self, greedy: Greedy, max_rows: int, max_step_tokens: int) -> None:
         """Go through steps of all the kinds that `capture` captures, leaving next ids alone."""
         sizes = mixed_sizes(max_step_tokens)
-        decode_graphs, mixed_graphs = self._graphs(greedy, max_rows, sizes)
-        mixed_graphs.rehearse(sizes)
+        parts = self.graph_parts(greedy, max_rows)
+        MixedGraphs(parts, max(sizes, default=0)).rehearse(sizes)
         # Kernels differ for few rows; from some number on they are all the same.
-        decode_graphs.rehearse(size for size in graph_sizes(max_rows) if size <= 64 or size % 128 == 0)
+        DecodeGraphs(parts).rehearse(size for size in graph_sizes(max_rows) if size <= 64 or size % 128 == 0)
         self.next_ids.zero_()
 
-    def _graphs(self, greedy: Greedy, max_rows: int, sizes: list[int]) -> tuple[DecodeGraphs, MixedGraphs]:
-        parts = GraphParts(
+    def graph_parts(self, greedy: Greedy, max_rows: int) -> GraphParts:
+        """What steps of up to `max_rows` rows are captured from, with a pool of memory of their own."""
+        return GraphParts(
             model=self.model,
             attention=self.attention,
             bands=self.bands,
@@ -126,7 +129,6 @@ class Executor:
             greedy=greedy,
             memory=torch.cuda.graph_pool_handle(),
         )
-        return DecodeGraphs(parts), MixedGraphs(parts, max(sizes, default=0))
 
     def set_next_ids(self, rows: np.ndarray, token_ids: torch.Tensor) -> None:
         """Remember int64 [S] tokens on the device, those of rank 0, as the next ids of `rows`."""

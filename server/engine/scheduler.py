@@ -12,16 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.config import ResolvedLimits
+from server.engine.mixed_budget import MixedBudget
 from server.engine.rows import RowStates
 from server.engine.sequence import Sequence
 from server.kv.manager import KVManager
 from server.kv.policy import KVPolicy
 from server.kv.prefix import PrefixCache, extend_chain
 
-BACKLOG_STEPS = 8
-"""Steps beside decoding rows that a queue of prompts should take, if that makes no step too long."""
-MOST_MIXED = 3
-"""How many times its usual budget such a step may take when the queue is long."""
 QUEUE_LOOKED_AT = 64
 """Waiting prompts that are counted; so many are a long queue."""
 
@@ -67,7 +64,7 @@ class Scheduler:
     def __init__(self, limits: ResolvedLimits, manager: KVManager, rows: RowStates) -> None:
         self.manager = manager
         self.max_step_tokens = limits.max_step_tokens
-        self.max_mixed_tokens = limits.max_mixed_tokens
+        self.mixed_budget = MixedBudget(limits.max_mixed_tokens)
         self.max_running = limits.max_rows
         self.num_preemptions = 0
         self.prefix_queries = 0
@@ -105,7 +102,7 @@ class Scheduler:
         budget = self.max_step_tokens - decoding.size
         chunked = self.rows.chunked()
         if decoding.size:
-            budget = min(budget, self._mixed_budget(decoding.size, chunked))
+            budget = min(budget, self.mixed_budget.prompt_tokens(decoding.size, self._backlog(chunked)))
         for sequence in sorted(chunked, key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
             if sequence.row is None or budget <= 0:
                 continue
@@ -122,17 +119,10 @@ class Scheduler:
             decoding = decoding[self.rows.is_running[decoding]]
         return Schedule(list(chunks.values()), decoding)
 
-    def _mixed_budget(self, num_decoding: int, chunked: list[Sequence]) -> int:
-        """Prompt tokens of a step in which so many rows decode.
-
-        A long queue of prompts gets larger steps: fewer steps then read all KV beside them, and whoever waits for a
-        first token outnumbers those who wait a little longer for the next.
-        """
+    def _backlog(self, chunked: list[Sequence]) -> int:
+        """Prompt tokens that wait, in rows or for one."""
         queue = [sequence for _, _, sequence in self._waiting[:QUEUE_LOOKED_AT] if not sequence.is_finished]
-        backlog = sum(sequence.num_uncomputed for sequence in (*chunked, *queue))
-        tokens = min(max(self.max_mixed_tokens, backlog // BACKLOG_STEPS), MOST_MIXED * self.max_mixed_tokens)
-        # However many decode, prompts get on.
-        return max(tokens - num_decoding, tokens // 4)
+        return sum(sequence.num_uncomputed for sequence in (*chunked, *queue))
 
     def _reserve_decoding(self) -> np.ndarray:
         """Rows that decode in this step; all of them fit any budget, and few need pages."""

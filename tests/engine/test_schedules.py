@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.engine.mixed_budget import MixedBudget
 from server.engine.request import SamplingParams
 from tests.engine.conftest import Results, collect, drain, greedy, request
 from tests.oracle import Oracle
@@ -201,7 +202,7 @@ def test_a_long_prompt_gets_on_beside_rows_that_decode_without_holding_them_up(m
     # 3 rows decode and 9 prompt tokens fit beside them; a prompt alone may fill the whole step.
     assert set(sizes[1:-1]) == {12}
     # Where the rows alone fill the budget, a quarter of it is still left for prompts.
-    core.scheduler.max_mixed_tokens = 4
+    core.scheduler.mixed_budget = MixedBudget(4)
     core.add(request("patient", prompt_of(30, 8), greedy(2)))
     core.stats()
     core.step()
