@@ -93,13 +93,10 @@ class Record:
         print(self.line(row), flush=True)
 
     def save(self) -> None:
-        """Write everything so far; what stood there stays whole until it is replaced."""
+        """Write everything so far."""
         rows = [asdict(row) | self._compared(row) for row in self.rows]
         record = self._run | {"facts": self.facts, "peer_note": Mark.__doc__, "rows": rows}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".part")
-        beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        beside.replace(self.path)
+        write_json(self.path, record)
 
     def _compared(self, row: Row) -> dict[str, float | bool | None]:
         """Ratios of time (above 1 is slower), however the row counts."""
@@ -143,6 +140,14 @@ class Record:
         for row in self.rows:
             print(self.line(row))
         print(f"saved to {self.path}")
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record; what stood there stays whole until it is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)
 
 
 def default_path(name: str) -> Path:

@@ -1,0 +1,288 @@
+"""Tries to beat cuBLAS at 32 and 64 rows of the Llama-3-8B shape: streams of a matrix, and gates within the product.
+
+    python -m benchmarks.gpu.try_products [--rows 32,64] [--quick]
+
+For every matrix the candidates of `server/models/triton_stream.py` are checked against torch in float32 and timed
+beside cuBLAS, cuBLASLt and `tiled_product`; then the products of a whole decode step, in one graph, by each way. At the
+end stands what `STREAMS` in `server/models/triton_products.py` should hold. Takes about a minute and a half.
+"""
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows
+
+from benchmarks.gpu.record import default_path, write_json
+from server.bench.machine import describe_run
+from server.bench.timer import Timer
+from server.engine.rehearsal import rehearsal
+from server.models.triton_layers import can_overlap, gated
+from server.models.triton_matmul import TileConfig, tiled_product
+from server.models.triton_products import num_parts
+from server.models.triton_stream import StreamConfig, StreamProduct
+
+Multiply = Callable[[torch.Tensor], torch.Tensor]
+
+SHAPES = {"qkv": (6144, 4096), "out": (4096, 4096), "gate_up": (28672, 4096), "down": (4096, 14336)}
+SMALL_SHAPES = {"qkv": (96, 64), "out": (64, 64), "gate_up": (128, 64), "down": (64, 128)}
+"""For trying the script where there is no GPU."""
+NUM_LAYERS = 32
+COLD_BYTES = 1 << 29
+SHARED_BYTES = 208 << 10
+"""Of a multiprocessor, for tiles on their way; half of it where two programs share one."""
+GAIN = 1.02
+"""How many times faster a candidate must be to be worth a line in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to multiply.
+
+    Args:
+        stream: of a candidate; None of what others wrote.
+    """
+
+    name: str
+    stream: StreamConfig | None
+    make: Callable[[torch.Tensor], Multiply]
+
+
+def stream_configs(block_r: int, num_sms: int, is_gated: bool, overlaps: bool) -> list[StreamConfig]:
+    """Tiles of several forms, with as many stages as fit."""
+    configs = []
+    for block_n, block_k, num_warps, per_sm in (
+        *((64, 64, 4, 1), (64, 64, 4, 2), (64, 128, 4, 1), (64, 128, 4, 2)),
+        *((128, 64, 4, 1), (128, 64, 8, 1), (128, 64, 8, 2), (128, 128, 8, 1)),
+    ):
+        stage_bytes = 2 * block_k * (block_n * (2 if is_gated else 1) + block_r)
+        num_stages = min(SHARED_BYTES // per_sm // stage_bytes, 10)
+        if num_stages >= 3:
+            configs.append(StreamConfig(block_n, block_r, block_k, per_sm * num_sms, num_warps, num_stages, overlaps))
+    return configs
+
+
+def tile_configs(block_r: int, shape: tuple[int, int], overlaps: bool) -> list[TileConfig]:
+    splits = num_parts(*shape)
+    return [
+        TileConfig(64, block_r, 128, splits, True, 4, 4, overlaps),
+        TileConfig(64, block_r, 64, splits, True, 4, 6, overlaps),
+        TileConfig(128, block_r, 64, 2 * splits, True, 8, 6, overlaps),
+    ]
+
+
+@contextmanager
+def blas(name: str) -> Iterator[None]:
+    """Products by this library of CUDA's."""
+    before = torch.backends.cuda.preferred_blas_library()
+    torch.backends.cuda.preferred_blas_library(name)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.preferred_blas_library(before)
+
+
+def by_library(name: str) -> Callable[[torch.Tensor], Multiply]:
+    def make(weight: torch.Tensor) -> Multiply:
+        def multiply(x: torch.Tensor) -> torch.Tensor:
+            with blas(name):
+                return F.linear(x, weight)
+
+        return multiply
+
+    return make
+
+
+def by_stream(config: StreamConfig, activation: str | None) -> Callable[[torch.Tensor], Multiply]:
+    def make(weight: torch.Tensor) -> Multiply:
+        product = StreamProduct(weight, None, config)
+        return lambda x: product(x, activation=activation)
+
+    return make
+
+
+def by_tiles(config: TileConfig) -> Callable[[torch.Tensor], Multiply]:
+    def make(weight: torch.Tensor) -> Multiply:
+        arrivals = torch.zeros(4 * -(-weight.shape[0] // 64), dtype=torch.int32, device=weight.device)
+        return lambda x: tiled_product(x, weight, None, None, config, arrivals)
+
+    return make
+
+
+def then_gated(make: Callable[[torch.Tensor], Multiply], overlaps: bool) -> Callable[[torch.Tensor], Multiply]:
+    def make_both(weight: torch.Tensor) -> Multiply:
+        multiply = make(weight)
+        return lambda x: gated(multiply(x), "silu", overlaps)
+
+    return make_both
+
+
+class Trial:
+    """Candidates for all matrices at one number of rows."""
+
+    def __init__(self, device: torch.device, num_rows: int, is_quick: bool) -> None:
+        self.device = device
+        self.num_rows = num_rows
+        self.is_quick = is_quick
+        self.timer = Timer(device, 3 if is_quick else 7)
+        self.is_cuda = device.type == "cuda"
+        self.overlaps = can_overlap(device)
+        self.dtype = torch.bfloat16 if self.is_cuda else torch.float16
+        self.shapes = SHAPES if self.is_cuda else SMALL_SHAPES
+        self.records: list[dict[str, Any]] = []
+        self.best: dict[str, Way] = {}
+        self.libraries: dict[str, Way] = {}
+
+    def ways(self, name: str) -> list[Way]:
+        """All ways for one matrix; those of gate and up end with the gate."""
+        is_gated = name == "gate_up"
+        activation = "silu" if is_gated else None
+        num_sms = torch.cuda.get_device_properties(self.device).multi_processor_count if self.is_cuda else 3
+        block_r = max(16, self.num_rows)
+        plain = [Way("cublas", None, by_library("cublas"))]
+        if self.is_cuda:
+            plain.append(Way("cublaslt", None, by_library("cublaslt")))
+        for config in tile_configs(block_r, self.shapes[name], self.overlaps):
+            plain.append(Way(f"tiles {short(config)}", None, by_tiles(config)))
+        if is_gated:
+            plain = [Way(way.name, None, then_gated(way.make, self.overlaps)) for way in plain]
+        streams = [
+            Way(f"stream {short(config)}", config, by_stream(config, activation))
+            for config in stream_configs(block_r, num_sms, is_gated, self.overlaps)
+        ]
+        return [*plain, *(streams[:2] if self.is_quick else streams)]
+
+    def matrix(self, name: str) -> torch.Tensor:
+        return torch.randn(self.shapes[name], device=self.device, dtype=self.dtype) * 0.02
+
+    def x(self, name: str) -> torch.Tensor:
+        return torch.randn(self.num_rows, self.shapes[name][1], device=self.device, dtype=self.dtype)
+
+    def compile(self) -> None:
+        """All kernels at once, by several threads."""
+        with rehearsal():
+            for name in self.shapes:
+                weight, x = self.matrix(name), self.x(name)
+                for way in self.ways(name):
+                    self.attempt(way, lambda way=way, weight=weight, x=x: way.make(weight)(x))
+
+    def attempt(self, way: Way, work: Callable[[], Any]) -> Any:
+        """What `work` gives; None if this way fails."""
+        try:
+            return work()
+        except Exception as error:
+            said = (str(error).strip().splitlines() or [""])[0]
+            print(f"{way.name}: {type(error).__name__}: {said[:100]}", flush=True)
+            return None
+
+    def sweep(self, name: str) -> None:
+        """Check and time every way for one matrix, with copies of it that no cache holds together."""
+        weight, x = self.matrix(name), self.x(name)
+        expected = F.linear(x.float(), weight.float())
+        if name == "gate_up":
+            gate, up = expected.chunk(2, -1)
+            expected = F.silu(gate) * up
+        num_copies = max(2, COLD_BYTES // weight.nbytes) if self.is_cuda else 2
+        copies = [weight, *(weight.clone() for _ in range(num_copies - 1))]
+        times: dict[str, tuple[float, Way]] = {}
+        for way in self.ways(name):
+            facts = self.attempt(way, lambda way=way: self.measure(way, copies, x, expected))
+            if facts is None:
+                continue
+            error, us = facts
+            is_right = error < 0.02
+            config = None if way.stream is None else astuple(way.stream)
+            self.records.append(
+                {"matrix": name, "rows": self.num_rows, "way": way.name, "stream": config, "us": us, "error": error}
+            )
+            if is_right:
+                times[way.name] = (us, way)
+            else:
+                print(f"{name}, {self.num_rows} rows, {way.name}: WRONG by {error:.1e}", flush=True)
+        ranked = sorted(times.values(), key=lambda timed: timed[0])
+        libraries = [(us, way) for us, way in ranked if way.name.startswith("cublas")]
+        streams = [(us, way) for us, way in ranked if way.stream is not None]
+        cells = [f"{way.name} {us:.1f} us {weight.nbytes / us / 1e6:.2f} TB/s" for us, way in (*libraries, *ranked[:3])]
+        print(f"{name} {self.num_rows} rows: {'; '.join(dict.fromkeys(cells))}", flush=True)
+        if libraries:
+            self.libraries[name] = libraries[0][1]
+        if libraries and streams and libraries[0][0] > GAIN * streams[0][0]:
+            self.best[name] = streams[0][1]
+
+    def measure(
+        self, way: Way, copies: Sequence[torch.Tensor], x: torch.Tensor, expected: torch.Tensor
+    ) -> tuple[float, float]:
+        """Largest error relative to the largest number, and microseconds of one product."""
+        multiplies = [way.make(copy) for copy in copies]
+        multiplies[0](x)
+        # The second call finds what the first left in scratch memory.
+        error = (multiplies[0](x).float() - expected).abs().max() / expected.abs().max()
+
+        def work() -> None:
+            for multiply in multiplies:
+                multiply(x)
+
+        return error.item(), 1e6 * self.timer.time_s(work) / len(multiplies)
+
+    def chain(self) -> None:
+        """The products of all layers of a step, one after the other in one graph."""
+        num_layers = NUM_LAYERS if self.is_cuda else 2
+        ways = {"libraries": self.libraries, "where faster, streams": self.libraries | self.best}
+        weights = [{name: self.matrix(name) for name in self.shapes} for _ in range(num_layers)]
+        inputs = {name: self.x(name) for name in self.shapes}
+        for label, chosen in ways.items():
+            if len(chosen) < len(self.shapes):
+                continue
+            multiplies = [(chosen[name].make(layer[name]), inputs[name]) for layer in weights for name in layer]
+
+            def work(multiplies: Sequence[tuple[Multiply, torch.Tensor]] = multiplies) -> None:
+                for multiply, x in multiplies:
+                    multiply(x)
+
+            ms = 1e3 * self.timer.time_s(work)
+            self.records.append({"chain": label, "rows": self.num_rows, "ms": ms})
+            print(f"layers of a step, {self.num_rows} rows, {label}: {ms:.3f} ms", flush=True)
+
+    def table(self) -> list[str]:
+        """Lines for `STREAMS`."""
+        return [f"    (*{self.shapes[name]}, {name == 'gate_up'}): {way.stream}," for name, way in self.best.items()]
+
+
+def short(config: StreamConfig | TileConfig) -> str:
+    return "/".join(str(int(value)) for value in astuple(config))
+
+
+@torch.inference_mode()
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="32,64")
+    parser.add_argument("--quick", action="store_true", help="two candidates each, to try the script")
+    parser.add_argument("--output", type=Path, default=None)
+    options = parser.parse_args(arguments)
+    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    path = options.output or default_path("try-products")
+    trials = [Trial(device, int(rows), options.quick) for rows in options.rows.split(",")]
+    began_s = time.perf_counter()
+    for trial in trials:
+        trial.compile()
+    print(f"compiled after {time.perf_counter() - began_s:.0f} s", flush=True)
+    for trial, name in itertools.product(trials, SHAPES):
+        trial.sweep(name)
+        write_json(path, describe_run() | {"records": [record for one in trials for record in one.records]})
+    for trial in trials:
+        trial.chain()
+    lines = [line for trial in trials for line in trial.table()]
+    print("\n".join(["faster than cuBLAS, by shape (rows in block_r):", *(lines or ["    none"])]))
+    records = [record for one in trials for record in one.records]
+    write_json(path, describe_run() | {"records": records, "streams": lines})
+    print(f"saved to {path} after {time.perf_counter() - began_s:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
