@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from server.engine.request import GrammarSpec
 from server.errors import GrammarError
+from server.grammar.added_tokens import visible_tokenizer
 from server.grammar.limits import MAX_LEXER_STATES
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def make_ll_tokenizer(tokenizer_json: str, vocab_size: int, eos_ids: Sequence[in
     from llguidance import LLTokenizer
 
     try:
-        return LLTokenizer(tokenizer_json, n_vocab=vocab_size, eos_token=list(eos_ids) or None)
+        shown = visible_tokenizer(tokenizer_json) or tokenizer_json
+        return LLTokenizer(shown, n_vocab=vocab_size, eos_token=list(eos_ids) or None)
     except Exception as error:  # The Rust library raises plain exceptions.
         raise GrammarError(f"Structured output does not work with this model's tokenizer: {shorten(error)}") from None
 
