@@ -102,11 +102,11 @@ def bench(context: typer.Context) -> None:
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )
-def evaluate(context: typer.Context) -> None:
+def evaluate(context: typer.Context) -> int:
     """Judge a model's answers and what each variant costs; see `rhumb eval --help`."""
     from server.quality.cli import run
 
-    run(context.args)
+    return run(context.args)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from server.bench.client import parse_headers
 from server.bench.flags import progress
 from server.bench.tables import save
 from server.errors import ConfigError
-from server.quality.evaluation import make_items, run_items
+from server.quality.evaluation import Inputs, make_items, run_items
 from server.quality.flags import Judged, TaskFlags, judged_flags, task_flags
 from server.quality.items import Item, Model, Record
 from server.quality.result import Run, load_run
@@ -53,7 +53,7 @@ def judge(
 
     `rhumb eval show RUN.json` looks at a saved run again, `rhumb eval compare A.json B.json` compares two.
     """
-    tasks.chosen_tasks()
+    inputs = Inputs.read(tasks)
     if base_url is None:
         model, name, variants = _local(judged, chat_template)
     else:
@@ -61,7 +61,7 @@ def judge(
     records: list[Record] = []
     is_complete = False
     try:
-        items = make_items(tasks, model)
+        items = make_items(tasks, inputs, model)
         if not items:
             raise ConfigError("there is nothing to ask: give --questions or --text, or other --tasks")
         with progress(name, len(items) * len(variants), is_hidden=disable_tqdm) as on_done:
@@ -128,13 +128,13 @@ _COMMANDS = {"show": show_app, "compare": compare_app}
 _DECIDING = ("split", "window", "stride", "passkey_lengths", "seed", "haystack", "copy_passages", "copy_lengths")
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Run `rhumb eval` with these arguments."""
+def run(arguments: Sequence[str]) -> int:
+    """Run `rhumb eval` with these arguments; returns the exit code, which is 130 after Ctrl-C."""
     name = arguments[0] if arguments else ""
     app = _COMMANDS.get(name, judge_app)
     rest = list(arguments[1:] if name in _COMMANDS else arguments)
     title = f"rhumb eval {name}" if name in _COMMANDS else "rhumb eval"
-    typer.main.get_command(app)(args=rest, prog_name=title, standalone_mode=False)
+    return typer.main.get_command(app)(args=rest, prog_name=title, standalone_mode=False) or 0
 
 
 def _local(judged: Judged, chat_template: Path | None) -> tuple[Model, str, list[str]]:

@@ -2,52 +2,73 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from server.bench.offline import parse_numbers
 from server.errors import ConfigError
 from server.quality.filler import Haystack, read_text
 from server.quality.flags import TaskFlags, split
 from server.quality.items import Item, Model, Record
-from server.quality.questions import read_questions
+from server.quality.questions import Question, read_questions
 from server.quality.tasks.copying import copy_items
-from server.quality.tasks.maps import map_items
+from server.quality.tasks.maps import check_forms, map_items
 from server.quality.tasks.passkey import passkey_items
 from server.quality.tasks.perplexity import perplexity_items
-from server.quality.tasks.tools import tool_items
+from server.quality.tasks.tools import has_tools, tool_items
 
 DEFAULT_WINDOW = 2048
 
 
-def make_items(flags: TaskFlags, model: Model) -> list[Item]:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files of a run, read and checked before a model is loaded.
+
+    Args:
+        texts: file name -> text, to score and to copy from.
+        haystack: where pass keys are hidden.
+    """
+
+    tasks: list[str]
+    texts: dict[str, str]
+    questions: list[Question]
+    haystack: Haystack
+
+    @classmethod
+    def read(cls, flags: TaskFlags) -> "Inputs":
+        """Raises `ConfigError` for a flag or file that cannot be used."""
+        tasks = flags.chosen_tasks()
+        texts = {path.name: read_text(path) for path in flags.text or ()}
+        if len(texts) < len(flags.text or ()):
+            raise ConfigError("two --text files have the same name: rename one, so that results can be told apart")
+        questions = read_questions(flags.questions or [], flags.split) if {"map", "tools"} & set(tasks) else []
+        if "map" in tasks:
+            check_forms(questions, split(flags.forms))
+        if flags.tasks is not None and "tools" in tasks and not any(map(has_tools, questions)):
+            raise ConfigError("no question has tools and calls: make some with `mapqator demo questions --tools`")
+        haystack = Haystack([] if flags.haystack is None else [read_text(flags.haystack)])
+        return cls(tasks, texts, questions, haystack)
+
+
+def make_items(flags: TaskFlags, inputs: Inputs, model: Model) -> list[Item]:
     """Everything that will be asked, the same for the same flags, files and tokenizer.
 
     Raises:
-        ConfigError: a file or flag cannot be used.
+        ConfigError: a flag cannot work with this model.
     """
     items: list[Item] = []
-    tasks = flags.chosen_tasks()
-    texts = {path.name: read_text(path) for path in flags.text or ()}
-    if len(texts) < len(flags.text or ()):
-        raise ConfigError("two --text files have the same name: rename one, so that the results can be told apart")
-    questions = read_questions(flags.questions or [], flags.split) if {"map", "tools"} & set(tasks) else []
-    if "map" in tasks:
-        chosen = _drawn(questions, flags.limit, flags.seed)
-        items += map_items(chosen, list(dict.fromkeys(split(flags.forms))), flags.max_reply)
-    if "tools" in tasks:
-        with_tools = tool_items(questions, flags.max_turns, flags.max_reply)
-        if not with_tools and flags.tasks is not None:
-            raise ConfigError(
-                "no question of the files has tools and calls: make them with `mapqator demo questions --tools`"
-            )
-        items += _drawn(with_tools, flags.limit, flags.seed)
-    if "passkey" in tasks:
-        hay = Haystack([] if flags.haystack is None else [read_text(flags.haystack)])
+    if "map" in inputs.tasks:
+        chosen = _drawn(inputs.questions, flags.limit, flags.seed)
+        items += map_items(chosen, split(flags.forms), flags.max_reply)
+    if "tools" in inputs.tasks:
+        chosen = _drawn(list(filter(has_tools, inputs.questions)), flags.limit, flags.seed)
+        items += tool_items(chosen, flags.max_turns, flags.max_reply)
+    if "passkey" in inputs.tasks:
         lengths = flags.lengths(model.max_model_len)
-        items += passkey_items(model, hay, lengths, flags.depths(), flags.passkey_repeats, flags.seed)
-    if "copy" in tasks:
-        items += _copying(flags, model, Haystack(list(texts.values())))
-    if "perplexity" in tasks:
-        items += _drawn(_windows(flags, model, texts), flags.limit, flags.seed)
+        items += passkey_items(model, inputs.haystack, lengths, flags.depths(), flags.passkey_repeats, flags.seed)
+    if "copy" in inputs.tasks:
+        items += _copying(flags, model, Haystack(list(inputs.texts.values())))
+    if "perplexity" in inputs.tasks:
+        items += _drawn(_windows(flags, model, inputs.texts), flags.limit, flags.seed)
     return items
 
 

@@ -91,11 +91,14 @@ def _share(found: Sequence[bool]) -> float | None:
 
 
 def _curves(run: Run, rows: Sequence[Row], folder: Path, suffix: str) -> list[Path]:
-    """Accuracy by context length, one picture for each measurement, one line for each variant."""
+    """Accuracy by context length, one picture for each measurement that has several, one line for each variant."""
     paths = []
     for measure in dict.fromkeys(row["measure"] for row in rows if row["by"] == LENGTH):
-        figure, axes = _figure(5.2, 3.2)
         chosen = [row for row in rows if row["measure"] == measure and row["by"] == LENGTH]
+        lengths = sorted({row["value"] for row in chosen})
+        if len(lengths) < 2:
+            continue
+        figure, axes = _figure(5.2, 3.2)
         for index, variant in enumerate(run.variants):
             mine = [row for row in chosen if row["variant"] == variant]
             # Lines at one place would hide each other's bars.
@@ -109,16 +112,15 @@ def _curves(run: Run, rows: Sequence[Row], folder: Path, suffix: str) -> list[Pa
                 capsize=3,
                 label=variant,
             )
-        lengths = sorted({row["value"] for row in chosen})
         axes.set_xscale("log", base=2)
         axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
         axes.minorticks_off()
         axes.set_ylim(-3, 103)
         axes.set_xlabel("tokens of the prompt")
         axes.set_ylabel("right, % (95 % intervals)")
-        axes.set_title(f"{run.name}: {measure}", fontsize=9)
+        axes.set_title(f"{run.name}, {measure}", fontsize=9)
         axes.grid(axis="y", linewidth=0.3)
-        axes.legend(frameon=False)
+        _name_variants(run, figure)
         paths.append(_save(figure, folder / f"{_file_name(measure)}-by-length.{suffix}"))
     return paths
 
@@ -147,11 +149,16 @@ def _bars(run: Run, rows: Sequence[Row], folder: Path, suffix: str) -> list[Path
         axes.invert_yaxis()
         axes.set_xlim(0, 103)
         axes.set_xlabel("right, % (95 % intervals)")
-        axes.set_title(f"{run.name}: {measure}", fontsize=9)
-        if len(run.variants) > 1:
-            axes.legend(frameon=False)
+        axes.set_title(f"{run.name}, {measure}", fontsize=9)
+        _name_variants(run, figure)
         paths.append(_save(figure, folder / f"{_file_name(measure)}-by-skill.{suffix}"))
     return paths
+
+
+def _name_variants(run: Run, figure: Figure) -> None:
+    """Below the axes, where no bar or line can be hidden."""
+    if len(run.variants) > 1:
+        figure.legend(loc="outside lower center", ncols=4, frameon=False)
 
 
 def _error_bars(rows: Sequence[Row]) -> list[list[float]]:

@@ -90,10 +90,9 @@ def _lines(path: Path) -> Iterator[str]:
 
     try:
         with path.open("rb") as file:
-            stream = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
-            for line in io.TextIOWrapper(stream, encoding="utf-8"):
-                if line.strip():
-                    yield line
+            source = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
+            with io.TextIOWrapper(source, encoding="utf-8") as lines:
+                yield from (line for line in lines if line.strip())
     except (OSError, UnicodeDecodeError, zstandard.ZstdError) as error:
         raise ConfigError(f"cannot read {path}: {error}; give a .jsonl or .jsonl.zst file of map questions") from None
 

@@ -119,17 +119,18 @@ class RemoteModel:
         """Take the dialogue one step further, or end it."""
         ask = course.ask
         assert ask is not None
+        is_plain = variant in self._without_template
         try:
             if isinstance(ask, Window):
                 reply = await self._score(client, ask, variant)
-            elif variant in self._without_template:
+            elif is_plain:
                 reply = await self._continue(client, ask, variant)
             else:
                 reply = await self._chat(client, ask, variant)
         except _TooLongError as error:
             course.skip(str(error))
         except _RefusedError as error:
-            if isinstance(ask, Prompt) and "chat template" in str(error) and variant not in self._without_template:
+            if isinstance(ask, Prompt) and "chat template" in str(error) and not is_plain:
                 # From now on, the model gets plain prompts; this one is asked again.
                 self._without_template.add(variant)
                 return

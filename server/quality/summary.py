@@ -185,7 +185,8 @@ def _compared(shared: list[tuple[Record, Record]], seed: int) -> Row:
     counted = [(a, b) for a, b in shared if a.outcome in COUNTED and b.outcome in COUNTED]
     if counted:
         return _compared_answers(counted, seed)
-    scored = [(a, b) for a, b in shared if scored_windows([a]) and scored_windows([b])]
+    # Another tokenizer cuts windows elsewhere: only those of the same text can be compared.
+    scored = [(a, b) for a, b in shared if scored_windows([a, b]) == [a, b] and _num_bytes(a) == _num_bytes(b) > 0]
     if scored:
         return _compared_windows(scored, seed)
     return {"num_pairs": 0}
@@ -211,14 +212,18 @@ def _compared_answers(pairs: list[tuple[Record, Record]], seed: int) -> Row:
 
 
 def _compared_windows(pairs: list[tuple[Record, Record]], seed: int) -> Row:
-    """The difference in bits a byte, since two models may cut a text into different tokens."""
+    """The difference in bits a byte, which two models can be compared by."""
     bits = [(b.facts["nats"] - a.facts["nats"]) / math.log(2) for a, b in pairs]
-    num_bytes = [float(max(a.facts["num_bytes"], 1)) for a, _ in pairs]
+    num_bytes = [float(_num_bytes(a)) for a, _ in pairs]
     return {
         "num_pairs": len(pairs),
         "bits_per_byte_difference": sum(bits) / sum(num_bytes),
         "bits_per_byte_interval": asdict(bootstrap_ratio(bits, num_bytes, [a.cluster for a, _ in pairs], seed=seed)),
     }
+
+
+def _num_bytes(record: Record) -> int:
+    return int(record.facts["num_bytes"])
 
 
 def common_reasons(records: Sequence[Record]) -> list[str]:

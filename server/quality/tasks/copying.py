@@ -12,9 +12,9 @@ from server.quality.filler import Haystack
 from server.quality.items import Dialogue, Item, Judgement, Model, Outcome, Prompt
 from server.quality.scoring import edit_similarity
 
-PASSAGE = "Repeat the following text word for word, and nothing else.\n\n{text}"
-BEGINS = "{text}\n\nRepeat the sentence of the text above that begins with \u201c{words}\u201d, and nothing else."
-NUMBERED = "{text}\n\nRepeat the {ordinal} sentence of the text above, and nothing else."
+PASSAGE = "{text}\n\nRepeat this text word for word."
+BEGINS = '{text}\n\nQuote the sentence of the text that begins with "{words}".'
+NUMBERED = "{text}\n\nQuote the {ordinal} sentence of the text."
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 _NUM_WORDS = 4

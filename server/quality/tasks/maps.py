@@ -13,11 +13,7 @@ CUE = "Answer:"
 
 
 def map_items(questions: Sequence[Question], forms: Sequence[str], max_tokens: int) -> list[Item]:
-    """One item for each question and form.
-
-    Raises:
-        ConfigError: a context lacks a form.
-    """
+    """One item for each question and form; see `check_forms`."""
     items = []
     for form in forms:
         for question in questions:
@@ -34,14 +30,21 @@ def map_items(questions: Sequence[Question], forms: Sequence[str], max_tokens: i
     return items
 
 
+def check_forms(questions: Sequence[Question], forms: Sequence[str]) -> None:
+    """Raises `ConfigError` if a form is named twice or a context lacks one."""
+    if not forms or len(set(forms)) < len(forms):
+        raise ConfigError("--forms needs one form or more, each named once: text, json, closed")
+    for question in questions:
+        for form in forms:
+            if form != CLOSED and form not in question.contexts:
+                has = ", ".join([*question.contexts, CLOSED])
+                raise ConfigError(f"the context {question.context_id} has no form {form!r}: choose --forms among {has}")
+
+
 def _content(question: Question, form: str) -> str:
     if form == CLOSED:
         return question.ask
-    context = question.contexts.get(form)
-    if context is None:
-        has = ", ".join([*question.contexts, CLOSED])
-        raise ConfigError(f"the context {question.context_id} has no form {form!r}: choose --forms among {has}")
-    return context.rstrip("\n") + "\n\n" + question.ask
+    return question.contexts[form].rstrip("\n") + "\n\n" + question.ask
 
 
 def _dialogue(prompt: Prompt, question: Question) -> Dialogue:

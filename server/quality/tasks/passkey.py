@@ -12,9 +12,8 @@ from functools import partial
 from server.quality.filler import Haystack
 from server.quality.items import Dialogue, Item, Judgement, Model, Prompt
 
-INTRODUCTION = "There is a pass key hidden in the following text. Find it and remember it."
-NEEDLE = "The pass key is {key}. Remember it. {key} is the pass key."
-QUESTION = "What is the pass key? Reply with the pass key only."
+NEEDLE = "The pass key is {key}. Remember it."
+QUESTION = "What is the pass key?"
 CUE = "The pass key is"
 
 MAX_REPLY_TOKENS = 24
@@ -34,7 +33,7 @@ def passkey_items(
         repeats: keys, each in a text of its own, for each cell of the grid.
     """
     items = []
-    frame = sum(model.count_tokens([INTRODUCTION, NEEDLE.format(key="00000"), QUESTION]))
+    frame = sum(model.count_tokens([NEEDLE.format(key="00000"), QUESTION]))
     for length in lengths:
         budget = length - frame - MAX_REPLY_TOKENS - _OVERHEAD_TOKENS
         for repeat in range(repeats):
@@ -64,8 +63,8 @@ def _sentences(model: Model, haystack: Haystack, budget: int, seed: str) -> list
 
 def _prompt(sentences: list[str], depth: int, key: str) -> Prompt:
     place = round(depth / 100 * len(sentences))
-    text = " ".join([*sentences[:place], NEEDLE.format(key=key), *sentences[place:]])
-    content = f"{INTRODUCTION}\n\n{text}\n\n{QUESTION}"
+    before, after = " ".join(sentences[:place]), " ".join(sentences[place:])
+    content = "\n\n".join(part for part in (before, NEEDLE.format(key=key), after, QUESTION) if part)
     return Prompt(({"role": "user", "content": content},), MAX_REPLY_TOKENS, cue=CUE)
 
 

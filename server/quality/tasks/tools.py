@@ -15,9 +15,10 @@ NOT_JSON = json.dumps({"error": "The arguments are not a JSON object."})
 
 
 def tool_items(questions: Sequence[Question], max_turns: int, max_tokens: int) -> list[Item]:
-    """One item for each question that was recorded with the calls that answer it.
+    """One item for each question.
 
     Args:
+        questions: which `has_tools`.
         max_turns: replies of the model, the final one included.
         max_tokens: of each reply.
     """
@@ -30,8 +31,12 @@ def tool_items(questions: Sequence[Question], max_turns: int, max_tokens: int) -
             partial(_dialogue, question, max_turns, max_tokens),
         )
         for question in questions
-        if question.tools and question.fields.get("calls")
     ]
+
+
+def has_tools(question: Question) -> bool:
+    """Whether it was recorded with tools, and with the calls that answer it."""
+    return bool(question.tools and question.fields.get("calls"))
 
 
 def _dialogue(question: Question, max_turns: int, max_tokens: int) -> Dialogue:
