@@ -1,292 +1,161 @@
-"""Trains the embedded model: a Llama of about 2.95 million parameters, 5.9 MB in bfloat16.
+"""Trains the embedded model: a Llama of 11.8 million parameters that looks things up in long contexts.
 
-    python -m server.assets.train --data DIR --out server/assets/model --device cuda
+    python -m server.assets.train --data DIR --out DIR --minutes 8 --device cuda
+    python -m server.assets.train --data DIR --out DIR --minutes 8 --device cuda --resume DIR/checkpoint
 
-`DIR` holds `books.tar.xz` (and, for one more perplexity, `wikitext2-valid.txt`), or what `--prepare-only` made of it.
-Training stops by the clock, so that a faster machine simply sees more text.
+`--data` is a folder that `server.assets.training.packing` wrote. `--out` gets `checkpoint/`, from which the next run
+goes on, `history.json` with all curves, and `model/`, the checkpoint for `rhumb serve --model`. `--minutes 0 --resume`
+only evaluates and exports. See docs/training.md.
 """
 
 import argparse
 import json
-import math
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from server.assets.card import write_card
-from server.assets.corpus import CHAT_TEMPLATE, END_OF_TEXT, TURN_END, Corpus, Tokens, build_corpus, load_corpus
+from server.assets.training.checkpoint import read_state
+from server.assets.training.curriculum import Part, Plan, Stage, default_plan, load_plan, plan_from_json, plan_to_json
+from server.assets.training.export import export_model
+from server.assets.training.loop import Budget, Trainer
+from server.assets.training.network import Network, Shape
+from server.assets.training.optimizer import Optimizer, Pace
+from server.assets.training.printer import Printer
+from server.assets.training.sources import open_sources
+from server.assets.training.step import Stepper
 from server.errors import ConfigError, RhumbError
 
-VOCAB_SIZE = 2048
-CONTEXT = 1024
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Sizes and pace of one training run.
-
-    Args:
-        minutes: how long to train, the first (compiling) step not counted.
-        batch_rows: windows of `context` tokens in a step.
-        context: length of a window, in tokens.
-        chat_share: share of windows that come from the conversations, in [0, 1].
-        peak_lr: highest learning rate; a cosine over `minutes` brings it to 2 % of that.
-        warmup_steps: steps of linear warm-up.
-        hidden_size, num_layers, intermediate_size, num_heads, num_kv_heads: the model's shape; heads are 32 wide.
-        save_every_s: seconds between checkpoints.
-    """
-
-    minutes: float
-    batch_rows: int = 64
-    context: int = CONTEXT
-    chat_share: float = 0.15
-    peak_lr: float = 3e-3
-    warmup_steps: int = 300
-    hidden_size: int = 192
-    num_layers: int = 8
-    intermediate_size: int = 384
-    num_heads: int = 6
-    num_kv_heads: int = 2
-    save_every_s: float = 60.0
-
-
-@dataclass(slots=True)
-class History:
-    """What happened in training; saved as `training.json` beside the weights."""
-
-    num_parameters: int
-    device: str
-    num_steps: int = 0
-    num_tokens: int = 0
-    seconds: float = 0.0
-    losses: list[tuple[int, float, float]] = field(default_factory=list)
-    """(step, mean training loss since the last entry, learning rate)"""
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    def save(self, folder: Path) -> None:
-        facts = {name: getattr(self, name) for name in self.__slots__}
-        (folder / "training.json").write_text(json.dumps(facts, indent=1))
-
-
-def new_model(recipe: Recipe, vocab_size: int) -> LlamaForCausalLM:
-    """A Llama with random float32 weights and tied embeddings."""
-    config = LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=recipe.hidden_size,
-        intermediate_size=recipe.intermediate_size,
-        num_hidden_layers=recipe.num_layers,
-        num_attention_heads=recipe.num_heads,
-        num_key_value_heads=recipe.num_kv_heads,
-        head_dim=32,
-        max_position_embeddings=recipe.context,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=0,
-        pad_token_id=0,
+def smoke_plan() -> Plan:
+    """Every task once or twice, in rows and steps that a CPU takes in a second."""
+    tiny = {"alphabet": 64}
+    parts = (
+        Part("lookup", 128, options=tiny),
+        Part("records", 128, options=tiny),
+        Part("smallest", 128, options=tiny),
+        Part("passkey", 128),
+        Part("passkeys", 256, options={"count": 2}),
+        Part("books", 128),
+        *(Part(task, length) for task in ("questions", "dialogues") for length in (128, 256, 512, 1024, 2048)),
     )
-    model = LlamaForCausalLM(config)
-    # Shrinking what each layer adds keeps the sum of many layers at the size of one.
-    for name, parameter in model.named_parameters():
-        if name.endswith(("o_proj.weight", "down_proj.weight")):
-            nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * recipe.num_layers))
-    return model
+    first = Stage("copying", (Part("copying", 32, goal=0.0, options=tiny),), 256, min_steps=2)
+    return Plan((first, Stage("everything", parts, 256, max_steps=None)), warmup_steps=4, record_every=2, window=1)
 
 
-def next_token_loss(model: LlamaForCausalLM, windows: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of every token but the first of each row; `windows` is [rows, context + 1] int64."""
-    logits = model(input_ids=windows[:, :-1], use_cache=False).logits
-    return functional.cross_entropy(logits.flatten(0, 1).float(), windows[:, 1:].flatten())
-
-
-class Windows:
-    """Random windows of both token streams, which live on the device.
-
-    Args:
-        corpus: where `books` and `chats` come from.
-        recipe: rows, context and share of chats.
-        device: where the streams and the windows are.
-    """
-
-    def __init__(self, corpus: Corpus, recipe: Recipe, device: torch.device) -> None:
-        self.books = torch.from_numpy(corpus.books.astype("int32")).to(device)
-        self.chats = torch.from_numpy(corpus.chats.astype("int32")).to(device)
-        self.num_chat_rows = round(recipe.batch_rows * recipe.chat_share)
-        self.num_book_rows = recipe.batch_rows - self.num_chat_rows
-        self.offsets = torch.arange(recipe.context + 1, device=device)
-        if min(len(self.books), len(self.chats)) <= recipe.context + 1:
-            raise ConfigError(f"the corpus is too small for windows of {recipe.context} tokens")
-
-    def draw(self) -> Tensor:
-        """The next windows, [rows, context + 1] int64."""
-        parts = [self._draw(self.books, self.num_book_rows), self._draw(self.chats, self.num_chat_rows)]
-        return torch.cat(parts).long()
-
-    def _draw(self, stream: Tensor, num_rows: int) -> Tensor:
-        starts = torch.randint(len(stream) - len(self.offsets), (num_rows, 1), device=stream.device)
-        return stream[starts + self.offsets]
-
-
-def train(model: LlamaForCausalLM, corpus: Corpus, recipe: Recipe, save: Callable[[History], None]) -> History:
-    """Trains `model` in place until the recipe's time is over, calling `save` now and then.
-
-    The weights stay float32; on CUDA the arithmetic is bfloat16 and the step is compiled.
-    """
-    device = next(model.parameters()).device
-    on_gpu = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
-    history = History(num_parameters=sum(p.numel() for p in model.parameters()), device=name)
-    windows = Windows(corpus, recipe, device)
-    decayed = [p for p in model.parameters() if p.dim() >= 2]
-    plain = [p for p in model.parameters() if p.dim() < 2]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}],
-        lr=recipe.peak_lr,
-        betas=(0.9, 0.95),
-        fused=on_gpu,
+def smoke_shape(vocab_size: int) -> Shape:
+    """Two thin layers."""
+    return Shape(
+        vocab_size, hidden_size=32, num_layers=2, num_heads=2, num_kv_heads=1, head_dim=16, intermediate_size=64
     )
-    loss_of = torch.compile(next_token_loss) if on_gpu else next_token_loss
-    model.train()
-
-    total_s = recipe.minutes * 60
-    since = torch.zeros((), device=device)
-    started = saved = time.monotonic()
-    while (elapsed_s := time.monotonic() - started) < total_s:
-        lr = recipe.peak_lr * min(1.0, (history.num_steps + 1) / recipe.warmup_steps)
-        lr *= 0.02 + 0.98 * (1 + math.cos(math.pi * elapsed_s / total_s)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
-            loss = loss_of(model, windows.draw())
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        since += loss.detach()
-        history.num_steps += 1
-        history.num_tokens += recipe.batch_rows * recipe.context
-        if history.num_steps == 1:
-            # The first step compiles; it would otherwise eat the cosine's beginning.
-            float(since)
-            started = saved = time.monotonic()
-        if history.num_steps % 100 == 0:
-            # Reading the loss also keeps the host from running far ahead of the device and its clock.
-            history.losses.append((history.num_steps, round(float(since) / 100, 4), lr))
-            history.seconds = time.monotonic() - started
-            since.zero_()
-            print(
-                f"step {history.num_steps:6d}  loss {history.losses[-1][1]:.4f}  {history.seconds:6.1f} s", flush=True
-            )
-            if time.monotonic() - saved >= recipe.save_every_s:
-                save(history)
-                saved = time.monotonic()
-    history.seconds = time.monotonic() - started
-    return history
 
 
-@torch.no_grad()
-def mean_nats(model: LlamaForCausalLM, tokens: Tokens, context: int) -> float:
-    """Mean negative log-likelihood of `tokens` in nats a token, over windows that overlap by half.
-
-    Each token is judged once, with at least half a window before it where the text has that much.
-    """
-    device = next(model.parameters()).device
-    stream = torch.from_numpy(tokens.astype("int64")).to(device)
-    stride = context // 2
-    total, counted = 0.0, 0
-    for start in range(0, max(1, len(stream) - stride), stride):
-        window = stream[start : start + context + 1]
-        logits = model(input_ids=window[None, :-1], use_cache=False).logits[0].float()
-        losses = functional.cross_entropy(logits, window[1:], reduction="none")
-        fresh = losses if start == 0 else losses[stride:]
-        total += float(fresh.sum())
-        counted += len(fresh)
-    return total / counted
+def device_of(name: str) -> torch.device:
+    """The device of this name; raises `ConfigError` if it is not there."""
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError("there is no CUDA device here; try everything out with --smoke --device cpu")
+    return torch.device(name)
 
 
-def evaluate(model: LlamaForCausalLM, corpus: Corpus, context: int) -> dict[str, float]:
-    """Perplexity a token and bits a byte of the held-out books and, where there is one, the encyclopedia text."""
-    model.eval()
-    metrics = {}
-    for name in ("held_out", "wikitext"):
-        tokens: Tokens = getattr(corpus, name)
-        if len(tokens) > 1:
-            nats = mean_nats(model, tokens, context)
-            metrics[f"{name}_perplexity"] = math.exp(nats)
-            num_bytes = len(corpus.tokenizer.decode(tokens.tolist()).encode())
-            metrics[f"{name}_bits_per_byte"] = nats * len(tokens) / math.log(2) / num_bytes
-    return metrics
-
-
-def save_model(model: LlamaForCausalLM, corpus: Corpus, history: History, folder: Path) -> None:
-    """Writes weights in bfloat16, configuration, tokenizer, generation defaults and history."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rounded = LlamaForCausalLM(model.config)
-    rounded.load_state_dict(model.state_dict())
-    rounded = rounded.bfloat16()
-    eos = [corpus.tokenizer.token_to_id(END_OF_TEXT), corpus.tokenizer.token_to_id(TURN_END)]
-    rounded.generation_config = GenerationConfig(
-        eos_token_id=eos, pad_token_id=eos[0], do_sample=True, temperature=0.8, top_p=0.95
-    )
-    rounded.save_pretrained(folder)
-    corpus.tokenizer.save(str(folder / "tokenizer.json"))
-    tokenizer_config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": END_OF_TEXT,
-        "pad_token": END_OF_TEXT,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": model.config.max_position_embeddings,
-        "chat_template": CHAT_TEMPLATE,
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config, indent=2))
-    history.save(folder)
+def plan_of(args: argparse.Namespace) -> Plan:
+    """The plan that the arguments ask for: a file's, a checkpoint's, or the default."""
+    if args.plan is not None:
+        return load_plan(args.plan)
+    if args.resume is not None:
+        state, _ = read_state(args.resume)
+        return plan_from_json(json.dumps(state["plan"]))
+    return smoke_plan() if args.smoke else default_plan()
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prepares, trains, evaluates the weights as stored, and writes the card."""
-    if (args.data / "tokens.npz").is_file():
-        corpus = load_corpus(args.data)
-    else:
-        corpus = build_corpus(args.data, vocab_size=VOCAB_SIZE, num_books=12 if args.smoke else None)
-    if args.prepare_only:
-        corpus.save(args.out)
+    """Trains, evaluates, saves and exports."""
+    started = time.monotonic()
+    plan = plan_of(args)
+    if args.print_plan:
+        print(plan_to_json(plan))
         return
-    if args.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError("there is no CUDA device here; train with --device cpu, which takes hours, or with --smoke")
-    torch.manual_seed(args.seed)
+    if args.data is None or args.out is None:
+        raise ConfigError("name the training set with --data and a folder for the results with --out")
+    device = device_of(args.device)
+    on_gpu = device.type == "cuda"
     torch.set_float32_matmul_precision("high")
-    recipe = Recipe(minutes=args.minutes)
+    sources, tokenizer_files = open_sources(args.data, device, seed=args.seed)
     if args.smoke:
-        corpus = replace(corpus, held_out=corpus.held_out[:5000], wikitext=corpus.wikitext[:5000])
-        recipe = Recipe(minutes=args.minutes, batch_rows=8, context=64, num_layers=2, warmup_steps=20, save_every_s=5)
-    model = new_model(recipe, corpus.tokenizer.get_vocab_size()).to(args.device)
-    history = train(model, corpus, recipe, lambda so_far: save_model(model, corpus, so_far, args.out))
-    save_model(model, corpus, history, args.out)
-    stored = LlamaForCausalLM.from_pretrained(args.out, dtype=torch.float32).to(args.device)
-    history.metrics = evaluate(stored, corpus, recipe.context)
-    history.save(args.out)
-    write_card(args.out, history, recipe, corpus, seed=args.seed)
-    print(json.dumps(history.metrics, indent=1))
+        sources.validation_tokens, sources.passkey_trials = 512, 1
+    shape, pace, seed = Shape(vocab_size=sources.vocab_size), Pace(uses_muon=not args.adamw), args.seed
+    if args.smoke:
+        shape = smoke_shape(sources.vocab_size)
+    if args.resume is not None:
+        state, _ = read_state(args.resume)
+        shape, seed = Shape(**state["shape"]), state["seed"]
+        pace = Pace(**{**state["pace"], "betas": tuple(state["pace"]["betas"])})
+    if args.lr is not None:
+        plan = replace(plan, peak_lr=args.lr)
+    dtype = torch.bfloat16 if on_gpu else torch.float32
+    network = Network(shape, seed=seed, compute_dtype=dtype).to(device)
+    optimizer = Optimizer(network, pace)
+    stepper = Stepper(network, optimizer, is_compiled=args.compile, graph_tokens=args.graph_tokens if on_gpu else 0)
+    printer = Printer()
+    trainer = Trainer(network, optimizer, stepper, sources, plan, seed=seed, printer=printer)
+    if args.resume is not None:
+        trainer.resume(args.resume, from_stage=args.from_stage)
+    elif args.from_stage is not None:
+        trainer.progress.stage = plan.stage_named(args.from_stage)
+    ready_s = time.monotonic() - started
+    printer.say(f"{network.num_parameters:,} parameters on {device}, ready after {ready_s:.0f} s")
+    # Reading the data counts: what bounds a run is the machine's time.
+    seconds = max(0.0, args.minutes * 60 - ready_s) if args.steps is None else float("inf")
+    steps = float("inf") if args.steps is None else args.steps
+    name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
+    budget = Budget(seconds=seconds, steps=steps, decay_share=args.decay_share)
+    trainer.run(budget, run_name=name, evaluate_every_s=args.evaluate_every * 60)
+    # Saved first: an evaluation that takes too long must not cost what was learned.
+    trainer.save(args.out / "checkpoint")
+    trainer.evaluate()
+    trainer.save(args.out / "checkpoint")
+    (args.out / "history.json").write_text(json.dumps(trainer.history))
+    if args.export:
+        export_model(network, args.out / "model", tokenizer_files)
+    tokens = trainer.progress.num_tokens
+    printer.say(f"{trainer.progress.step} steps, {tokens / 1e6:,.1f} M tokens, stage {trainer.stage.name}: {args.out}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m server.assets.train", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--data", type=Path, help="folder of a packed training set")
+    parser.add_argument("--out", type=Path, help="folder for checkpoint, history and model")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--minutes", type=float, default=8.0, help="bound of the clock, loading included (default 8)")
+    parser.add_argument("--steps", type=int, help="bound of steps instead of the clock")
+    parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from this folder")
+    parser.add_argument("--from-stage", metavar="NAME", help="begin with this stage of the plan")
+    parser.add_argument("--plan", type=Path, help="a plan as JSON (default: the checkpoint's, or the built-in one)")
+    parser.add_argument("--print-plan", action="store_true", help="write the plan to the standard output, then stop")
+    parser.add_argument(
+        "--decay-share", type=float, default=0.0, help="last share of this run in which the learning rate falls"
+    )
+    parser.add_argument("--lr", type=float, help="peak learning rate (default: the plan's)")
+    parser.add_argument("--evaluate-every", type=float, default=2.0, metavar="MINUTES")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--adamw", action="store_true", help="AdamW for all weights instead of Muon for the matrices")
+    parser.add_argument("--compile", action="store_true", help="fuse the layers; a minute or so a length")
+    parser.add_argument(
+        "--graph-tokens", type=int, default=36_864, help="steps of up to so many tokens are CUDA graphs; 0: none"
+    )
+    parser.add_argument("--no-export", dest="export", action="store_false", help="no model/, only the checkpoint")
+    parser.add_argument("--smoke", action="store_true", help="a tiny model, to see that everything runs")
+    return parser
 
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(prog="python -m server.assets.train", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with books.tar.xz or a prepared corpus")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model, or for the prepared corpus")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--minutes", type=float, default=7.0, help="how long to train (default 7)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--prepare-only", action="store_true", help="write the tokenizer and token streams, then stop")
-    parser.add_argument("--smoke", action="store_true", help="a tiny model, to see that everything runs")
     try:
-        run(parser.parse_args())
+        run(parser().parse_args())
     except RhumbError as error:
         sys.exit(f"error: {error}")
 

@@ -2,8 +2,8 @@
 
     python -m server.assets.training.curves OUT/history.json OUT/curves.svg
 
-Loss and accuracy of every task over the steps, a line for each task, stages as bands. Training imports nothing of this: the
-machine that trains writes `history.json`, and any other draws.
+Loss and accuracy of every task over the steps, a line for each task, stages as bands. Training imports nothing of
+this: the machine that trains writes `history.json`, and any other draws.
 """
 
 import argparse

@@ -4,38 +4,45 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import GenerationConfig, LlamaConfig
 
 from server.assets.training.network import Network, Shape
 from server.assets.training.template import END_OF_TEXT, TURN_END
 from server.errors import ConfigError
 
 
-def config_of(shape: Shape, end_id: int) -> LlamaConfig:
-    """The configuration of a Llama of this shape; `end_id` ends texts and pads."""
-    return LlamaConfig(
-        architectures=["LlamaForCausalLM"],
-        dtype="bfloat16",
-        vocab_size=shape.vocab_size,
-        hidden_size=shape.hidden_size,
-        intermediate_size=shape.intermediate_size,
-        num_hidden_layers=shape.num_layers,
-        num_attention_heads=shape.num_heads,
-        num_key_value_heads=shape.num_kv_heads,
-        head_dim=shape.head_dim,
-        max_position_embeddings=shape.max_positions,
-        rms_norm_eps=shape.norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=end_id,
-        pad_token_id=end_id,
-    )
+def config_of(shape: Shape, end_id: int) -> dict[str, Any]:
+    """What `config.json` says of a Llama of this shape; `end_id` ends texts and pads."""
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": "bfloat16",
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.hidden_size,
+        "intermediate_size": shape.intermediate_size,
+        "num_hidden_layers": shape.num_layers,
+        "num_attention_heads": shape.num_heads,
+        "num_key_value_heads": shape.num_kv_heads,
+        "head_dim": shape.head_dim,
+        "max_position_embeddings": shape.max_positions,
+        "rms_norm_eps": shape.norm_eps,
+        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "initializer_range": 0.02,
+        "tie_word_embeddings": True,
+        "use_cache": True,
+        "bos_token_id": None,
+        "eos_token_id": end_id,
+        "pad_token_id": end_id,
+    }
 
 
 @torch.no_grad()
@@ -82,9 +89,7 @@ def export_model(network: Network, folder: Path, tokenizer_files: Iterable[Path]
         folder / "model.safetensors",
         metadata={"format": "pt"},
     )
-    config = config_of(network.shape, ends[0]).to_diff_dict()
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     # Answers are looked up, not invented: sampling, where nothing else is asked for, stays close to greedy.
-    GenerationConfig(
-        eos_token_id=ends, pad_token_id=ends[0], do_sample=True, temperature=0.3, top_p=0.9
-    ).save_pretrained(folder)
+    generation = {"do_sample": True, "temperature": 0.3, "top_p": 0.9, "eos_token_id": ends, "pad_token_id": ends[0]}
+    for name, content in (("config.json", config_of(network.shape, ends[0])), ("generation_config.json", generation)):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n")

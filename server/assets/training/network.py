@@ -64,9 +64,12 @@ class Network(nn.Module):
         shape: the sizes.
         seed: of the initial weights; the same on every device.
         compute_dtype: of activations and matrix products; weights are cast to it in every pass.
+        embedding_std: of the initial embedding.
     """
 
-    def __init__(self, shape: Shape, *, seed: int, compute_dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, shape: Shape, *, seed: int, compute_dtype: torch.dtype = torch.float32, embedding_std: float = 0.02
+    ) -> None:
         super().__init__()
         self.shape = shape
         self.compute_dtype = compute_dtype
@@ -78,7 +81,7 @@ class Network(nn.Module):
         layers, hidden, inner = shape.num_layers, shape.hidden_size, shape.intermediate_size
         # What a layer adds starts small, so that the sum of many layers is no larger than one.
         added = 1 / math.sqrt(2 * layers)
-        self.embedding = drawn(shape.vocab_size, hidden, std=0.02)
+        self.embedding = drawn(shape.vocab_size, hidden, std=embedding_std)
         self.qkv = drawn(layers, shape.query_size + 2 * shape.kv_size, hidden, std=hidden**-0.5)
         self.out = drawn(layers, hidden, shape.query_size, std=added * shape.query_size**-0.5)
         self.gate_up = drawn(layers, 2 * inner, hidden, std=hidden**-0.5)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # What names the number, before and after it; and the question for it.
 WORDINGS: tuple[tuple[str, str, str], ...] = (
+    (" The pass key is ", ". Remember it. ", "\n\nWhat is the pass key?"),
     ("\n\nThe pass key is ", ". Remember it.\n\n", "\n\nWhat is the pass key?"),
     ("\n\nThe passkey is ", ".\n\n", "\n\nWhat is the passkey? Reply with the number."),
     (" The secret number is ", ". ", "\n\nWhat is the secret number?"),

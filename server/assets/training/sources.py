@@ -1,5 +1,6 @@
 """Everything that batches come from, by the names that a plan uses."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,7 +15,12 @@ from server.assets.training.symbols import Symbols, symbols_of
 from server.assets.training.tasks import Draw, copying, lookup, records, smallest
 from server.errors import ConfigError
 
-SYNTHETIC = {"copying": copying, "lookup": lookup, "records": records, "smallest": smallest}
+SYNTHETIC: dict[str, Callable[..., Batch]] = {
+    "copying": copying,
+    "lookup": lookup,
+    "records": records,
+    "smallest": smallest,
+}
 
 
 class Sources:

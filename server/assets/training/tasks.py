@@ -45,17 +45,18 @@ def integer(host: torch.Generator, low: int, high: int) -> int:
     return int(torch.randint(low, max(low, high) + 1, (), generator=host))
 
 
-def copying(draw: Draw, *, alphabet: int = 32) -> Batch:
+def copying(draw: Draw, *, alphabet: int = 32, row_alphabet: int | None = None) -> Batch:
     """A random string, a mark, the string again; the second one is to be predicted.
 
     Args:
         draw: size and seed.
         alphabet: how many of the words the strings are made of.
+        row_alphabet: how many of those a single row uses, another choice for each; None for all.
     """
     symbols, generator = draw.symbols, draw.generator()
     longest = (draw.length - len(symbols.copy_mark)) // 2
     lengths = _integers(generator, (draw.rows, 1), max(2, longest // 4), longest)
-    string = _words(symbols, generator, (draw.rows, longest), alphabet)
+    string = _words(_words_of_rows(draw, generator, alphabet, row_alphabet), generator, (draw.rows, longest))
     keep = torch.arange(longest, device=symbols.device) < lengths
     mark = Piece(symbols.copy_mark.expand(draw.rows, -1))
     return compose([Piece(string, keep), mark, Piece(string, keep, weight=1.0)], draw.length)
@@ -65,6 +66,7 @@ def lookup(
     draw: Draw,
     *,
     alphabet: int = 32,
+    row_alphabet: int | None = None,
     longest_key: int = 1,
     longest_value: int = 1,
     style: str = "bare",
@@ -77,6 +79,7 @@ def lookup(
     Args:
         draw: size and seed.
         alphabet: how many of the words keys and values are made of.
+        row_alphabet: how many of those a single row uses, another choice for each; None for all.
         longest_key, longest_value: in tokens; lengths are drawn for every key and value.
         style: how a fact is written, see `symbols.STYLES`.
         near_share: share of the keys, at most a half, that are another key with one token changed.
@@ -92,8 +95,9 @@ def lookup(
     room = draw.length - len(symbols.question_mark)
     num_facts = integer(host, min_facts, max(min_facts, int(room * max_fact_share / fact_tokens)))
     num_queries = max(1, math.ceil((room - num_facts * fact_tokens) / fact_tokens))
-    keys = _keys(draw, generator, num_facts, longest_key, alphabet, near_share)
-    values = _Strings.draw(symbols, generator, (draw.rows, num_facts), longest_value, alphabet)
+    words = _words_of_rows(draw, generator, alphabet, row_alphabet)
+    keys = _keys(words, generator, num_facts, longest_key, near_share)
+    values = _Strings.draw(words, generator, num_facts, longest_value)
     asked = torch.randint(num_facts, (draw.rows, num_queries), generator=generator, device=symbols.device)
 
     def lines(keys: "_Strings", values: "_Strings", weight: Tensor | None) -> Piece:
@@ -130,10 +134,11 @@ def records(
     room = draw.length - len(symbols.question_mark)
     num_records = integer(host, 2, int(room * 0.75 / record_tokens))
     num_queries = max(1, math.ceil((room - num_records * record_tokens) / query_tokens))
-    names = _keys(draw, generator, num_records, longest_key, alphabet, 0.0)
-    attributes = _permuted(generator, symbols, draw.rows, num_attributes, alphabet)
+    words = _words_of_rows(draw, generator, alphabet, None)
+    names = _keys(words, generator, num_records, longest_key)
+    attributes = _permuted(words, generator, num_attributes)
     count = num_records * num_attributes
-    values = _Strings.draw(symbols, generator, (draw.rows, count), longest_value, alphabet)
+    values = _Strings.draw(words, generator, count, longest_value)
 
     # Every line carries its record's heading; only the first of a record keeps it.
     of_record = torch.arange(count, device=symbols.device) // num_attributes
@@ -172,10 +177,11 @@ def smallest(
     num_lists = max(1, math.ceil(draw.length / list_tokens))
     asks_largest = bool(integer(host, 0, 1))
     ask = symbols.largest if asks_largest else symbols.smallest
+    words = _words_of_rows(draw, generator, alphabet, None)
     pieces: list[Piece] = []
     for _ in range(num_lists):
         count = integer(host, 2, most)
-        names = _keys(draw, generator, count, longest_key, alphabet, 0.0)
+        names = _keys(words, generator, count, longest_key)
         numbers, values = _numbers(draw, generator, count, longest_number)
         best = (values.argmax(1) if asks_largest else values.argmin(1))[:, None]
         line = [_always(opening, names), names.columns(), _always(joint, names)]
@@ -196,12 +202,11 @@ class _Strings:
     keep: Tensor
 
     @classmethod
-    def draw(
-        cls, symbols: Symbols, generator: torch.Generator, count: tuple[int, int], longest: int, alphabet: int
-    ) -> "_Strings":
-        ids = _words(symbols, generator, (*count, longest), alphabet)
-        lengths = _integers(generator, (*count, 1), 1, longest)
-        return cls(ids, torch.arange(longest, device=symbols.device) < lengths)
+    def draw(cls, words: Tensor, generator: torch.Generator, count: int, longest: int) -> "_Strings":
+        rows = len(words)
+        ids = _words(words, generator, (rows, count, longest))
+        lengths = _integers(generator, (rows, count, 1), 1, longest)
+        return cls(ids, torch.arange(longest, device=words.device) < lengths)
 
     def pick(self, which: Tensor) -> "_Strings":
         """The strings at `which`, [rows, n] int64."""
@@ -238,34 +243,42 @@ def _integers(generator: torch.Generator, size: tuple[int, ...], low: int, high:
     return torch.randint(low, high + 1, size, generator=generator, device=generator.device)
 
 
-def _words(symbols: Symbols, generator: torch.Generator, size: tuple[int, ...], alphabet: int) -> Tensor:
-    return symbols.words[_integers(generator, size, 0, min(alphabet, len(symbols.words)) - 1)]
+def _words_of_rows(draw: Draw, generator: torch.Generator, alphabet: int, row_alphabet: int | None) -> Tensor:
+    """The words that each row may use, all different, [rows, n] int64."""
+    words = draw.symbols.words[:alphabet].expand(draw.rows, -1)
+    if row_alphabet is None or row_alphabet >= words.shape[1]:
+        return words
+    order = torch.rand(words.shape, generator=generator, device=words.device).argsort(1)
+    return words.gather(1, order[:, :row_alphabet])
 
 
-def _permuted(generator: torch.Generator, symbols: Symbols, rows: int, count: int, alphabet: int) -> _Strings:
+def _words(words: Tensor, generator: torch.Generator, size: tuple[int, ...]) -> Tensor:
+    """Random words of each row, `size` beginning with the number of rows."""
+    chosen = _integers(generator, size, 0, words.shape[1] - 1)
+    return words.gather(1, chosen.flatten(1)).view(size)
+
+
+def _permuted(words: Tensor, generator: torch.Generator, count: int) -> _Strings:
     """`count` different single words for each row."""
-    scores = torch.rand(rows, min(alphabet, len(symbols.words)), generator=generator, device=symbols.device)
-    ids = symbols.words[scores.argsort(1)[:, :count]][..., None]
+    order = torch.rand(words.shape, generator=generator, device=words.device).argsort(1)
+    ids = words.gather(1, order[:, :count])[..., None]
     return _Strings(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
-def _keys(
-    draw: Draw, generator: torch.Generator, count: int, longest: int, alphabet: int, near_share: float
-) -> _Strings:
+def _keys(words: Tensor, generator: torch.Generator, count: int, longest: int, near_share: float = 0.0) -> _Strings:
     """Keys of a row. Single words are all different where the alphabet suffices; longer ones differ by chance."""
-    symbols = draw.symbols
-    if longest == 1 and count <= min(alphabet, len(symbols.words)):
-        return _permuted(generator, symbols, draw.rows, count, alphabet)
-    keys = _Strings.draw(symbols, generator, (draw.rows, count), longest, alphabet)
+    if longest == 1 and count <= words.shape[1]:
+        return _permuted(words, generator, count)
+    keys = _Strings.draw(words, generator, count, longest)
     if near_share == 0:
         return keys
     # A near key takes the key before it, which stays as it is, and changes one of its tokens.
-    is_odd = torch.arange(count, device=symbols.device)[:, None] % 2 == 1
-    is_near = is_odd & (torch.rand(draw.rows, count, 1, generator=generator, device=symbols.device) < 2 * near_share)
-    lengths = keys.keep.sum(2, keepdim=True)
+    is_odd = torch.arange(count, device=words.device)[:, None] % 2 == 1
+    chance = torch.rand(len(words), count, 2, generator=generator, device=words.device)
+    is_near = is_odd & (chance[..., :1] < 2 * near_share)
     before = _Strings(keys.ids.roll(1, 1), keys.keep.roll(1, 1))
-    changed = (torch.rand(draw.rows, count, 1, generator=generator, device=symbols.device) * lengths.roll(1, 1)).long()
-    is_changed = torch.arange(longest, device=symbols.device) == changed
+    changed = (chance[..., 1:] * before.keep.sum(2, keepdim=True)).long()
+    is_changed = torch.arange(longest, device=words.device) == changed
     near = torch.where(is_changed, keys.ids, before.ids)
     return _Strings(torch.where(is_near, near, keys.ids), torch.where(is_near, before.keep, keys.keep))
 
