@@ -71,10 +71,14 @@ class Done:
     tail: list[str]
 
 
-def module(name: str, script: str, *flags: str, expected_s: float, num_gpus: int = 1) -> Step:
-    return Step(name, ("-m", f"benchmarks.gpu.{script}", *flags), expected_s, num_gpus=num_gpus)
+def module(
+    name: str, script: str, *flags: str, expected_s: float, needs: tuple[str, ...] = (), num_gpus: int = 1
+) -> Step:
+    return Step(name, ("-m", f"benchmarks.gpu.{script}", *flags), expected_s, needs, num_gpus)
 
 
+SERVER = ("fastapi", "pydantic_settings", "msgspec", "uvicorn", "uvloop", "httpx", "typer", "rich")
+MIXED_64 = ("--clients", "64", "--settings", "768x3,512x1,1536x1,1536x1g")
 GPU_TESTS = ("engine", "sampling", "attention", "models", "kv")
 STEPS = (
     Step(
@@ -84,17 +88,18 @@ STEPS = (
             *(f"tests/{area}" for area in GPU_TESTS),
         ),
         240,
-        needs=("pytest", "xdist", "hypothesis", "pytest_asyncio", "pytest_timeout"),
+        needs=("pytest", "xdist", "hypothesis", "pytest_asyncio", "pytest_timeout", "llguidance"),
     ),
     module("try-products", "try_products", expected_s=90),
     module("try-sustained", "try_sustained", expected_s=50),
     module("try-prefill", "try_prefill", expected_s=90),
-    module("try-mixed", "try_mixed", expected_s=90),
+    module("try-mixed", "try_mixed", expected_s=160),
+    module("try-mixed-64", "try_mixed", *MIXED_64, expected_s=150),
     module("engine", "engine", expected_s=180),
     module("engine-32768", "engine", "--set", "max_step_tokens=32768", "--only", "prefill", expected_s=60),
-    module("serve", "serve", expected_s=240),
+    module("serve", "serve", expected_s=240, needs=SERVER),
     module("formats", "formats", expected_s=240),
-    Step("kernels", ("-m", "server.cli", "bench", "kernels", "--output-json", "{out}/kernels.json"), 60, ("typer",)),
+    Step("kernels", ("-m", "server.cli", "bench", "kernels", "--output-json", "{out}/kernels.json"), 60, SERVER),
     module("tensor-parallel", "tensor_parallel", expected_s=120, num_gpus=2),
     module("check-parallel", "check_parallel", expected_s=200, num_gpus=2),
 )

@@ -130,7 +130,7 @@ class Trial:
         self.device = device
         self.num_rows = num_rows
         self.is_quick = is_quick
-        self.timer = Timer(device, 3 if is_quick else 7)
+        self.timer = Timer(device, 1 if is_quick else 7)
         self.is_cuda = device.type == "cuda"
         self.overlaps = can_overlap(device)
         self.dtype = torch.bfloat16 if self.is_cuda else torch.float16
@@ -148,7 +148,8 @@ class Trial:
         plain = [Way("cublas", None, by_library("cublas"))]
         if self.is_cuda:
             plain.append(Way("cublaslt", None, by_library("cublaslt")))
-        for config in tile_configs(block_r, self.shapes[name], self.overlaps):
+        tiles = tile_configs(block_r, self.shapes[name], self.overlaps)
+        for config in tiles[:1] if self.is_quick else tiles:
             plain.append(Way(f"tiles {short(config)}", None, by_tiles(config)))
         if is_gated:
             plain = [Way(way.name, None, then_gated(way.make, self.overlaps)) for way in plain]
@@ -156,7 +157,7 @@ class Trial:
             Way(f"stream {short(config)}", config, by_stream(config, activation))
             for config in stream_configs(block_r, num_sms, is_gated, self.overlaps)
         ]
-        return [*plain, *(streams[:2] if self.is_quick else streams)]
+        return [*plain, *(streams[:1] if self.is_quick else streams)]
 
     def matrix(self, name: str) -> torch.Tensor:
         return torch.randn(self.shapes[name], device=self.device, dtype=self.dtype) * 0.02
@@ -232,7 +233,7 @@ class Trial:
 
     def chain(self) -> None:
         """The products of all layers of a step, one after the other in one graph."""
-        num_layers = NUM_LAYERS if self.is_cuda else 2
+        num_layers = NUM_LAYERS if self.is_cuda else 1
         ways = {"libraries": self.libraries, "where faster, streams": self.libraries | self.best}
         weights = [{name: self.matrix(name) for name in self.shapes} for _ in range(num_layers)]
         inputs = {name: self.x(name) for name in self.shapes}
@@ -262,7 +263,7 @@ def short(config: StreamConfig | TileConfig) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="32,64")
-    parser.add_argument("--quick", action="store_true", help="two candidates each, to try the script")
+    parser.add_argument("--quick", action="store_true", help="one candidate of each kind, to try the script")
     parser.add_argument("--output", type=Path, default=None)
     options = parser.parse_args(arguments)
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

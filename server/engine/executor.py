@@ -80,7 +80,7 @@ class Executor:
             return StepOutput(*self.decode_graphs.run(inputs))
         if self.mixed_graphs is not None and self.mixed_graphs.can_run(inputs):
             return StepOutput(*self.mixed_graphs.run(inputs))
-        batch = self._batch(inputs)
+        batch = self.batch(inputs)
         self.attention.begin_step(batch)
         x, residual = self.model.embed(batch.token_ids, batch.positions), None
         x, residual = run_bands(self.model, self.attention, self.bands, batch, x, residual)
@@ -151,7 +151,8 @@ class Executor:
         if self.followers is not None:
             self.followers.close()
 
-    def _batch(self, inputs: StepInputs) -> StepBatch:
+    def batch(self, inputs: StepInputs) -> StepBatch:
+        """The tensors of a step that runs without a graph."""
         query_lens, kv_lens = inputs.query_lens, inputs.kv_lens
         starts = inputs.token_starts()
         num_prefill_rows = inputs.num_prefill_rows
