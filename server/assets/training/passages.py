@@ -239,5 +239,7 @@ _NO_NAMES = frozenset(
     ("I", "God", "Lord", "Oh", "No", "Yes", "But", "And", "The", "He", "She", "It", "They", "We", "You")
 )
 # Old books call people what nobody should hear from an assistant.
-_UNFIT = re.compile(r"\b(?:nigg|negr|dark(?:ey|ie|y)|coon|squaw|savages?|jap|chink|jews?\b|gypsy|gipsy)", re.IGNORECASE)
+_UNFIT = re.compile(
+    r"\b(?:nigg|negr|dark(?:ey|ie|y)|coons?\b|squaw|savages?\b|japs?\b|jews?\b|gyps|gips)", re.IGNORECASE
+)
 _RARE = ("lantern", "copper", "violin", "harvest", "anchor", "velvet", "comet", "orchard", "ledger", "thistle", "ferry")

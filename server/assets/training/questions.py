@@ -7,7 +7,7 @@ shows the context in one of its forms and then asks one question a turn, or one 
 import io
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -78,10 +78,8 @@ def read_lines(path: Path) -> Iterator[str]:
         ConfigError: the file cannot be read, or needs the package zstandard, which is not there.
     """
     try:
-        with path.open("rb") as file:
-            for line in io.TextIOWrapper(_unpacked(file, path), encoding="utf-8"):
-                if line.strip():
-                    yield line
+        with path.open("rb") as file, io.TextIOWrapper(_unpacked(file, path), encoding="utf-8") as lines:
+            yield from (line for line in lines if line.strip())
     except RhumbError:
         raise
     except Exception as error:  # zstandard raises plain exceptions
@@ -131,7 +129,7 @@ def conversations(line: Line, pool: Sequence[str], drawing: Drawing, rng: random
         called = rng.sample(called, len(called))
         while called:
             num_asked = rng.randint(1, drawing.max_tool_questions)
-            found.append(_with_tools(line["tools"], called[:num_asked], rng))
+            found.append(_with_tools(line["tools"], called[:num_asked], pool, drawing, rng))
             called = called[num_asked:]
     return found
 
@@ -154,7 +152,8 @@ def _over_context(
     texts = [context, *(question[part] for question in asked for part in ("ask", "reply"))]
     if rng.random() < drawing.rename_share:
         # Some names stay, so that the names of towns are not unknown to the model.
-        change = replacement(texts, names_in(line), pool, rng, share=rng.choice((0.5, 1.0)))
+        names = names_of(line["contexts"]["json"])
+        change = replacement(texts, names, pool, rng, share=rng.choice((0.5, 1.0)))
         texts = [change(text) for text in texts]
     messages = []
     for turn, (ask, reply) in enumerate(zip(texts[1::2], texts[2::2], strict=True)):
@@ -172,19 +171,33 @@ def _some(questions: Sequence[Line], drawing: Drawing, rng: random.Random) -> li
     return rng.sample(questions, num_kept)
 
 
-def _with_tools(tools: Sequence[Line], asked: Sequence[Line], rng: random.Random) -> Conversation:
+def _with_tools(
+    tools: Sequence[Line], asked: Sequence[Line], pool: Sequence[str], drawing: Drawing, rng: random.Random
+) -> Conversation:
     needed = {call["name"] for question in asked for call in question["calls"]}
     offered = list(tools)
     if rng.random() < 0.5:
         # Fewer tools in another order, so that the list is read rather than known.
         offered = [tool for tool in rng.sample(offered, len(offered)) if tool["name"] in needed or rng.random() < 0.6]
+    contents = [call["content"] for question in asked for call in question["calls"]]
+    change: Callable[[str], str] = _as_it_is
+    if rng.random() < drawing.rename_share:
+        names = [name for content in contents for name in names_of(content)]
+        texts = [*contents, *(question[part] for question in asked for part in ("ask", "reply"))]
+        change = replacement(texts, names, pool, rng)
     messages: list[Message] = []
     for question in asked:
-        messages.append(user(question["ask"]))
+        messages.append(user(change(question["ask"])))
         for call in question["calls"]:
-            messages += [calling(call["name"], call["arguments"]), told(call["content"])]
-        messages.append(assistant(question["reply"]))
+            # Only queries hold names; what else is text in arguments has none to change.
+            arguments = {key: change(at) if isinstance(at, str) else at for key, at in call["arguments"].items()}
+            messages += [calling(call["name"], arguments), told(change(call["content"]))]
+        messages.append(assistant(change(question["reply"])))
     return Conversation(messages, offered, Kind.TOOLS)
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 def _unpacked(file: BinaryIO, path: Path) -> IO[bytes]:

@@ -16,7 +16,7 @@ from typing import Any
 _PHONE = re.compile(r"\+\d{1,3}(?: \d+){2,6}(?!\d)")
 _HOST = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?=\.example\.(?:com|org|net)\b)")
 # A name must look the same in text and in JSON, and be found by whole words.
-_NAME = re.compile(r"\w[^\"\\\n“”;|]{2,46}[\w.)]")
+_NAME = re.compile(r"\w[^\"\\\n“”;|]{1,46}[\w.)]")
 
 
 def names_of(context_json: str) -> list[str]:
