@@ -85,5 +85,5 @@ def test_contexts_differ_in_looks(several: list[Composed]) -> None:
 
 
 def test_a_context_that_no_call_fits_into_is_refused(composer: Composer) -> None:
-    with pytest.raises(ConfigError, match="no context of at most [0-9]+ tokens can be made; ask for longer ones"):
+    with pytest.raises(ConfigError, match=r"no context of at most [0-9]+ tokens can be made; ask for longer ones"):
         composer.compose("tiny", (8, 12))
