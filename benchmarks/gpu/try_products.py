@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.try_products [--rows 32,64] [--quick]
 
 For every matrix the candidates of `server/models/triton_stream.py` are checked against torch in float32 and timed
-beside cuBLAS, cuBLASLt and `tiled_product`; then the products of a whole decode step, in one graph, by each way. At the
+beside cuBLAS, cuBLASLt and `tiled_product`; then all layers of a decode step but for attention, in one graph. At the
 end stands what `STREAMS` in `server/models/triton_products.py` should hold. Takes about a minute and a half.
 """
 
@@ -23,7 +23,7 @@ from benchmarks.gpu.record import default_path, write_json
 from server.bench.machine import describe_run
 from server.bench.timer import Timer
 from server.engine.rehearsal import rehearsal
-from server.models.triton_layers import can_overlap, gated
+from server.models.triton_layers import add_rms_norm, can_overlap, gated
 from server.models.triton_matmul import TileConfig, tiled_product
 from server.models.triton_products import num_parts
 from server.models.triton_stream import StreamConfig, StreamProduct
@@ -31,7 +31,7 @@ from server.models.triton_stream import StreamConfig, StreamProduct
 Multiply = Callable[[torch.Tensor], torch.Tensor]
 
 SHAPES = {"qkv": (6144, 4096), "out": (4096, 4096), "gate_up": (28672, 4096), "down": (4096, 14336)}
-SMALL_SHAPES = {"qkv": (96, 64), "out": (64, 64), "gate_up": (128, 64), "down": (64, 128)}
+SMALL_SHAPES = {"qkv": (96, 64), "out": (64, 64), "gate_up": (128, 64), "down": (64, 64)}
 """For trying the script where there is no GPU."""
 NUM_LAYERS = 32
 COLD_BYTES = 1 << 29
@@ -232,23 +232,27 @@ class Trial:
         return error.item(), 1e6 * self.timer.time_s(work) / len(multiplies)
 
     def chain(self) -> None:
-        """The products of all layers of a step, one after the other in one graph."""
+        """All layers of a step but for attention, one after the other in one graph."""
         num_layers = NUM_LAYERS if self.is_cuda else 1
-        ways = {"libraries": self.libraries, "where faster, streams": self.libraries | self.best}
         weights = [{name: self.matrix(name) for name in self.shapes} for _ in range(num_layers)]
-        inputs = {name: self.x(name) for name in self.shapes}
-        for label, chosen in ways.items():
+        attended, start = self.x("out"), self.x("qkv")
+        norm = torch.ones(start.shape[1], dtype=self.dtype, device=self.device)
+        for label, chosen in {"libraries": self.libraries, "with streams": self.libraries | self.best}.items():
             if len(chosen) < len(self.shapes):
                 continue
-            multiplies = [(chosen[name].make(layer[name]), inputs[name]) for layer in weights for name in layer]
+            layers = [{name: chosen[name].make(weight) for name, weight in layer.items()} for layer in weights]
 
-            def work(multiplies: Sequence[tuple[Multiply, torch.Tensor]] = multiplies) -> None:
-                for multiply, x in multiplies:
-                    multiply(x)
+            def work(layers: Sequence[dict[str, Multiply]] = layers) -> None:
+                x, residual = start, torch.zeros_like(start)
+                for layer in layers:
+                    x, residual = add_rms_norm(x, residual, norm, 1e-5, self.overlaps)
+                    layer["qkv"](x)
+                    x, residual = add_rms_norm(layer["out"](attended), residual, norm, 1e-5, self.overlaps)
+                    x = layer["down"](layer["gate_up"](x))
 
             ms = 1e3 * self.timer.time_s(work)
             self.records.append({"chain": label, "rows": self.num_rows, "ms": ms})
-            print(f"layers of a step, {self.num_rows} rows, {label}: {ms:.3f} ms", flush=True)
+            print(f"layers without attention, {self.num_rows} rows, {label}: {ms:.3f} ms", flush=True)
 
     def table(self) -> list[str]:
         """Lines for `STREAMS`."""
