@@ -10,7 +10,10 @@ SEED = 3
 
 
 @pytest.fixture(scope="session")
-def town() -> Iterator[OpenTown]:
-    """A small town whose own language is not English alone."""
-    with OpenTown(SEED, "small") as opened:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenTown]:
+    """A small town. When it is closed, no file of it is left."""
+    scratch = tmp_path_factory.mktemp("scratch")
+    with OpenTown(SEED, "small", scratch=scratch) as opened:
+        assert list(scratch.iterdir())
         yield opened
+    assert not list(scratch.iterdir())
