@@ -178,7 +178,7 @@ def _mentioning(passage: Passage, rng: random.Random) -> Asked | None:
 
 
 def _word_after(passage: Passage, rng: random.Random) -> Asked | None:
-    words = re.findall(r"[A-Za-z]+", passage.text)
+    words = re.findall(r"\w+(?:['\u2019-]\w+)*", passage.text)
     places = [at for at, word in enumerate(words[:-1]) if len(word) > 3 and words.count(word) == 1]
     if not places:
         return None
