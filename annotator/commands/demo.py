@@ -116,6 +116,18 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def floor(
+    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="A file of questions to learn from.")],
+    test: Annotated[Path, typer.Argument(metavar="TEST", help="A file of questions about other towns.")],
+) -> None:
+    """Say how many questions can be answered without their contexts, by chance and by a guesser that was trained to."""
+    from annotator.demo.questions.floor import floor as measure
+
+    for row in measure(train, test).table():
+        typer.echo(row)
+
+
 def _length(place: int) -> str:
     from annotator.demo.questions.check import SIZES
 

@@ -147,6 +147,11 @@ def test_check_says_what_is_no_file_of_questions(
     assert message in err
 
 
+def test_a_floor_of_too_little_is_refused(made: Path, mapqator: Run) -> None:
+    code, _, err = mapqator("demo", "floor", str(made), str(made))
+    assert (code, err) == (2, "mapqator: a floor needs at least 100 questions in each file\n")
+
+
 @pytest.mark.parametrize("failure", [MapqatorError("no more towns"), KeyboardInterrupt()])
 def test_a_failure_half_way_leaves_the_older_file_alone(
     failure: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
