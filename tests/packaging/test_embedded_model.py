@@ -1,8 +1,6 @@
 """The model in the repository is small, loads everywhere, and writes English."""
 
 import json
-import random
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +11,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from server.assets import EMBEDDED_MODEL
-from server.assets.corpus import END_OF_TEXT, TURN_END, Book, build_corpus, chats_of, parse_book
-from server.errors import ConfigError
+from server.assets.training.template import TURN_END
 
 # Written for this test, so that no model has seen it.
 ENGLISH = (
@@ -85,27 +82,3 @@ def test_an_answer_in_a_chat_ends_by_itself(model: PreTrainedModel, tokenizer: P
 def test_any_text_comes_back_from_the_tokenizer_as_it_went_in(text: str) -> None:
     tokenizer = Tokenizer.from_file(str(EMBEDDED_MODEL / "tokenizer.json"))
     assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
-
-
-def test_a_books_markdown_goes_and_its_paragraphs_stay() -> None:
-    book = parse_book(
-        "# Title: A Tale\n\n## Author: A. Nobody\n\n-----\n\n## I\n\nIt  _was_\ufeff so.\n\n\n\nThe end.\n"
-    )
-    assert book == Book(title="A Tale", author="A. Nobody", text="It was so.\n\nThe end.")
-
-
-def test_conversations_answer_with_the_book_and_end_every_turn() -> None:
-    sentences = [f"Sentence number {number} of the tale is here." for number in range(400)]
-    text = "\n\n".join(" ".join(sentences[start : start + 4]) for start in range(0, 400, 4))
-    chats = list(chats_of([Book("A Tale", "A. Nobody", text)], random.Random(3)))
-    assert len(chats) > 5
-    for chat in chats:
-        assert chat.endswith(f"{TURN_END}\n{END_OF_TEXT}")
-        assert chat.count("<|im_start|>") == chat.count(TURN_END)
-        answer = chat.split("<|im_start|>assistant\n")[1].split(TURN_END)[0]
-        assert answer.split("\n\n")[0] in text
-
-
-def test_a_corpus_folder_without_books_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"books\.tar\.xz"):
-        build_corpus(tmp_path, vocab_size=512)
