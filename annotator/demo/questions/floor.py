@@ -8,9 +8,10 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zstandard
 
@@ -118,9 +119,8 @@ def read_questions(path: Path) -> Iterator[Asked]:
         InputError: it cannot be read, or is no such file.
     """
     try:
-        with path.open("rb") as file:
-            reader = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
-            for text in io.TextIOWrapper(reader, "utf-8"):
+        with _text_of(path) as lines:
+            for text in lines:
                 line = json.loads(text)
                 if line["schema"] != SCHEMA:
                     raise InputError(f"{path.name} is not of {SCHEMA}")
@@ -129,6 +129,15 @@ def read_questions(path: Path) -> Iterator[Asked]:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, zstandard.ZstdError):
         raise InputError(f"{path.name} is no file of map questions") from None
+
+
+@contextmanager
+def _text_of(path: Path) -> Iterator[io.TextIOWrapper]:
+    with ExitStack() as closed:
+        file: IO[bytes] = closed.enter_context(path.open("rb"))
+        if path.suffix == ".zst":
+            file = closed.enter_context(zstandard.ZstdDecompressor().stream_reader(file))
+        yield closed.enter_context(io.TextIOWrapper(file, "utf-8"))
 
 
 def wilson(right: int, num: int) -> tuple[float, float]:

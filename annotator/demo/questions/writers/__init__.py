@@ -20,7 +20,7 @@ from annotator.demo.stream import Stream
 
 __all__ = ["write_questions"]
 
-UNANSWERABLE_SHARE = 0.13
+UNANSWERABLE_SHARE = 0.15
 """Of every kind's questions, about as many are asked about something that the context does not tell."""
 
 _TRIES = 12

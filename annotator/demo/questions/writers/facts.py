@@ -107,11 +107,13 @@ class Group:
     """Places of which the context tells the same thing.
 
     Args:
+        category: of all its places; empty for labels that places of any kind have.
         told: one value a place.
         accepted: other ways to write a value, by place.
     """
 
     label: str
+    category: str
     told: tuple[Told, ...]
     accepted: Mapping[str, tuple[str, ...]]
 
@@ -144,10 +146,10 @@ def groups(reading: Reading) -> list[Group]:
                 contested.add((label, subject))
             accepted[label].setdefault(subject, others)
     made = []
-    for (label, _), by_subject in sorted(found.items()):
+    for (label, category), by_subject in sorted(found.items()):
         told_of = tuple(told for subject, told in by_subject.items() if (label, subject) not in contested)
         if len(told_of) > 1:
-            made.append(Group(label, told_of, accepted[label]))
+            made.append(Group(label, category, told_of, accepted[label]))
     return made
 
 
@@ -264,31 +266,36 @@ type Writer = Callable[[Group, Stream, str], Question | None]
 SHAPES: Mapping[str, tuple[Writer, float]] = {
     "value": (value, 2.0),
     "value_choice": (value_choice, 1.6),
-    "value_yes_no": (value_yes_no, 1.2),
+    "value_yes_no": (value_yes_no, 1.0),
     "holder_choice": (holder_choice, 1.4),
-    "holders_multiple": (holders_multiple, 1.6),
+    "holders_multiple": (holders_multiple, 3.0),
 }
 """Every shape and how often it is tried."""
 
 
 def strange(group: Group, reading: Reading, stream: Stream) -> Group | None:
     """The same things of places of which the context does not tell them, though it may name the places."""
-    told_of = {told.subject for told in group.told}
-    silent = [
-        name
-        for name in dict.fromkeys(sighting.name for sighting in reading.sightings)
-        if name not in told_of and not _tells(reading, name, group.label)
-    ]
     if group.label in _BY_ADDRESS:
         subjects = [f"the place at {street}" for street in _strange_streets(reading)]
-    elif len(silent) >= len(group.told) and stream.chance(0.6):
-        subjects = silent
     else:
-        subjects = reading.strange_names(stream, len(group.told))
-    if len(subjects) < len(group.told):
+        told_of = {told.subject for told in group.told}
+        silent = [
+            name
+            for name in dict.fromkeys(
+                one.name
+                for one in reading.sightings
+                if not group.category or group.category == (one.place.categories or ("",))[0]
+            )
+            if name not in told_of and not _tells(reading, name, group.label)
+        ]
+        # Half of them stand in the context, which tells other things of them.
+        wanted = len(group.told)
+        subjects = stream.sample(silent, wanted // 2 + stream.integer(0, 1))
+        subjects += reading.strange_names(stream, wanted - len(subjects), group.category)
+    if len(subjects) < 2:
         return None
-    names = stream.sample(subjects, len(group.told))
-    return replace(group, told=tuple(replace(told, subject=name) for told, name in zip(group.told, names, strict=True)))
+    pairs = zip(stream.shuffled(group.told), stream.shuffled(subjects), strict=False)
+    return replace(group, told=tuple(replace(told, subject=name) for told, name in pairs))
 
 
 def _tells(reading: Reading, name: str, label: str) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from annotator.contexts.words import clean, distance, duration, travel_by
+from annotator.demo.questions.menu_places import MODE_WEIGHTS, MODES
 from annotator.demo.questions.writers.make import choice, listed, open_ended
 from annotator.demo.questions.writers.measures import shown_number
 from annotator.demo.questions.writers.phrases import filled, ordinal, worded
 from annotator.demo.questions.writers.question import About, Question, Told
 from annotator.demo.questions.writers.reading import Reading
-from annotator.demo.questions.writers.series_ways import MODES, way_of
+from annotator.demo.questions.writers.series_ways import way_of
 from annotator.demo.stream import Stream
 from annotator.maps.results import Route, RouteList
 
@@ -347,10 +348,10 @@ def strange(own: Journey, every: Sequence[Journey], reading: Reading, stream: St
     """The same, said of a way that the context does not tell: in another mode, or to another place."""
     by = travel_by(own.mode)
     known = {journey.name for journey in every}
-    names = [own.name.replace(f" {by}", f" {travel_by(mode)}") for mode in MODES]
-    names = [name for name in names if name not in known]
-    if names and stream.chance(0.5):
-        return replace(own, name=stream.pick(names))
+    # Modes as frequent as in contexts, or a rare one would be a hint.
+    name = own.name.replace(f" {by}", f" {travel_by(stream.pick_weighted(MODES, MODE_WEIGHTS))}")
+    if name not in known:
+        return replace(own, name=name)
     goals = reading.strange_names(stream, 1)
     name = own.name.replace(f" to {own.goal}", f" to {goals[0]}", 1) if goals else own.name
     return replace(own, name=name) if name not in known else None

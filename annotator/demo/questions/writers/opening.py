@@ -19,7 +19,9 @@ from annotator.demo.stream import Stream
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONDAYS = (date(2026, 1, 19), date(2026, 6, 15), date(2026, 9, 7))
 """Weeks in which hours must say the same, or they are about seasons; holidays among them speak against themselves."""
-_TRIES = 8
+_TRIES = 5
+_MOST = 6
+"""Places of which it is asked who is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,11 @@ class Trade:
     """Places of one kind whose hours are told.
 
     Args:
+        category: their type.
         noun: what they are, in the plural.
     """
 
+    category: str
     noun: str
     keepers: tuple[Keeper, ...]
 
@@ -57,7 +61,7 @@ def trades(reading: Reading) -> list[Trade]:
             if told.words != raw and raw in told.words:
                 found[place.categories[0]].setdefault(sighting.name, Keeper(told, raw, place.lat, place.lon))
     return [
-        Trade(f"{noun[:1].lower()}{noun[1:]}", tuple(keepers.values()))
+        Trade(category, f"{noun[:1].lower()}{noun[1:]}", tuple(keepers.values()))
         for category, keepers in found.items()
         for noun in (kind_names(category),)
     ]
@@ -188,7 +192,7 @@ def time_choice(trade: Trade, clock: Clock, stream: Stream, how: str) -> Questio
     weekday = stream.integer(0, 6)
     is_closing = stream.chance(0.5)
     by_time: dict[str, Keeper] = {}
-    for keeper in stream.shuffled(trade.keepers)[:8]:
+    for keeper in stream.sample(trade.keepers, _MOST):
         times = clock.times(keeper, weekday)
         if times is not None:
             by_time.setdefault(times[is_closing], keeper)
@@ -205,11 +209,11 @@ def time_choice(trade: Trade, clock: Clock, stream: Stream, how: str) -> Questio
 type Writer = Callable[[Trade, Clock, Stream, str], Question | None]
 
 SHAPES: Mapping[str, tuple[Writer, float]] = {
-    "open_yes_no": (open_yes_no, 1.0),
-    "open_choice": (open_choice, 1.2),
-    "open_multiple": (open_multiple, 1.4),
+    "open_yes_no": (open_yes_no, 2.5),
+    "open_choice": (open_choice, 2.5),
+    "open_multiple": (open_multiple, 2.5),
     "time": (time_open, 0.8),
-    "time_choice": (time_choice, 1.4),
+    "time_choice": (time_choice, 1.8),
 }
 """Every shape and how often it is tried."""
 
@@ -218,17 +222,17 @@ def strange(trade: Trade, reading: Reading, stream: Stream) -> Trade | None:
     """The same hours, said to be kept by places of which the context does not tell any."""
     silent = [
         name
-        for name in dict.fromkeys(sighting.name for sighting in reading.sightings)
+        for name in dict.fromkeys(one.name for one in reading.sightings if trade.category in one.place.categories[:1])
         if not any(one.told("opening_hours") for one in reading.sightings if one.name == name)
     ]
     count = len(trade.keepers)
-    names = stream.sample(silent, count) if len(silent) >= count and stream.chance(0.5) else []
-    names = names or reading.strange_names(stream, count)
-    if len(names) < count:
+    names = stream.sample(silent, count // 2 + stream.integer(0, 1))
+    names = stream.shuffled(names + reading.strange_names(stream, count - len(names), trade.category))
+    if not names:
         return None
     keepers = tuple(
         replace(keeper, told=replace(keeper.told, subject=name))
-        for keeper, name in zip(trade.keepers, names, strict=False)
+        for keeper, name in zip(stream.shuffled(trade.keepers), names, strict=False)
     )
     return replace(trade, keepers=keepers)
 
@@ -287,7 +291,7 @@ def _split(
         return None
     for _ in range(_TRIES):
         when = (stream.integer(0, 6), _quarter(stream))
-        some = stream.sample(trade.keepers, 8)
+        some = stream.sample(trade.keepers, _MOST)
         states = [clock.is_open(keeper, *when) for keeper in some]
         is_open = [keeper for keeper, state in zip(some, states, strict=True) if state is True]
         is_closed = [keeper for keeper, state in zip(some, states, strict=True) if state is False]

@@ -197,24 +197,32 @@ class Reading:
             ]
         return self._strangers[category]
 
-    def strange_names(self, stream: Stream, count: int) -> list[str]:
-        """Names of places of one type that the context does not name; fewer where the town has fewer."""
-        for category in stream.shuffled(self.categories):
-            names = [place.name for place in self.strangers(category)]
-            if len(names) >= count:
-                return stream.sample(names, count)
-        return []
+    def strange_names(self, stream: Stream, count: int, category: str = "") -> list[str]:
+        """Names that the context does not hold, of types as frequent as in it; fewer where the town has too few.
+
+        Args:
+            category: the only type to take them from; empty for any.
+        """
+        kinds = [category] if category else [one.place.categories[0] for one in self.sightings if one.place.categories]
+        names: list[str] = []
+        for _ in range(4 * count if kinds else 0):
+            strangers = self.strangers(stream.pick(kinds))
+            name = stream.pick(strangers).name if strangers else ""
+            if name and name not in names:
+                names.append(name)
+            if len(names) == count:
+                break
+        return names
 
     def strange_anchor(self, stream: Stream, anchor: str) -> str | None:
         """Another name that looks like one from which something is measured."""
+        kinds = [one.place.categories[0] for one in self.sightings if one.name == anchor and one.place.categories]
         if anchor.startswith("("):
             # Only a position: that of some place which the context does not tell of.
             places = [place for category in self.categories for place in self.strangers(category)]
             return f"({position(place.lat, place.lon)})" if places and (place := stream.pick(places)) else None
-        kinds = [one.place.categories[:1] for one in self.sightings if one.name == anchor]
-        categories = kinds[0] if kinds and kinds[0] else self.categories
-        names = [place.name for category in categories for place in self.strangers(category)]
-        return stream.pick(names) if names else None
+        names = self.strange_names(stream, 1, kinds[0]) if kinds else []
+        return names[0] if names else None
 
     @cached_property
     def categories(self) -> tuple[str, ...]:

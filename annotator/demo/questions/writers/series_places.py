@@ -136,8 +136,10 @@ def _series(
     def strange(stream: Stream, shape: str) -> Series | None:
         if shape in STRANGE_SUBJECT:
             names = reading.strange_names(stream, len(kept))
-            subjects = tuple(replace(one, subject=name) for one, name in zip(kept, names, strict=False))
-            return replace(series, told=subjects) if len(subjects) == len(kept) else None
+            subjects = tuple(
+                replace(one, subject=name) for one, name in zip(stream.shuffled(kept), names, strict=False)
+            )
+            return replace(series, told=subjects) if subjects else None
         where = reading.strange_anchor(stream, anchor)
         if where is None:
             return None

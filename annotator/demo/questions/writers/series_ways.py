@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from annotator.contexts.words import distance, duration, travel_by
+from annotator.demo.questions.menu_places import MODE_WEIGHTS, MODES
 from annotator.demo.questions.writers.measures import Measure, travel_time, travel_way
 from annotator.demo.questions.writers.measures_ways import WAY_LENGTH, WAY_TIME
 from annotator.demo.questions.writers.phrases import sentence
@@ -16,7 +17,6 @@ from annotator.demo.questions.writers.shapes import VALUES
 from annotator.demo.stream import Stream
 from annotator.maps.results import Matrix, RouteList
 
-MODES = ("walk", "bicycle", "drive", "motorcycle")
 _OPENING = re.compile(r"There (?:is one way|are \d+ ways) (?P<way>from .*):$")
 
 
@@ -189,13 +189,10 @@ def _pooled(
 def _strange_way(reading: Reading, stream: Stream, way: Way, known: Sequence[Way]) -> str | None:
     """The same ends in a way that was not asked about, or to a place that the context does not name."""
     by = travel_by(way.mode)
-    modes = [
-        other
-        for mode in MODES
-        if (other := travel_by(mode)) != by and not any(one.ends == way.ends and one.mode == mode for one in known)
-    ]
-    if modes and stream.chance(0.5):
-        return way.subject.replace(f" {by}", f" {stream.pick(modes)}")
+    # Modes as frequent as in contexts, or a rare one would be a hint.
+    mode = stream.pick_weighted(MODES, MODE_WEIGHTS)
+    if mode != way.mode and not any(one.ends == way.ends and one.mode == mode for one in known):
+        return way.subject.replace(f" {by}", f" {travel_by(mode)}")
     names = reading.strange_names(stream, 1)
     return way.subject.replace(f" to {way.goal}", f" to {names[0]}") if names else None
 

@@ -16,6 +16,8 @@ from annotator.demo.stream import Stream
 
 type Writer = Callable[[Series, Stream, str], Question | None]
 
+_FEWEST_COUNTED = 4
+
 PATTERN_WEIGHTS = {3: (3.0, 3.0), 4: (4.0, 6.0, 4.0)}
 """By the number of options, how often one, two, ... are right: so that every set of letters is as likely."""
 
@@ -324,15 +326,15 @@ SHAPES: Mapping[str, tuple[Writer, float]] = {
     "value_choice": (value_choice, 1.4),
     "holder_choice": (holder_choice, 1.2),
     "value_yes_no": (value_yes_no, 1.0),
-    "compared_yes_no": (compared_yes_no, 1.2),
+    "compared_yes_no": (compared_yes_no, 1.0),
     "compared_choice": (compared_choice, 0.8),
     "extreme_choice": (extreme_choice, 1.6),
     "nth": (nth_open, 1.0),
-    "within_yes_no": (within_yes_no, 1.2),
-    "within_multiple": (within_multiple, 2.2),
-    "count": (count, 0.8),
-    "count_choice": (count_choice, 0.6),
-    "names_within": (names_within, 0.8),
+    "within_yes_no": (within_yes_no, 1.0),
+    "within_multiple": (within_multiple, 4.0),
+    "count": (count, 1.4),
+    "count_choice": (count_choice, 1.6),
+    "names_within": (names_within, 1.2),
     "order": (order, 0.8),
     "difference": (difference, 0.6),
 }
@@ -396,6 +398,9 @@ def _counted(
     phrases: Sequence[str] = _HOW_MANY,
 ) -> tuple[str, list[Told]] | None:
     """Words for a limit that so many are within, and those that are."""
+    # Of short lists almost every count is one.
+    if len(series.told) < _FEWEST_COUNTED:
+        return None
     limits = [(limit, number) for limit, number in series.limits() if number <= 8 and wanted in (None, number)]
     if not limits:
         return None
