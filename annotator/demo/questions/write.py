@@ -117,7 +117,8 @@ def _towns(job: Job, scratch: Path, processes: int) -> Generator[list[Line]]:
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin_worker)
     try:
         for seed in seeds:
-            waiting.append(pool.submit(town_lines, seed, job.recipe, numbers, scratch))
+            with _held_back(signal.SIGINT):
+                waiting.append(pool.submit(town_lines, seed, job.recipe, numbers, scratch))
             if len(waiting) >= _MAX_WAITING * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -128,9 +129,21 @@ def _towns(job: Job, scratch: Path, processes: int) -> Generator[list[Line]]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _held_back(signal_number: signal.Signals) -> Iterator[None]:
+    """Puts a signal off, also for processes that are started meanwhile: one that is still importing has no words for
+    Ctrl-C but a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal_number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin_worker() -> None:
     """Lets a worker end at once: with Ctrl-C, which reaches it too, and when the command itself is gone."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
