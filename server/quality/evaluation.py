@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.bench.offline import parse_numbers
 from server.errors import ConfigError
 from server.quality.filler import Haystack, read_text
 from server.quality.flags import TaskFlags, split
@@ -37,6 +36,7 @@ class Inputs:
     def read(cls, flags: TaskFlags) -> "Inputs":
         """Raises `ConfigError` for a flag or file that cannot be used."""
         tasks = flags.chosen_tasks()
+        flags.check_numbers()
         texts = {path.name: read_text(path) for path in flags.text or ()}
         if len(texts) < len(flags.text or ()):
             raise ConfigError("two --text files have the same name: rename one, so that results can be told apart")
@@ -57,7 +57,9 @@ def make_items(flags: TaskFlags, inputs: Inputs, model: Model) -> list[Item]:
     """
     items: list[Item] = []
     if "map" in inputs.tasks:
-        chosen = _drawn(inputs.questions, flags.limit, flags.seed)
+        # What is asked with tools is worded for them, and need not stand in the context.
+        about_contexts = [question for question in inputs.questions if not question.fields.get("calls")]
+        chosen = _drawn(about_contexts, flags.limit, flags.seed)
         items += map_items(chosen, split(flags.forms), flags.max_reply)
     if "tools" in inputs.tasks:
         chosen = _drawn(list(filter(has_tools, inputs.questions)), flags.limit, flags.seed)
@@ -66,7 +68,9 @@ def make_items(flags: TaskFlags, inputs: Inputs, model: Model) -> list[Item]:
         lengths = flags.lengths(model.max_model_len)
         items += passkey_items(model, inputs.haystack, lengths, flags.depths(), flags.passkey_repeats, flags.seed)
     if "copy" in inputs.tasks:
-        items += _copying(flags, model, Haystack(list(inputs.texts.values())))
+        passages, lengths = flags.copied()
+        text = Haystack(list(inputs.texts.values()))
+        items += copy_items(model, text, passages, lengths, flags.copy_repeats, flags.seed)
     if "perplexity" in inputs.tasks:
         items += _drawn(_windows(flags, model, inputs.texts), flags.limit, flags.seed)
     return items
@@ -88,14 +92,6 @@ def run_items(
 
     for variant in variants:
         model.run(items, variant, keep)
-
-
-def _copying(flags: TaskFlags, model: Model, haystack: Haystack) -> list[Item]:
-    passages, lengths = (
-        parse_numbers("--copy-passages", flags.copy_passages),
-        parse_numbers("--copy-lengths", flags.copy_lengths),
-    )
-    return copy_items(model, haystack, passages, lengths, flags.copy_repeats, flags.seed)
 
 
 def _windows(flags: TaskFlags, model: Model, texts: dict[str, str]) -> list[Item]:

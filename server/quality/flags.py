@@ -111,6 +111,18 @@ class TaskFlags:
             return list(_DEFAULT_LENGTHS)
         return [length for length in _DEFAULT_LENGTHS if length <= max_model_len] or [max_model_len]
 
+    def copied(self) -> tuple[list[int], list[int]]:
+        """Tokens of passages, and of longer texts; raises `ConfigError`."""
+        passages = parse_numbers("--copy-passages", self.copy_passages)
+        lengths = parse_numbers("--copy-lengths", self.copy_lengths)
+        return sorted(set(passages)), sorted(set(lengths))
+
+    def check_numbers(self) -> None:
+        """Raises `ConfigError` for lists of numbers that are none."""
+        self.depths()
+        self.lengths(None)
+        self.copied()
+
 
 def split(text: str) -> list[str]:
     """The parts of a comma-separated flag."""

@@ -34,8 +34,8 @@ def print_run(run: Run, *, with_breakdowns: bool = True) -> None:
         console.print()
         print_comparison(compare_variants(run.records, run.variants, run.seed))
     if with_breakdowns:
-        for table in _breakdown_tables(break_down(run.records), run.variants):
-            console.print()
+        for title, table in _breakdown_tables(break_down(run.records), run.variants):
+            console.print(title, highlight=False, soft_wrap=True)
             console.print(table)
 
 
@@ -43,7 +43,8 @@ def print_comparison(rows: Sequence[Row]) -> None:
     """Pairs of variants, one line for each measurement, and how to read it."""
     console = Console()
     for second, first in dict.fromkeys((row["second"], row["first"]) for row in rows):
-        table = _table(f"{second}, paired with {first}")
+        console.print(f"{second}, paired with {first}", highlight=False, soft_wrap=True)
+        table = _table()
         for column in ("measure", "pairs", "difference", "only it", "p", "visible"):
             is_text = column == "measure"
             table.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
@@ -79,8 +80,8 @@ def _difference_cells(row: Row) -> tuple[str, ...]:
     return ("nothing counts in both", "-", "-", "-")
 
 
-def _table(title: str | None = None) -> Table:
-    return Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+def _table() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False)
 
 
 def _summary_table(rows: Sequence[Row]) -> Table:
@@ -118,7 +119,7 @@ def _percents(interval: dict[str, float]) -> str:
     return f"{100 * interval['low']:.1f}-{100 * interval['high']:.1f}"
 
 
-def _breakdown_tables(rows: Sequence[Row], variants: Sequence[str]) -> list[Table]:
+def _breakdown_tables(rows: Sequence[Row], variants: Sequence[str]) -> list[tuple[str, Table]]:
     tables = []
     for measure, name in dict.fromkeys((row["measure"], row["by"]) for row in rows):
         chosen = [row for row in rows if (row["measure"], row["by"]) == (measure, name)]
@@ -126,7 +127,7 @@ def _breakdown_tables(rows: Sequence[Row], variants: Sequence[str]) -> list[Tabl
         if len(values) < 2 and name != LENGTH:
             # It would repeat the summary.
             continue
-        table = _table(f"{measure}, by {name.replace('_', ' ')}: right, %")
+        table = _table()
         table.add_column(name.replace("_", " "), justify="right" if isinstance(values[0], int) else "left")
         table.add_column("items", justify="right")
         for variant in variants:
@@ -136,7 +137,7 @@ def _breakdown_tables(rows: Sequence[Row], variants: Sequence[str]) -> list[Tabl
             most = max(row["num_counted"] for row in cells.values())
             shown = [_accuracy_cell(cells[variant], most) if variant in cells else "-" for variant in variants]
             table.add_row(shown_value(name, value), f"{most:,}", *shown)
-        tables.append(table)
+        tables.append((f"{measure}, by {name.replace('_', ' ')}: right, %", table))
     return tables
 
 

@@ -19,7 +19,7 @@ from server.quality.result import load_run
 from server.quality.scoring import score
 from server.quality.tasks.perplexity import perplexity_items
 from tests.api.wire import LiveServer
-from tests.quality.conftest import TEXT, context, question, write_lines
+from tests.quality.made import TEXT, context, question, write_lines
 
 SMALL = ("--num-threads", 1, "--num-pages", 256, "--disable-tqdm")
 FEW = ("--passkey-lengths", "160,300", "--passkey-depths", "0,50,100", "--passkey-repeats", 1, "--copy-passages", 16)
@@ -61,7 +61,7 @@ def test_every_task_is_asked_saved_and_drawn_with_the_embedded_model(rhumb, ques
     items = found["items"]
     assert len({(item["task"], item["id"]) for item in items}) == len(items)
     count = {task: sum(item["task"] == task for item in items) for task in ("map", "passkey", "copy", "tools")}
-    assert count == {"map": 10, "passkey": 6, "copy": 3, "tools": 1}
+    assert count == {"map": 8, "passkey": 6, "copy": 3, "tools": 1}
     answers = {each["id"]: each["answer"] for line in _lines(questions_file) for each in line["questions"]}
     for item in items:
         if item["task"] == "map":
@@ -106,7 +106,7 @@ def test_a_server_gives_what_the_engine_gives_in_this_process(rhumb, tiny_llama,
 
     first, second = (load_run(tmp_path / name) for name in ("here.json", "there.json"))
     asked = {record.id: record for record in second.records if record.task == "map"}
-    assert len(asked) == 5
+    assert len(asked) == 4
     for record in first.records:
         if record.task == "map":
             same = asked[record.id]
