@@ -8,7 +8,7 @@ the context may tell which option is right: `floor.py` measures that.
 from collections.abc import Callable, Iterator, Sequence
 
 from annotator.demo.questions.scene import Scene, Written
-from annotator.demo.questions.writers import bearings, facts, journeys, opening, shapes
+from annotator.demo.questions.writers import bearings, changes, facts, journeys, opening, shapes
 from annotator.demo.questions.writers.make import unanswerable
 from annotator.demo.questions.writers.phrases import wording
 from annotator.demo.questions.writers.question import Question
@@ -114,6 +114,21 @@ def _of_hours(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]
     if found := opening.trades(reading):
         for writer, weight in opening.SHAPES.values():
             yield _hours_attempt(writer, found, reading, clock), weight * share
+    if told := changes.changes(reading):
+        yield _change_attempt(told, reading), 0.6 * share
+
+
+def _change_attempt(found: Sequence[changes.Change], reading: Reading) -> Attempt:
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        change, how = stream.pick(found), wording(stream)
+
+        def twin() -> Question | None:
+            strange = changes.strange(change, reading, stream)
+            return None if strange is None else changes.next_change(strange, stream, how)
+
+        return lambda: changes.next_change(change, stream, how), twin
+
+    return attempt
 
 
 def _hours_attempt(
