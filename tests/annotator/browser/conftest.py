@@ -72,15 +72,64 @@ def chromium() -> Iterator:
         browser.close()
 
 
+class Window:
+    """A page of a context of its own, which remembers what it complained of. Several tests have it, one after another:
+    the process and the cache of a page that is used again spare two thirds of what a new one costs."""
+
+    def __init__(self, context, url: str):
+        self.context, self.url = context, url
+        self.page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("console", lambda message: is_complaint(message) and self.complaints.append(message.text))
+        self.page.on(
+            "request",
+            lambda request: (
+                request.url.startswith((url, "blob:", "data:"))
+                or self.complaints.append(f"asked another machine: {request.url}")
+            ),
+        )
+
+    def forget(self) -> None:
+        """Makes it what a new one would be, but for its cache."""
+        for other in self.context.pages:
+            if other is not self.page:
+                other.close()
+        self.page.unroute_all(behavior="ignoreErrors")
+        self.context.set_offline(False)
+        self.context.clear_permissions()
+        # What is stored belongs to the origin: a document of it that has no scripts, and asks for no icon.
+        blank = f"{self.url}/blank"
+        self.page.route(
+            blank, lambda route: route.fulfill(content_type="text/html", body="<link rel=icon href=data:,>")
+        )
+        self.page.goto(blank)
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.unroute(blank)
+        self.page.mouse.move(0, 0)
+        self.context.clear_cookies()
+        self.complaints.clear()
+
+
+@pytest.fixture(scope="module")
+def spare_windows(chromium) -> Iterator[dict[bool, list[Window]]]:
+    """Windows that no test has at the moment, by whether they show the map."""
+    spare: dict[bool, list[Window]] = {True: [], False: []}
+    yield spare
+    for window in spare[True] + spare[False]:
+        window.context.close()
+
+
 @pytest.fixture
-def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
+def open_page(chromium, annotator_server: Annotator, spare_windows: dict[bool, list[Window]]) -> Iterator[Callable]:
     """Opens a page; whatever it complained of fails the test.
 
-    Args of what it gives: width, height, path, and any option of Playwright's `new_context`; `expected` names, in lower
-    case, what the test itself makes the page complain of; `with_map` shows the town and waits until it is drawn.
+    Args of what it gives: width, height, path, color_scheme; `expected` names, in lower case, what the test makes the
+    page complain of; `with_map` shows the town and waits until it is drawn; `before(page)` is called before anything is
+    asked; `is_new` is for a test that changes its page for good, and implied by options of Playwright's `new_context`.
     """
-    contexts = []
-    complaints: list[str] = []
+    windows: list[tuple[Window, bool, bool]] = []
     allowed: list[str] = []
 
     def open_it(
@@ -90,22 +139,24 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
         path: str = "/",
         expected: tuple[str, ...] = (),
         with_map: bool = False,
+        color_scheme: str = "light",
+        before: Callable | None = None,
+        is_new: bool = False,
         **options,
     ):
-        context = new_browser_context(chromium, width, height, with_map=with_map, **options)
-        contexts.append(context)
+        is_new = is_new or bool(options)
+        if is_new or not spare_windows[with_map]:
+            context = new_browser_context(chromium, width, height, with_map=with_map, **options)
+            window = Window(context, annotator_server.url)
+        else:
+            window = spare_windows[with_map].pop()
+        windows.append((window, with_map, is_new))
         allowed.extend(expected)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("console", lambda message: is_complaint(message) and complaints.append(message.text))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith((annotator_server.url, "blob:", "data:"))
-                or complaints.append(f"asked another machine: {request.url}")
-            ),
-        )
+        page = window.page
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=color_scheme)
+        if before:
+            before(page)
         page.goto(f"{annotator_server.url}{path}")
         if with_map:
             wait_for_map(page)
@@ -114,10 +165,14 @@ def open_page(chromium, annotator_server: Annotator) -> Iterator[Callable]:
         return page
 
     yield open_it
-    for context in contexts:
-        context.close()
-    unexpected = [text for text in complaints if not any(word in text.lower() for word in allowed)]
-    assert unexpected == []
+    complaints = [text for window, _, _ in windows for text in window.complaints]
+    for window, with_map, is_new in windows:
+        if is_new:
+            window.context.close()
+        else:
+            window.forget()
+            spare_windows[with_map].append(window)
+    assert [text for text in complaints if not any(word in text.lower() for word in allowed)] == []
 
 
 def new_browser_context(chromium, width: int = WIDTH, height: int = HEIGHT, *, with_map: bool = False, **options):

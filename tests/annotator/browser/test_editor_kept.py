@@ -66,7 +66,7 @@ def test_what_is_written_without_a_connection_is_sent_when_it_is_back(open_quest
 
 
 def test_a_server_that_fails_for_a_while_is_asked_again(open_question, bench, question):
-    page = open_question(expected=LOST)
+    page = open_question(expected=LOST, is_new=True)
     page.clock.install()
     failing = f"**/questions/{question['id']}"
     page.route(failing, lambda route: route.fulfill(status=503, json={"error": {"code": "busy", "message": "Busy."}}))
@@ -80,7 +80,7 @@ def test_a_server_that_fails_for_a_while_is_asked_again(open_question, bench, qu
 
 
 def test_a_page_that_dies_before_it_saved_has_everything_when_it_is_opened_again(open_question, bench, question):
-    page = open_question(expected=LOST)
+    page = open_question(expected=LOST, is_new=True)
     page.route(
         "**/api/projects/**", lambda route: route.abort() if route.request.method == "PUT" else route.continue_()
     )

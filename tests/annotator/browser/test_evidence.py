@@ -1,15 +1,12 @@
 """The pages of contexts, recordings and exact bytes in a real browser."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.annotator.browser.conftest import is_complaint, new_browser_context
 from tests.annotator.program import Annotator
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 SQUARE = {"lat": 45.392654, "lon": -65.328712}
 LONG = "Ein sehr langer Name ohne Ende " * 6 + "Donaudampfschifffahrtsgesellschaft"
 
@@ -35,26 +32,17 @@ def answer(api: httpx.Client) -> dict:
 
 
 @pytest.fixture
-def visit(chromium, annotator_server: Annotator) -> Iterator[Callable]:
-    """Opens a page; whatever it complains of fails the test."""
-    contexts = []
-    complaints: list[str] = []
+def visit(open_page: Callable) -> Callable:
+    """`visit(path)` opens a page; `body` are the exact bytes that it is to show."""
 
     def open_it(path: str, width: int = 1280, height: int = 800, *, body: bytes | None = None, **options):
-        context = new_browser_context(chromium, width, height, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("console", lambda said: is_complaint(said) and complaints.append(said.text))
-        if body is not None:
-            page.route("**/x/*?raw", lambda route: route.fulfill(body=body, content_type="text/plain"))
-        page.goto(f"{annotator_server.url}{path}")
-        return page
+        def before(page) -> None:
+            if body is not None:
+                page.route("**/x/*?raw", lambda route: route.fulfill(body=body, content_type="text/plain"))
 
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
+        return open_page(width, height, path=path, before=before, **options)
+
+    return open_it
 
 
 def _bytes_path(answer: dict) -> str:
@@ -166,7 +154,9 @@ def test_a_provider_is_asked_again_from_its_recording(visit, answer):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
-def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(visit, answer, annotator_server, width, scheme):
+def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
+    visit, answer, annotator_server, serious_findings, width, scheme
+):
     exchange = answer["provenance"]["exchanges"][0]
     page = visit("/p/evidence-pages/contexts", width, color_scheme=scheme)
     for path in (
@@ -179,14 +169,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(visit, a
     ):
         page.goto(f"{annotator_server.url}{path}")
         page.wait_for_selector("#main:not(:has([aria-busy]))")
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
-        serious = [
-            (rule["id"], [node["target"] for node in rule["nodes"]])
-            for rule in found
-            if rule["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], path
+        assert serious_findings(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 

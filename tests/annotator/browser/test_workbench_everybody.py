@@ -35,7 +35,7 @@ def test_places_whose_terms_forbid_it_are_not_drawn_on_this_map(open_bench):
 
 
 def test_without_webgl_everything_but_the_map_works(open_page, project, new_context, search):
-    page = open_page(path="/docs", expected=("gpuinitializationerror",))
+    page = open_page(path="/docs", expected=("gpuinitializationerror",), is_new=True)
     page.add_init_script(
         "const old = HTMLCanvasElement.prototype.getContext;"
         "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
