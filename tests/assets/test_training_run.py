@@ -1,11 +1,11 @@
 """A run can stop anywhere and go on as if it had not, learns in stages, and works from the command line."""
 
-import dataclasses
 import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +162,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -
     with pytest.raises(ConfigError, match="holds no checkpoint"):
         run.resume(tmp_path)
     run.save(tmp_path)
-    network = Network(dataclasses.replace(SHAPE, hidden_size=16), seed=0)
+    network = Network(replace(SHAPE, hidden_size=16), seed=0)
     with pytest.raises(ConfigError, match="cannot be used here"):
         load_checkpoint(tmp_path, network, Optimizer(network, Pace()))
     with pytest.raises(ConfigError, match="cannot be used here"):
@@ -181,31 +181,38 @@ def point(**accuracies: float) -> dict:
 
 def test_a_stage_ends_when_all_its_goals_are_reached_over_the_whole_window() -> None:
     copying = Part("copying", 8, goal=0.9)
-    stage = Stage("both", (copying, Part("lookup", 8, goal=0.5), Part("books", 8)))
+    parts = (copying, Part("lookup", 8, goal=0.5), Part("books", 8))
     good = point(**{"copying@8": 0.95, "lookup@8": 0.6, "books@8": 0.1})
     bad = point(**{"copying@8": 0.7, "lookup@8": 0.6, "books@8": 0.1})
-    assert reached(stage, [good, good], 2) == {"copying@8": 0.95, "lookup@8": 0.6}
-    assert reached(stage, [bad, good, good], 2) is not None
-    assert reached(stage, [good, bad], 2) is None
-    assert reached(stage, [good], 2) is None
-    assert reached(stage, [point(**{"copying@8": 1.0})] * 3, 2) is None
-    assert reached(Stage("endless", (Part("books", 8),)), [good] * 9, 2) is None
+    assert reached(parts, [good, good], 2) == {"copying@8": 0.95, "lookup@8": 0.6}
+    assert reached(parts, [bad, good, good], 2) is not None
+    assert reached(parts, [good, bad], 2) is None
+    assert reached(parts, [good], 2) is None
+    assert reached(parts, [point(**{"copying@8": 1.0})] * 3, 2) is None
+    assert reached((Part("books", 8),), [good] * 9, 2) is None
 
 
 def test_stages_are_promoted_by_accuracy_and_never_for_their_time_alone() -> None:
     never = Part("lookup", 24, goal=1.1, options={"alphabet": 16})
     easy = Part("copying", 24, goal=0.0, options={"alphabet": 16})
-    stages = (Stage("a", (easy,), 96, min_steps=4), Stage("b", (never,), 96, max_steps=6), Stage("c", (never,), 96))
+    absent = Part("questions", 128, goal=0.5)
+    stages = (
+        Stage("a", (easy,), 96, min_steps=4),
+        Stage("b", (never,), 96, min_steps=2, max_steps=6),
+        Stage("c", (easy, replace(never, goal=None), absent), 96, min_steps=2),
+        Stage("d", (replace(easy, goal=None), absent), 96, min_steps=4),
+        Stage("e", (never,), 96),
+    )
     run = trainer(Plan(stages, record_every=2, window=2))
     run.run(Budget(steps=20), run_name="cpu")
     told = [(e["name"], e["last_step"] - e["first_step"], e["is_mastered"]) for e in run.history["stages"]]
-    # The second had no more steps and went on with a warning; the last one stays, as there is none after it.
-    assert told == [("a", 4, True), ("b", 6, False)]
-    assert run.stage.name == "c"
+    # b has had all its steps, and there is nothing to draw for d's goal; the last one stays, as there is none after it.
+    assert told == [("a", 4, True), ("b", 6, False), ("c", 4, True), ("d", 4, False)]
+    assert run.stage.name == "e"
 
 
 def test_the_learning_rate_warms_up_and_falls_at_the_end() -> None:
-    plan = dataclasses.replace(TWO_STAGES, warmup_steps=4, peak_lr=0.01)
+    plan = replace(TWO_STAGES, warmup_steps=4, peak_lr=0.01)
     run = trainer(plan)
     run.run(Budget(steps=20, decay_share=0.5), run_name="cpu")
     rates = [record["lr"] for record in run.history["records"]]
@@ -415,11 +422,11 @@ def test_a_card_tells_the_course_and_the_figures() -> None:
     run = trainer(TWO_STAGES)
     run.run(Budget(steps=12), run_name="one device")
     state = {
-        "shape": dataclasses.asdict(SHAPE),
-        "pace": dataclasses.asdict(Pace()),
-        "plan": dataclasses.asdict(TWO_STAGES),
+        "shape": asdict(SHAPE),
+        "pace": asdict(Pace()),
+        "plan": asdict(TWO_STAGES),
         "stage_name": run.stage.name,
-        "progress": dataclasses.asdict(run.progress),
+        "progress": asdict(run.progress),
     }
     figures = {"accuracy": 0.9, "num_counted": 40, "interval": {"low": 0.77, "high": 0.96}}
     evaluation = {

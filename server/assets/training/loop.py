@@ -224,8 +224,13 @@ class Trainer:
         if progress.stage + 1 == len(self.plan.stages):
             return
         steps = progress.step - progress.stage_first_step
-        accuracies = reached(stage, self._stage_records(), self.plan.window) if steps >= stage.min_steps else None
-        is_over = stage.max_steps is not None and steps >= stage.max_steps
+        if steps < stage.min_steps:
+            return
+        parts = self._parts()
+        accuracies = reached(parts, self._stage_records(), self.plan.window)
+        # Waiting for a goal that the training set has no rows for would be in vain.
+        is_hopeless = any(part.goal is not None for part in stage.parts) and all(part.goal is None for part in parts)
+        is_over = is_hopeless or (stage.max_steps is not None and steps >= stage.max_steps)
         if accuracies is None and not is_over:
             return
         entry = {

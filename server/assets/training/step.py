@@ -30,7 +30,10 @@ class Stepper:
     ) -> None:
         self._network = network
         self._optimizer = optimizer
-        self._hidden_of = torch.compile(network) if is_compiled else network
+        if is_compiled:
+            # One compilation a shape; the default gives up after eight.
+            torch._dynamo.config.recompile_limit = 64
+        self._hidden_of = torch.compile(network, dynamic=False) if is_compiled else network
         self._graph_tokens = graph_tokens
         self._graphs: dict[tuple[int, int, int], _Graph] = {}
         self._pool: Any = None

@@ -233,10 +233,12 @@ def _joined(before: list[tuple[Tensor, Tensor]], answer: list[_Strings | Tensor]
     keep = torch.cat([keep for _, keep in columns], 2)
     if weight is None:
         return Piece(ids.flatten(1), keep.flatten(1))
-    given = [0.0] * sum(ids.shape[2] for ids, _ in before)
-    shares = [MARK_WEIGHT if isinstance(part, Tensor) else 1.0 for part in answer]
-    factors = given + [share for share, (ids, _) in zip(shares, said, strict=True) for _ in range(ids.shape[2])]
-    return Piece(ids.flatten(1), keep.flatten(1), (torch.tensor(factors).to(ids.device) * weight[..., None]).flatten(1))
+    shares = [0.0] * len(before) + [MARK_WEIGHT if isinstance(part, Tensor) else 1.0 for part in answer]
+    # Filled on the device: a copy from the host could wait for all that the device still has to do.
+    factors = [
+        ids.new_full(ids.shape[2:], share, dtype=torch.float32) for share, (ids, _) in zip(shares, columns, strict=True)
+    ]
+    return Piece(ids.flatten(1), keep.flatten(1), (torch.cat(factors) * weight[..., None]).flatten(1))
 
 
 def _integers(generator: torch.Generator, size: tuple[int, ...], low: int, high: int) -> Tensor:
