@@ -154,7 +154,8 @@ def test_tools_are_called_before_the_answer_and_all_needed_ones_are_offered() ->
         roles = [message["role"] for message in conversation.messages]
         assert roles == ["user", "assistant", "tool", "assistant"]
         (call,) = conversation.messages[1]["tool_calls"]
-        assert call["function"]["name"] in {tool["name"] for tool in conversation.tools}
+        (tool,) = [tool for tool in conversation.tools if tool["name"] == call["function"]["name"]]
+        assert list(call["function"]["arguments"]) == [*tool["parameters"]["properties"]][:3]
         name = conversation.messages[-1]["content"].split(": ")[0]
         assert name in {place["name"] for place in json.loads(conversation.messages[2]["content"])["places"]}
         assert name in conversation.messages[0]["content"]

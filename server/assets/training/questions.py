@@ -45,7 +45,7 @@ class Drawing:
     single_share: float = 0.1
     keep_shares: tuple[float, ...] = (1.0, 1.0, 0.75, 0.5)
     system_share: float = 0.04
-    max_tool_questions: int = 3
+    max_tool_questions: int = 6
 
 
 AS_WRITTEN = Drawing(rename_share=0.0, verbatim_share=0.0, single_share=0.0, keep_shares=(1.0,), system_share=0.0)
@@ -189,11 +189,18 @@ def _with_tools(
     for question in asked:
         messages.append(user(change(question["ask"])))
         for call in question["calls"]:
+            arguments = _in_order(call, tools)
             # Only queries hold names; what else is text in arguments has none to change.
-            arguments = {key: change(at) if isinstance(at, str) else at for key, at in call["arguments"].items()}
+            arguments = {key: change(value) if isinstance(value, str) else value for key, value in arguments.items()}
             messages += [calling(call["name"], arguments), told(change(call["content"]))]
         messages.append(assistant(change(question["reply"])))
     return Conversation(messages, offered, Kind.TOOLS)
+
+
+def _in_order(call: Line, tools: Sequence[Line]) -> dict[str, Any]:
+    """A call's arguments in the order of the tool's schema, which a grammar made of the schema demands."""
+    properties = next(tool["parameters"]["properties"] for tool in tools if tool["name"] == call["name"])
+    return {key: call["arguments"][key] for key in properties if key in call["arguments"]}
 
 
 def _as_it_is(text: str) -> str:

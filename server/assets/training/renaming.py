@@ -37,7 +37,7 @@ def replacement(
         share: of the names that change; phone numbers and hosts all do.
     """
     whole = "\n".join(texts)
-    changed = {name: _free_name(whole, pool, rng) for name in names if rng.random() < share}
+    changed = {name: _free_name(whole, names, pool, rng) for name in names if rng.random() < share}
     table = {old: new for old, new in _injective(changed) if new}
     taken = set(table.values())
     for old in dict.fromkeys(_PHONE.findall(whole)):
@@ -63,11 +63,11 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(inner)
 
 
-def _free_name(whole: str, pool: Sequence[str], rng: random.Random) -> str | None:
-    """A name that stands nowhere in the texts; None if chance finds none."""
+def _free_name(whole: str, names: Sequence[str], pool: Sequence[str], rng: random.Random) -> str | None:
+    """A name that stands nowhere in the texts and holds none of theirs; None if chance finds none."""
     for _ in range(8):
         name = rng.choice(pool) if pool else ""
-        if name and name not in whole:
+        if name and name not in whole and not any(old in name for old in names):
             return name
     return None
 
