@@ -64,7 +64,7 @@ def map_line(number: int, *, split: str = "train", has_tools: bool = False) -> d
             "name": name,
             "pid": f"town:n{rng.randrange(9999)}",
             "distance_m": 10 + 97 * index + rng.randrange(90) + 0.4,
-            "phone": f"+1 506 555 {rng.randrange(10_000):04}",
+            "phone": f"+1 506 555 {1000 * index + rng.randrange(1000):04}",
             "website": f"https://{'-'.join(name.lower().replace('&', '').replace('é', 'e').split())}.example.org",
         }
         for index, name in enumerate(rng.sample(NAMES, 4))
