@@ -11,9 +11,10 @@ from server.bench.client import parse_headers
 from server.bench.flags import progress
 from server.bench.tables import save
 from server.errors import ConfigError
-from server.quality.evaluation import Inputs, make_items, run_items
-from server.quality.flags import Judged, TaskFlags, judged_flags, task_flags
+from server.quality.evaluation import Inputs, make_items, make_run, run_items
+from server.quality.flags import Judged, judged_flags, task_flags
 from server.quality.items import Item, Model, Record
+from server.quality.plan import TaskSettings
 from server.quality.result import Run, load_run
 from server.quality.summary import compare
 from server.quality.tables import print_comparison, print_run
@@ -35,7 +36,7 @@ compare_app = typer.Typer(add_completion=False)
 @task_flags
 def judge(
     judged: Judged,
-    tasks: TaskFlags,
+    tasks: TaskSettings,
     base_url: Annotated[str | None, typer.Option(help="Judge a running OpenAI-compatible server instead.")] = None,
     header: Annotated[list[str] | None, typer.Option(help="NAME=VALUE to send to it (repeatable).")] = None,
     max_concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to it at most.")] = 32,
@@ -60,6 +61,7 @@ def judge(
         model, name, variants = _remote(judged, base_url, parse_headers(header or []), max_concurrency, timeout_sec)
     records: list[Record] = []
     is_complete = False
+    items: list[Item] = []
     try:
         items = make_items(tasks, inputs, model)
         if not items:
@@ -70,9 +72,7 @@ def judge(
     finally:
         # After Ctrl-C too: what was done is worth its time.
         if records:
-            _sort(records, items, variants)
-            settings = {**_settings(tasks), "num_items": len(items)}
-            run = Run(name, tuple(variants), model.describe(), settings, records, is_complete, tasks.seed)
+            run = make_run(model, name, variants, tasks, items, records, is_complete=is_complete)
             _report(run, output_json, plots, plot_format, breakdowns)
         model.close()
     if all(record.outcome == "failed" for record in records):
@@ -155,23 +155,6 @@ def _remote(
     variants = judged.variants or [judged.model or model.names[0]]
     model.choose(variants)
     return model, f"{variants[0]} at {base_url}", variants
-
-
-def _sort(records: list[Record], items: Sequence[Item], variants: Sequence[str]) -> None:
-    """Bring records, which come as they get done, into the order of what was asked."""
-    places = {(item.task, item.id): place for place, item in enumerate(items)}
-    records.sort(key=lambda record: (variants.index(record.variant), places[record.task, record.id]))
-
-
-def _settings(tasks: TaskFlags) -> dict[str, object]:
-    """The task flags, ready for JSON."""
-    from dataclasses import asdict
-
-    found = {}
-    for name, value in asdict(tasks).items():
-        is_list = isinstance(value, list)
-        found[name] = [str(item) for item in value] if is_list else str(value) if isinstance(value, Path) else value
-    return found
 
 
 def _report(run: Run, output_json: Path | None, plots: Path | None, suffix: str, with_breakdowns: bool) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from server.errors import ConfigError
 from server.quality.filler import Haystack, read_text
-from server.quality.flags import TaskFlags, split
 from server.quality.items import Item, Model, Record
+from server.quality.plan import TaskSettings, split
 from server.quality.questions import Question, read_questions
+from server.quality.result import Run
 from server.quality.tasks.copying import copy_items
 from server.quality.tasks.maps import check_forms, map_items
 from server.quality.tasks.passkey import passkey_items
@@ -33,7 +34,7 @@ class Inputs:
     haystack: Haystack
 
     @classmethod
-    def read(cls, flags: TaskFlags) -> "Inputs":
+    def read(cls, flags: TaskSettings) -> "Inputs":
         """Raises `ConfigError` for a flag or file that cannot be used."""
         tasks = flags.chosen_tasks()
         flags.check_numbers()
@@ -49,7 +50,7 @@ class Inputs:
         return cls(tasks, texts, questions, haystack)
 
 
-def make_items(flags: TaskFlags, inputs: Inputs, model: Model) -> list[Item]:
+def make_items(flags: TaskSettings, inputs: Inputs, model: Model) -> list[Item]:
     """Everything that will be asked, the same for the same flags, files and tokenizer.
 
     Raises:
@@ -94,7 +95,36 @@ def run_items(
         model.run(items, variant, keep)
 
 
-def _windows(flags: TaskFlags, model: Model, texts: dict[str, str]) -> list[Item]:
+def make_run(
+    model: Model,
+    name: str,
+    variants: Sequence[str],
+    settings: TaskSettings,
+    items: Sequence[Item],
+    records: Sequence[Record],
+    *,
+    is_complete: bool,
+) -> Run:
+    """What was asked and what came of it, with the records, which come as they get done, in the order of the items.
+
+    Args:
+        name: of the model, for headings.
+        is_complete: False if some record is missing.
+    """
+    places = {(item.task, item.id): place for place, item in enumerate(items)}
+    in_order = sorted(records, key=lambda one: (variants.index(one.variant), places[one.task, one.id]))
+    return Run(
+        name=name,
+        variants=tuple(variants),
+        model=model.describe(),
+        settings={**settings.to_json(), "num_items": len(items)},
+        records=in_order,
+        is_complete=is_complete,
+        seed=settings.seed,
+    )
+
+
+def _windows(flags: TaskSettings, model: Model, texts: dict[str, str]) -> list[Item]:
     longest = model.max_model_len
     length = flags.window or min(DEFAULT_WINDOW, longest or DEFAULT_WINDOW)
     if longest is not None and length > longest:

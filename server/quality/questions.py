@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from server.errors import ConfigError
 from server.quality.scoring import score
@@ -86,15 +86,24 @@ def read_questions(paths: list[Path], split: str) -> list[Question]:
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines that are not blank."""
+    try:
+        with path.open("rb") as file, io.TextIOWrapper(_plain(file, path), encoding="utf-8") as lines:
+            yield from (line for line in lines if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; give a .jsonl or .jsonl.zst file of map questions") from None
+
+
+def _plain(file: BinaryIO, path: Path) -> BinaryIO:
+    """The file, decompressed if it is zstandard."""
+    if path.suffix != ".zst":
+        return file
+    # Machines that only train may have no zstandard.
     import zstandard
 
     try:
-        with path.open("rb") as file:
-            source = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
-            with io.TextIOWrapper(source, encoding="utf-8") as lines:
-                yield from (line for line in lines if line.strip())
-    except (OSError, UnicodeDecodeError, zstandard.ZstdError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; give a .jsonl or .jsonl.zst file of map questions") from None
+        return io.BytesIO(zstandard.ZstdDecompressor().stream_reader(file).read())
+    except zstandard.ZstdError as error:
+        raise OSError(str(error)) from None
 
 
 def _checked(line: str, place: str) -> dict[str, Any]:

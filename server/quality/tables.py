@@ -52,6 +52,10 @@ def print_comparison(rows: Sequence[Row]) -> None:
             if (row["second"], row["first"]) == (second, first):
                 table.add_row(row["measure"], f"{row['num_pairs']:,}", *_difference_cells(row))
         console.print(table)
+    for row in rows:
+        if "similarity_difference" in row:
+            alike = f"{100 * row['similarity_difference']:+.1f} [{_signed(row['similarity_interval'])}]"
+            console.print(f"{row['measure']}, {row['second']}: {alike} points alike", highlight=False)
     left_out = [f"{row['num_left_out']} of {row['measure']}" for row in rows if row["num_left_out"]]
     if left_out:
         console.print(f"left out, because they count in one of the two only: {', '.join(left_out)}", highlight=False)
@@ -68,20 +72,24 @@ def _difference_cells(row: Row) -> tuple[str, ...]:
     if "difference" in row:
         interval, visible = row["interval"], row["smallest_visible"]
         return (
-            f"{100 * row['difference']:+.1f} [{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}]",
+            f"{100 * row['difference']:+.1f} [{_signed(interval)}]",
             f"{row['only_second_right']} : {row['only_first_right']}",
             "<0.001" if row["p"] < 0.001 else f"{row['p']:.3f}",
             "-" if visible is None else f"{100 * visible:.1f}",
         )
     if "bits_per_byte_difference" in row:
         interval = row["bits_per_byte_interval"]
-        text = f"{row['bits_per_byte_difference']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}]"
+        text = f"{row['bits_per_byte_difference']:+.4f} [{interval['low']:+.4f}, {interval['high']:+.4f}]"
         return (text, "-", "-", "-")
     return ("nothing counts in both", "-", "-", "-")
 
 
 def _table() -> Table:
     return Table(box=SIMPLE_HEAD, pad_edge=False)
+
+
+def _signed(interval: dict[str, float]) -> str:
+    return f"{100 * interval['low']:+.1f}, {100 * interval['high']:+.1f}"
 
 
 def _summary_table(rows: Sequence[Row]) -> Table:
