@@ -32,8 +32,8 @@ _MENU: tuple[tuple[float, Callable[[Draft], Piece | None]], ...] = (
     (5.0, places.nearby_search),
     (0.7, places.reverse_geocode),
     (3.0, ways.compute_routes),
-    (1.5, ways.travel_matrix),
-    (1.5, ways.search_along_route),
+    (1.3, ways.travel_matrix),
+    (1.2, ways.search_along_route),
     (0.8, ways.distance_bearing),
     (1.0, ways.open_at),
 )
@@ -98,7 +98,6 @@ class Composer:
 
     def __init__(self, town: OpenTown) -> None:
         self.town = town
-        self._landmarks: dict[str, Landmarks] = {}
 
     def compose(self, concern: str, tokens: tuple[int, int]) -> Composed:
         """A context; the same for the same town, concern and bounds.
@@ -131,9 +130,7 @@ class Composer:
         town = self.town
         foreign = [language for language in town.summary.languages if language != "en"]
         language = stream.pick(foreign) if foreign and stream.chance(_FOREIGN) else "en"
-        landmarks = self._landmarks.get(language)
-        if landmarks is None:
-            landmarks = self._landmarks[language] = Landmarks(town, language)
+        landmarks = Landmarks(town, language)
         focus = tuple(dict.fromkeys(landmarks.any_type(stream) for _ in range(stream.integer(1, 4))))
         return Draft(landmarks, language, stream, landmarks.any_place(stream), focus)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from annotator.contexts.words import clean
 from annotator.demo.questions.town import OpenTown
@@ -20,26 +21,15 @@ class Landmarks:
     """Named places.
 
     Args:
-        town: is asked for the places of every type.
+        town: is asked for the places of every type, once.
         language: of their names.
     """
 
     def __init__(self, town: OpenTown, language: str) -> None:
-        center = {"lat": town.summary.lat, "lon": town.summary.lon}
-        around = {**center, "radius_m": _REACH_M, "limit": _MOST, "language": language}
-        by_pid: dict[str, Place] = {}
-        self._by_type: dict[str, list[Place]] = {}
-        for kind in CATEGORIES:
-            found = town.ask("nearby_search", {**around, "type": kind})["places"]
-            named = [place for place in found if clean(place["name"])]
-            if named:
-                self._by_type[kind] = named
-            by_pid.update((place["pid"], place) for place in named)
-        # Places of no canonical type, such as a tailor's, are found by where they are.
-        for place in town.ask("nearby_search", around)["places"]:
-            if clean(place["name"]):
-                by_pid.setdefault(place["pid"], place)
-        self.places: Sequence[Place] = tuple(by_pid.values())
+        known = _known.setdefault(town, {})
+        if language not in known:
+            known[language] = _look_up(town, language)
+        self.places, self._by_type = known[language]
 
     @property
     def types(self) -> Sequence[str]:
@@ -58,3 +48,26 @@ class Landmarks:
     def any_place(self, stream: Stream) -> Place:
         """Any place, each as likely."""
         return stream.pick(self.places)
+
+
+type _Listed = tuple[Sequence[Place], Mapping[str, Sequence[Place]]]
+_known: WeakKeyDictionary[OpenTown, dict[str, _Listed]] = WeakKeyDictionary()
+
+
+def _look_up(town: OpenTown, language: str) -> _Listed:
+    """All places, and those of each type."""
+    center = {"lat": town.summary.lat, "lon": town.summary.lon}
+    around = {**center, "radius_m": _REACH_M, "limit": _MOST, "language": language}
+    by_pid: dict[str, Place] = {}
+    by_type: dict[str, Sequence[Place]] = {}
+    for kind in CATEGORIES:
+        found = town.ask("nearby_search", {**around, "type": kind})["places"]
+        named = tuple(place for place in found if clean(place["name"]))
+        if named:
+            by_type[kind] = named
+        by_pid.update((place["pid"], place) for place in named)
+    # Places of no canonical type, such as a tailor's, are found by where they are.
+    for place in town.ask("nearby_search", around)["places"]:
+        if clean(place["name"]):
+            by_pid.setdefault(place["pid"], place)
+    return tuple(by_pid.values()), by_type

@@ -50,10 +50,11 @@ def place_details(draft: Draft) -> Piece | None:
 def home_first(draft: Draft) -> Piece:
     """Shows the place around which the context turns, so that it has a name."""
     stream, home = draft.stream, draft.home
-    fields = fields_of(stream, "place_details")
+    params: dict[str, Any] = {"language": draft.language}
     if stream.chance(0.5):
-        return Piece("place_details", {"place_id": home["pid"], "language": draft.language}, fields=fields)
-    params = {"query": clean(home["name"]), "limit": draft.num_rows(3, _ROW_TOKENS), "language": draft.language}
+        params["place_id"] = home["pid"]
+        return Piece("place_details", params, fields=fields_of(stream, "place_details"))
+    params |= {"query": clean(home["name"]), "limit": draft.num_rows(3, _ROW_TOKENS)}
     return Piece("text_search", params, fields=fields_of(stream, "text_search"))
 
 

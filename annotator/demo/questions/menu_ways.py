@@ -18,7 +18,7 @@ def compute_routes(draft: Draft) -> Piece | None:
     stream = draft.stream
     has_stops = len(draft.shown) > 3 and draft.room > 3 * _ROUTE_TOKENS and stream.chance(0.35)
     stops = draft.stops(2 + (stream.integer(1, 4) if has_stops else 0))
-    if len(stops) < 2:
+    if len(stops) < 2 or draft.room < _ROUTE_TOKENS:
         return None
     mode = stream.pick_weighted(MODES, MODE_WEIGHTS)
     origin, *between, destination = stops
@@ -69,7 +69,8 @@ def travel_matrix(draft: Draft) -> Piece | None:
 def search_along_route(draft: Draft) -> Piece | None:
     """Places on the way between two places."""
     stream, stops = draft.stream, draft.stops(2)
-    if len(stops) < 2:
+    # The dearest question to ask, and one that is long at best.
+    if len(stops) < 2 or draft.room < 3 * _ROW_TOKENS:
         return None
     kind, mode = draft.kind(), stream.pick_weighted(MODES, MODE_WEIGHTS)
     params: dict[str, Any] = {
