@@ -20,11 +20,14 @@ from annotator.demo.stream import Stream
 
 __all__ = ["write_questions"]
 
-UNANSWERABLE_SHARE = 0.15
+UNANSWERABLE_SHARE = 0.13
 """Of every kind's questions, about as many are asked about something that the context does not tell."""
 
 _TRIES = 12
 """For each question that is wanted."""
+
+_TWIN_TRIES = 12
+"""For each unanswerable question, since all kinds must have as many."""
 
 type Make = Callable[[], Question | None]
 type Attempt = Callable[[Stream], tuple[Make, Make]]
@@ -46,17 +49,24 @@ def write_questions(scene: Scene, stream: Stream, most: int) -> list[Written]:
     for _ in range(_TRIES * most if attempts else 0):
         if len(written) >= most:
             break
-        make, make_twin = stream.pick_weighted(attempts, weights)(stream)
-        is_absent = stream.chance(UNANSWERABLE_SHARE)
-        question = make()
-        if question is not None and is_absent:
-            # Only where the same could have been asked of the context: else its kind would be a hint.
-            twin = make_twin()
-            question = None if twin is None else unanswerable(twin)
+        attempt = stream.pick_weighted(attempts, weights)
+        question = attempt(stream)[0]()
+        # Tossed only where the context answers one of the kind: else the kind would tell what it does not answer.
+        if question is not None and stream.chance(UNANSWERABLE_SHARE):
+            question = _absent(attempt, stream)
         if question is not None and question.body not in bodies:
             bodies.add(question.body)
             written.append(question)
     return written
+
+
+def _absent(attempt: Attempt, stream: Stream) -> Question | None:
+    """A question of a kind that the context does not answer; some things have no twin, so others are tried."""
+    for _ in range(_TWIN_TRIES):
+        twin = attempt(stream)[1]()
+        if twin is not None:
+            return unanswerable(twin)
+    return None
 
 
 def _attempts(reading: Reading) -> Iterator[tuple[Attempt, float]]:

@@ -198,15 +198,14 @@ class Reading:
         return self._strangers[category]
 
     def strange_names(self, stream: Stream, count: int, category: str = "") -> list[str]:
-        """Names that the context does not hold, of types as frequent as in it; fewer where the town has too few.
+        """Names that the context does not hold, of types as frequent as elsewhere; fewer where there are too few.
 
         Args:
             category: the only type to take them from; empty for any.
         """
-        kinds = [category] if category else [one.place.categories[0] for one in self.sightings if one.place.categories]
         names: list[str] = []
-        for _ in range(4 * count if kinds else 0):
-            strangers = self.strangers(stream.pick(kinds))
+        for _ in range(4 * count):
+            strangers = self.strangers(category or self._any_category(stream))
             name = stream.pick(strangers).name if strangers else ""
             if name and name not in names:
                 names.append(name)
@@ -216,13 +215,18 @@ class Reading:
 
     def strange_anchor(self, stream: Stream, anchor: str) -> str | None:
         """Another name that looks like one from which something is measured."""
-        kinds = [one.place.categories[0] for one in self.sightings if one.name == anchor and one.place.categories]
         if anchor.startswith("("):
             # Only a position: that of some place which the context does not tell of.
-            places = [place for category in self.categories for place in self.strangers(category)]
+            places = self.strangers(self._any_category(stream))
             return f"({position(place.lat, place.lon)})" if places and (place := stream.pick(places)) else None
-        names = self.strange_names(stream, 1, kinds[0]) if kinds else []
+        kinds = [one.place.categories[0] for one in self.sightings if one.name == anchor and one.place.categories]
+        names = self.strange_names(stream, 1, kinds[0] if kinds and stream.chance(0.5) else "")
         return names[0] if names else None
+
+    def _any_category(self, stream: Stream) -> str:
+        """A type as often as contexts show it: also types of which a town has one place, which is shown or strange."""
+        kinds = [one.place.categories[0] for one in self.sightings if one.place.categories]
+        return stream.pick(kinds) if kinds and stream.chance(0.4) else self._landmarks.any_type(stream)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
