@@ -144,7 +144,7 @@ class Trial:
         is_gated = name == "gate_up"
         activation = "silu" if is_gated else None
         num_sms = torch.cuda.get_device_properties(self.device).multi_processor_count if self.is_cuda else 3
-        block_r = max(16, self.num_rows)
+        block_r = max(16, 1 << (self.num_rows - 1).bit_length())
         plain = [Way("cublas", None, by_library("cublas"))]
         if self.is_cuda:
             plain.append(Way("cublaslt", None, by_library("cublaslt")))

@@ -254,13 +254,14 @@ class EngineCore:
         plain_rows = rows[is_plain]
         states.in_flight[plain_rows] -= 1
         states.last_id[plain_rows] = token_ids[is_plain]
+        self._counters.generated_tokens += plain_rows.size
         records: list[TokenLogprobs | None] = [None] * len(token_ids)
         if logprobs is not None:
             records = logprobs.records([sequence.params.logprobs for sequence in sequences])
         now = time.monotonic()
-        for index, (sequence, token_id) in enumerate(zip(sequences, token_ids.tolist(), strict=True)):
-            if is_plain[index]:
-                self._counters.generated_tokens += 1
+        columns = zip(sequences.tolist(), token_ids.tolist(), is_plain.tolist(), records, strict=True)
+        for sequence, token_id, plain, record in columns:
+            if plain:
                 is_first = sequence.first_token_s is None
                 if is_first:
                     sequence.first_token_s = now
@@ -275,7 +276,7 @@ class EngineCore:
                     )
                 )
             else:
-                self._read(sequence, token_id, records[index], now, outputs)
+                self._read(sequence, token_id, record, now, outputs)
 
     def _read(
         self,
