@@ -7,7 +7,7 @@ model this small reads little more: `nearby_search(lat: number, lon: number, typ
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jinja2
@@ -160,7 +160,7 @@ def _compiled() -> jinja2.Template:
     return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(CHAT_TEMPLATE)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _tool_turn(tools: str, system: str | None) -> str:
     """The turn that lists tools, by the template itself; the tools are given as JSON, which can be a key of a cache."""
     messages = [] if system is None else [{"role": "system", "content": system}]
