@@ -74,6 +74,8 @@ def sized(part: Part, length: int, **options: Any) -> Part:
 
 WIDE = replace(SHAPE, vocab_size=512)
 """484 words, with 2,048 tokens a step: each comes about as often as one of 4,096 in the embedded model's steps."""
+ROWS_OF_FEW = sized(COPYING, 64, alphabet=ALL_WORDS, row_alphabet=32)
+"""Every row uses 32 words, each row others."""
 COPYING_ALL = replace(sized(COPYING, 64, alphabet=ALL_WORDS), goal=0.9)
 LOOKUP_ALL = replace(sized(LOOKUP, 64, alphabet=ALL_WORDS), goal=0.9)
 
@@ -99,11 +101,11 @@ def course(embedding_std: float) -> Variant:
     some = replace(COPYING_ALL, share=0.1, goal=None)
     strings = {"alphabet": ALL_WORDS, "longest_key": 3, "longest_value": 3, "near_share": 0.25, "max_fact_share": 0.6}
     several = Part("lookup", 96, goal=0.9, options=strings)
-    records = Part("records", 96, 0.5, 0.8, {"alphabet": ALL_WORDS, "longest_key": 2, "longest_value": 2})
+    records = Part("records", 96, 0.5, None, {"alphabet": ALL_WORDS, "longest_key": 2, "longest_value": 2})
     before = replace(several, share=0.2, goal=None)
     return Variant(
         (
-            *widened().stages[:-1],
+            *widened((ROWS_OF_FEW,)).stages[:-1],
             stage("strings-96", several, records, some),
             stage("strings-192", sized(several, 192), sized(records, 192), before),
             stage("strings-384", sized(several, 384), sized(records, 384), before, tokens=3072),
@@ -111,7 +113,7 @@ def course(embedding_std: float) -> Variant:
         ),
         shape=WIDE,
         embedding_std=embedding_std,
-        steps=8000,
+        steps=3600,
     )
 
 
@@ -123,7 +125,7 @@ VARIANTS: dict[str, Variant] = {
     "muon-lr1e-3": copying_first(lr=1e-3),
     "muon-lr1e-2": copying_first(lr=1e-2),
     "muon-lr3e-2": copying_first(lr=3e-2),
-    "no-copying": Variant((stage("lookup", LOOKUP), END)),
+    "no-copying": Variant((stage("lookup", LOOKUP), END), steps=1500),
     "no-copying-adamw": Variant((stage("lookup", LOOKUP), END), pace=ADAMW),
     "mixed-from-start": Variant((stage("lookup", LOOKUP, replace(COPYING, goal=None)), END)),
     "long-rows": Variant(
@@ -142,16 +144,22 @@ VARIANTS: dict[str, Variant] = {
         ),
         shape=WIDE,
     ),
-    "course": course(0.2),
+    "course": course(0.1),
     "widened": widened(),
     "widened-std0.2": widened(embedding_std=0.2),
     "widened-std1": widened(embedding_std=1.0),
     "widened-std0.2-embedding-lr-x2": widened(embedding_std=0.2, pace=Pace(embedding_lr_scale=2.0)),
     "widened-std0.2-adamw": widened(embedding_std=0.2, pace=ADAMW),
-    "deep": copying_first(shape=replace(SHAPE, num_layers=10), embedding_std=0.2),
+    "deep": replace(widened((ROWS_OF_FEW,), embedding_std=0.1), shape=replace(WIDE, num_layers=10)),
     "widened-embedding-lr-x0.3": widened(pace=Pace(embedding_lr_scale=0.3)),
     "widened-mixed": widened((COPYING, replace(COPYING_ALL, share=0.3, goal=None))),
-    "widened-row-alphabet": widened((sized(COPYING, 64, alphabet=ALL_WORDS, row_alphabet=32),)),
+    "widened-row-alphabet": widened((ROWS_OF_FEW,)),
+    "widened-row-alphabet-std0.1": widened((ROWS_OF_FEW,), embedding_std=0.1),
+    "widened-row-alphabet-std0.2": widened((ROWS_OF_FEW,), embedding_std=0.2),
+    "widened-row-alphabet-adamw": widened((ROWS_OF_FEW,), embedding_std=0.1, pace=ADAMW),
+    "no-copying-row-alphabet": Variant(
+        (stage("lookup-all", sized(LOOKUP_ALL, 64, row_alphabet=32)), END), shape=WIDE, embedding_std=0.1, steps=2000
+    ),
 }
 
 

@@ -398,6 +398,12 @@ def test_a_tiny_model_is_trained_resumed_and_exported_from_the_command_line(data
     state, history = read_state(tmp_path / "second" / "checkpoint")
     assert state["progress"]["step"] == 30
     assert [entry["last_step"] for entry in history["runs"]] == [24, 30]
+    # Without any time the checkpoint is only judged and exported, and stays what it is.
+    again = ["--out", str(tmp_path / "third"), "--resume", str(tmp_path / "second" / "checkpoint"), "--minutes", "0"]
+    run(parser().parse_args([*command[3:], *again]))
+    for name in ("checkpoint/state-00.safetensors", "model/model.safetensors"):
+        assert (tmp_path / "third" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    assert read_history(tmp_path / "third" / "history.json")["runs"] == history["runs"]
     model = LlamaForCausalLM.from_pretrained(tmp_path / "second" / "model")
     with safe_open(tmp_path / "second" / "model" / "model.safetensors", "pt") as weights:
         assert {weights.get_slice(name).get_dtype() for name in weights.keys()} == {"BF16"}  # noqa: SIM118

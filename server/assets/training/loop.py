@@ -156,8 +156,9 @@ class Trainer:
             if now - checked > evaluate_every_s and used < 1.0:
                 self.evaluate()
                 checked = time.monotonic()
-        run |= {"last_step": self.progress.step, "seconds": round(time.monotonic() - started, 1)}
-        self.history["runs"].append(run)
+        if self.progress.step > first_step:
+            run |= {"last_step": self.progress.step, "seconds": round(time.monotonic() - started, 1)}
+            self.history["runs"].append(run)
 
     def evaluate(self) -> dict[str, Any]:
         """Judges the network as it is and adds the result to the history."""

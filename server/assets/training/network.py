@@ -65,15 +65,14 @@ class Network(nn.Module):
         seed: of the initial weights; the same on every device.
         compute_dtype: of activations and matrix products; weights are cast to it in every pass.
         embedding_std: of the initial embedding. As the embedding is the head as well, words that do not occur are all
-            pushed the same way by every step, and small ones soon become alike: with 0.02, copying words that come
-            into play later is learned several times slower.
+            pushed the same way by every step, and small ones soon become alike.
     """
 
     cosines: Tensor
     sines: Tensor
 
     def __init__(
-        self, shape: Shape, *, seed: int, compute_dtype: torch.dtype = torch.float32, embedding_std: float = 0.2
+        self, shape: Shape, *, seed: int, compute_dtype: torch.dtype = torch.float32, embedding_std: float = 0.05
     ) -> None:
         super().__init__()
         self.shape = shape
