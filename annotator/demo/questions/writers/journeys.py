@@ -225,7 +225,9 @@ def road(own: Journey, every: Sequence[Journey], stream: Stream, how: str) -> Qu
     """Which of these roads does the way take? The others are taken by other ways of the context."""
     pool = [name for name, count in Counter(road for one in every for road in one.roads).items() if count == 1]
     ours = [name for name in pool if name in own.roads]
-    others = [name for name in pool if name not in own.roads]
+    # The context names a way by its main roads, and others may be on it as well.
+    taken = " ".join(f"{step.road} {step.text}" for leg in own.route.legs for step in leg.steps)
+    others = [name for name in pool if name not in own.roads and name not in taken]
     if not ours or len(others) < 2:
         return None
     right = stream.pick(ours)

@@ -193,7 +193,7 @@ def travel_way(anchor: str, by: str, *, is_to: bool = False) -> Measure:
         "m",
         (
             f"What is the distance {ends} {by}?",
-            f"How long is the way {ends} {by}?",
+            f"How long is the way {ends} {by}, as a distance?",
             f"How far does one go {ends} {by}?",
             f"What length has the way {ends} {by}?",
             f"Somebody goes {ends} {by}. How far is that along the way?",

@@ -164,13 +164,11 @@ def _pooled(
     told = tuple(way.time if measure.unit == "s" else way.length for way in ways)
 
     def strange(stream: Stream, shape: str) -> Series | None:
-        others = [_strange_way(reading, stream, way, known) for way in ways]
-        subjects = [subject for subject in others if subject]
-        if len(subjects) < len(told) or len(set(subjects)) < len(told):
+        subjects = _strange_ways(reading, stream, ways, known)
+        if not subjects or len(set(subjects)) < len(subjects):
             return None
-        return replace(
-            series, told=tuple(replace(one, subject=other) for one, other in zip(told, subjects, strict=True))
-        )
+        pairs = zip(told, subjects, strict=False)
+        return replace(series, told=tuple(replace(one, subject=subject) for one, subject in pairs))
 
     series = Series(
         name,
@@ -186,15 +184,15 @@ def _pooled(
     return series
 
 
-def _strange_way(reading: Reading, stream: Stream, way: Way, known: Sequence[Way]) -> str | None:
-    """The same ends in a way that was not asked about, or to a place that the context does not name."""
-    by = travel_by(way.mode)
-    # Modes as frequent as in contexts, or a rare one would be a hint.
+def _strange_ways(reading: Reading, stream: Stream, ways: Sequence[Way], known: Sequence[Way]) -> list[str]:
+    """The same ends in a mode that was not asked about, or ways to places that the context does not name."""
+    # One mode for all, as frequent as in contexts: a rare one, or a mixture, would be a hint.
     mode = stream.pick_weighted(MODES, MODE_WEIGHTS)
-    if mode != way.mode and not any(one.ends == way.ends and one.mode == mode for one in known):
-        return way.subject.replace(f" {by}", f" {travel_by(mode)}")
-    names = reading.strange_names(stream, 1)
-    return way.subject.replace(f" to {way.goal}", f" to {names[0]}") if names else None
+    told = {(one.ends, one.mode) for one in known}
+    if not any((way.ends, mode) in told for way in ways):
+        return [way.subject.replace(f" {travel_by(way.mode)}", f" {travel_by(mode)}") for way in ways]
+    names = reading.strange_names(stream, len(ways))
+    return [way.subject.replace(f" to {way.goal}", f" to {name}") for way, name in zip(ways, names, strict=False)]
 
 
 def _lines(reading: Reading, index: int) -> Iterator[Series]:
