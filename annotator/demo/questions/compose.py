@@ -46,6 +46,8 @@ _MAX_REPAIRS = 12
 """Renderings after which a context is taken though its size is out of bounds."""
 _SLACK = 1.05
 """How far above its target a context may end, within the bounds."""
+_TOKENS_A_TYPE, _MAX_MORE_TYPES = 1_000, 8
+"""A context turns around one more type of places for as many tokens."""
 _FOREIGN = 0.12
 """Share of contexts in the other one of a town's languages."""
 _ASKED_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -109,7 +111,7 @@ class Composer:
         low, high = tokens
         stream = Stream(self.town.seed, f"{concern} {low}-{high}")
         target = int(math.exp(stream.uniform(math.log(low), math.log(high))))
-        draft = self._begin(stream)
+        draft = self._begin(stream, target)
         title = title_of(stream, self.town.name, draft.home["name"], draft.focus)
         gathered = _Gathered(estimate(title))
         self._gather(draft, gathered, target, int(min(high, _SLACK * target)))
@@ -126,12 +128,13 @@ class Composer:
                 break
         return self._rendered(title, order)
 
-    def _begin(self, stream: Stream) -> Draft:
+    def _begin(self, stream: Stream, target: int) -> Draft:
         town = self.town
         foreign = [language for language in town.summary.languages if language != "en"]
         language = stream.pick(foreign) if foreign and stream.chance(_FOREIGN) else "en"
         landmarks = Landmarks(town, language)
-        focus = tuple(dict.fromkeys(landmarks.any_type(stream) for _ in range(stream.integer(1, 4))))
+        num_types = stream.integer(1, 4) + min(_MAX_MORE_TYPES, target // _TOKENS_A_TYPE)
+        focus = tuple(dict.fromkeys(landmarks.crowded_type(stream) for _ in range(num_types)))
         return Draft(landmarks, language, stream, landmarks.any_place(stream), focus)
 
     def _gather(self, draft: Draft, gathered: _Gathered, target: int, most: int) -> None:

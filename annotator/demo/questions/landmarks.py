@@ -14,6 +14,11 @@ _REACH_M = 20_000
 _MOST = 50
 """Places that one search gives at most."""
 
+_ENOUGH = 8
+"""A type of more places is no more likely to come up."""
+_LONELY = 0.1
+"""How likely a type of one place is, beside one of two."""
+
 type Place = Mapping[str, Any]
 
 
@@ -43,7 +48,16 @@ class Landmarks:
     def any_type(self, stream: Stream) -> str:
         """A type, the more often the more places it has."""
         types = self.types
-        return stream.pick_weighted(types, [min(8.0, float(len(self._by_type[kind]))) for kind in types])
+        return stream.pick_weighted(types, [float(min(_ENOUGH, self._count(kind))) for kind in types])
+
+    def crowded_type(self, stream: Stream) -> str:
+        """A type, mostly one of several places, which have to be told apart."""
+        types = self.types
+        weights = [max(_LONELY, min(_ENOUGH, self._count(kind)) - 1.0) for kind in types]
+        return stream.pick_weighted(types, weights)
+
+    def _count(self, kind: str) -> int:
+        return len(self._by_type[kind])
 
     def any_place(self, stream: Stream) -> Place:
         """Any place, each as likely."""
