@@ -91,7 +91,7 @@ class Likely:
 
     def guess(self, question: str) -> str:
         """The likeliest answer."""
-        words = set(words_of(question))
+        words = sorted(set(words_of(question)))
 
         def score(answer: str) -> float:
             count = self._prior[answer]
