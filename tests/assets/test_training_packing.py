@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from server.assets.training.arrays import load_arrays, save_arrays
 from server.assets.training.books import Book, Library, parse_book, read_library, sentences_of
 from server.assets.training.packing import Kind, Packing, Row, Shard, TrainingSet, pack
+from server.assets.training.questions import Drawing
 from server.errors import ConfigError
 from tests.assets.map_lines import map_line, write_lines
 
@@ -22,7 +23,7 @@ TEXT = "\n\n".join(
     for n in range(40)
 )
 LIBRARY = Library([Book("A Tale", "A. Nobody", TEXT)], [Book("Held", "B. Nobody", TEXT[:500])], "Wiki = text .\n")
-SMALL = Packing(copies=2, vocab_size=420, tokenizer_chars=60_000, num_dialogues=40)
+SMALL = Packing(copies=2, vocab_size=420, tokenizer_chars=60_000, num_dialogues=40, drawing=Drawing(tools_share=1.0))
 
 rows = st.lists(
     st.builds(

@@ -27,7 +27,7 @@ from server.assets.training.shards import WEIGHT_ONE, Kind
 from server.errors import ConfigError
 from tests.assets.map_lines import NAMES, OTHER_NAMES, map_line, small_tokenizer, write_lines
 
-ALWAYS = Drawing(rename_share=1.0)
+ALWAYS = Drawing(rename_share=1.0, tools_share=1.0)
 seeds = st.integers(0, 10_000)
 
 

@@ -35,6 +35,7 @@ class Drawing:
         single_share: of conversations with one question only.
         keep_shares: one of them is drawn for each other conversation; it keeps that share of questions.
         system_share: of conversations that begin with a system message.
+        tools_share: of lines whose questions for tools are asked; the others keep to the context.
         max_tool_questions: a conversation with tools asks one to this many.
     """
 
@@ -45,10 +46,13 @@ class Drawing:
     single_share: float = 0.1
     keep_shares: tuple[float, ...] = (1.0, 1.0, 0.75, 0.5)
     system_share: float = 0.04
+    tools_share: float = 0.5
     max_tool_questions: int = 6
 
 
-AS_WRITTEN = Drawing(rename_share=0.0, verbatim_share=0.0, single_share=0.0, keep_shares=(1.0,), system_share=0.0)
+AS_WRITTEN = Drawing(
+    rename_share=0.0, verbatim_share=0.0, single_share=0.0, keep_shares=(1.0,), system_share=0.0, tools_share=1.0
+)
 """For validation: every question, nothing exchanged."""
 
 
@@ -125,7 +129,7 @@ def conversations(line: Line, pool: Sequence[str], drawing: Drawing, rng: random
     found = []
     if looked_up and line["contexts"]["text"]:
         found.append(_over_context(line, looked_up, pool, drawing, rng))
-    if called and line.get("tools"):
+    if called and line.get("tools") and rng.random() < drawing.tools_share:
         called = rng.sample(called, len(called))
         while called:
             num_asked = rng.randint(1, drawing.max_tool_questions)
