@@ -110,7 +110,12 @@ def run(args: argparse.Namespace) -> None:
     steps = float("inf") if args.steps is None else args.steps
     name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
     budget = Budget(seconds=seconds, steps=steps, decay_share=args.decay_share)
-    trainer.run(budget, run_name=name, evaluate_every_s=args.evaluate_every * 60)
+    trainer.run(
+        budget,
+        run_name=name,
+        evaluate_every_s=args.evaluate_every * 60,
+        save_into=args.out / "checkpoint" if args.steps is None else None,
+    )
     # Saved first: an evaluation that takes too long must not cost what was learned.
     trainer.save(args.out / "checkpoint")
     trainer.evaluate()
@@ -140,7 +145,7 @@ def parser() -> argparse.ArgumentParser:
         "--decay-share", type=float, default=0.0, help="last share of this run in which the learning rate falls"
     )
     parser.add_argument("--lr", type=float, help="peak learning rate (default: the plan's)")
-    parser.add_argument("--evaluate-every", type=float, default=2.0, metavar="MINUTES")
+    parser.add_argument("--evaluate-every", type=float, default=2.0, metavar="MINUTES", help="and save")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--adamw", action="store_true", help="AdamW for all weights instead of Muon for the matrices")
     parser.add_argument("--compile", action="store_true", help="fuse the layers; a minute or so a length")

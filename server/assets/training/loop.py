@@ -136,8 +136,23 @@ class Trainer:
         if from_stage is not None:
             self.progress.stage_first_step = self.progress.step
 
-    def run(self, budget: Budget, *, run_name: str, evaluate_every_s: float = float("inf")) -> None:
-        """Takes steps until the budget is spent; the curves are in `history` afterwards."""
+    def run(
+        self,
+        budget: Budget,
+        *,
+        run_name: str,
+        evaluate_every_s: float = float("inf"),
+        save_into: Path | None = None,
+    ) -> None:
+        """Takes steps until the budget is spent; the curves are in `history` afterwards.
+
+        Args:
+            budget: what ends the run.
+            run_name: of the machine, for the history.
+            evaluate_every_s: seconds between evaluations.
+            save_into: gets a checkpoint at every evaluation, against accidents; as saving rounds the state, such a run
+                is not repeated bit for bit.
+        """
         self.network.train()
         started = checked = time.monotonic()
         first_step, seconds_before = self.progress.step, self.progress.seconds
@@ -154,6 +169,8 @@ class Trainer:
             self._printer.show(record, used)
             self._promote()
             if now - checked > evaluate_every_s and used < 1.0:
+                if save_into is not None:
+                    self.save(save_into)
                 self.evaluate()
                 checked = time.monotonic()
         if self.progress.step > first_step:
