@@ -58,7 +58,7 @@ def print_comparison(rows: Sequence[Row]) -> None:
             console.print(f"{row['measure']}, {row['second']}: {alike} points alike", highlight=False)
     left_out = [f"{row['num_left_out']} of {row['measure']}" for row in rows if row["num_left_out"]]
     if left_out:
-        console.print(f"left out, because they count in one of the two only: {', '.join(left_out)}", highlight=False)
+        console.print(f"left out, because they do not count in both: {', '.join(left_out)}", highlight=False)
     console.print(
         "difference: points of accuracy, or bits a byte, with a 95 % bootstrap interval by context\n"
         "only it: right with this variant only, and with the other only; p: exact McNemar of these\n"
@@ -113,8 +113,9 @@ def _result_cells(row: Row) -> tuple[str, str]:
 
 def _besides(row: Row) -> str:
     parts = [f"{row['outcomes'][name]} {word}" for name, word in _ODD_OUTCOMES.items() if row["outcomes"].get(name)]
-    if row.get("num_clusters", 0) < row.get("num_counted", 0):
-        # Questions about one context are not independent, which Wilson's interval takes them to be.
+    if row.get("num_clusters", 0) < row.get("num_counted", 0) and 0 < row["accuracy"] < 1:
+        # Questions about one context are not independent, which Wilson's interval takes them to be. Where all came out
+        # alike there is nothing to draw from.
         parts.insert(0, f"by context {_percents(row['by_cluster'])}")
     if "similarity" in row:
         parts.insert(0, f"{100 * row['similarity']:.1f} % alike")
