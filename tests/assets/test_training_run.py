@@ -246,7 +246,7 @@ def test_a_tiny_model_is_trained_resumed_and_exported_from_the_command_line(
         "--resume",
         str(out / "checkpoint"),
         "--steps",
-        "6",
+        "4",
         "--decay-share",
         "1",
     ]
