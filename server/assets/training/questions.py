@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from server.assets.training.grounding import is_grounded
 from server.assets.training.renaming import names_of, replacement
 from server.assets.training.shards import Kind
 from server.assets.training.template import Message, Piece, assistant, calling, pieces, system, told, user
@@ -144,7 +145,11 @@ def _over_context(
     kind = Kind.NONE
     estimate = line.get("num_tokens", {}).get("json", 0)
     if rng.random() < drawing.json_share and estimate <= drawing.max_json_estimate:
-        kind |= Kind.JSON
+        told = json.loads(line["contexts"]["json"])
+        grounded = [question for question in questions if is_grounded(question, told)]
+        if grounded:
+            questions = grounded
+            kind |= Kind.JSON
     verbatim = [question for question in questions if question["wording"] == "verbatim"]
     if verbatim and rng.random() < drawing.verbatim_share:
         questions = verbatim
