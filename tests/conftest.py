@@ -38,8 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         return
     import torch
+    from hypothesis import HealthCheck, settings
 
     torch.set_num_threads(1)
+    # How long an example takes says how busy the machine is, not what is wrong. Tests take over the default of now.
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
