@@ -158,7 +158,7 @@ VARIANTS: dict[str, Variant] = {
     "widened-row-alphabet-std0.2": widened((ROWS_OF_FEW,), embedding_std=0.2),
     "widened-row-alphabet-adamw": widened((ROWS_OF_FEW,), embedding_std=0.1, pace=ADAMW),
     "no-copying-row-alphabet": Variant(
-        (stage("lookup-all", sized(LOOKUP_ALL, 64, row_alphabet=32)), END), shape=WIDE, embedding_std=0.1, steps=2000
+        (stage("lookup-all", sized(LOOKUP_ALL, 64, row_alphabet=32)), END), shape=WIDE, embedding_std=0.1, steps=1500
     ),
 }
 

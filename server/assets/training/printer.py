@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,15 @@ class Printer:
     """Shows progress on the standard error.
 
     Args:
-        every: of how many points of the curves one is shown as a line; a bar shows all.
+        every_s: seconds between two lines; a bar shows every point of the curves.
         has_bar: None to decide by what there is.
     """
 
-    def __init__(self, every: int = 8, has_bar: bool | None = None) -> None:
+    def __init__(self, every_s: float = 5.0, has_bar: bool | None = None) -> None:
         if has_bar is None:
             has_bar = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
-        self._every = every
-        self._num_shown = 0
+        self._every_s = every_s
+        self._shown = -float("inf")
         self._bar: Any = None
         if has_bar:
             self._bar = importlib.import_module("tqdm").tqdm(
@@ -29,15 +30,16 @@ class Printer:
     def show(self, record: Mapping[str, Any], used: float) -> None:
         """A point of the curves, when `used` of the budget is gone."""
         told = "  ".join(
-            f"{name} {figures['loss']:.3f} {figures['accuracy']:.1%}" for name, figures in record["parts"].items()
+            f"{name.partition('[')[0]} {figures['loss']:.3f} {figures['accuracy']:.1%}"
+            for name, figures in record["parts"].items()
         )
         line = f"step {record['step']:6d} {record['seconds']:7.1f} s  {record['stage']}  {told}"
         if self._bar is not None:
             self._bar.n = round(min(100.0, 100 * used), 1)
             self._bar.set_postfix_str(line)
-        elif self._num_shown % self._every == 0:
+        elif time.monotonic() - self._shown >= self._every_s:
             self.say(line)
-        self._num_shown += 1
+            self._shown = time.monotonic()
 
     def show_promotion(self, entry: Mapping[str, Any], following: str) -> None:
         """A stage is over."""
