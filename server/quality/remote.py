@@ -148,8 +148,10 @@ class RemoteModel:
         message = _choice(answer).get("message")
         if not isinstance(message, dict):
             raise _RefusedError("the server's answer holds no message")
-        calls = message.get("tool_calls") or []
-        return _counted(Reply(message.get("content") or "", tuple(calls), ms=ms), answer)
+        content, calls = message.get("content") or "", message.get("tool_calls") or []
+        if not isinstance(content, str) or not isinstance(calls, list) or not all(map(_is_call, calls)):
+            raise _RefusedError("the server's message holds something else than text and calls of functions")
+        return _counted(Reply(content, tuple(calls), ms=ms), answer)
 
     async def _continue(self, client: httpx.AsyncClient, ask: Prompt, variant: str) -> Reply:
         if ask.tools:
@@ -235,6 +237,14 @@ def _choice(answer: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise _RefusedError("the server's answer holds no choice")
     return choices[0]
+
+
+def _is_call(call: Any) -> bool:
+    """Whether it is a call as the chat API has them."""
+    if not isinstance(call, dict) or not isinstance(call.get("function"), dict):
+        return False
+    texts = (call.get("id"), call["function"].get("name"), call["function"].get("arguments"))
+    return all(isinstance(text, str) for text in texts)
 
 
 def _counted(reply: Reply, answer: dict[str, Any]) -> Reply:
