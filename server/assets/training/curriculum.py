@@ -105,11 +105,13 @@ def default_plan() -> Plan:
     few = Part("copying", 96, options={"alphabet": ALL_WORDS, "row_alphabet": 32})
     every = Part("copying", 128, options={"alphabet": ALL_WORDS})
     lookup = Part("lookup", 128, options={"alphabet": ALL_WORDS, "max_fact_share": 0.5})
+    # Keeps the other tokens, marks and endings of words, in play.
+    text = Part("books", 128, 0.1)
     return Plan(
         (
             Stage("copying", (replace(few, goal=0.95),)),
-            Stage("copying-all", (replace(every, goal=0.9), replace(few, share=0.1))),
-            Stage("lookup", (replace(lookup, goal=0.9), replace(every, share=0.1)), max_steps=8_000),
+            Stage("copying-all", (replace(every, goal=0.9), replace(few, share=0.1), text)),
+            Stage("lookup", (replace(lookup, goal=0.9), replace(every, share=0.1), text), max_steps=8_000),
             _facts("facts-128", 128, tokens=18_432, max_steps=6_000),
             _facts("facts-256", 256, tokens=18_432, max_steps=4_000),
             _facts("facts-512", 512, tokens=32_768, max_steps=3_000),
