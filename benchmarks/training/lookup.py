@@ -145,6 +145,9 @@ VARIANTS: dict[str, Variant] = {
         shape=WIDE,
     ),
     "course": course(0.1),
+    "alike-fixed": replace(widened(), steps=200),
+    "alike-fixed-std0.2": replace(widened(embedding_std=0.2), steps=200),
+    "alike-rows": replace(widened((ROWS_OF_FEW,)), steps=200),
     "widened": widened(),
     "widened-std0.2": widened(embedding_std=0.2),
     "widened-std1": widened(embedding_std=1.0),
@@ -161,6 +164,15 @@ VARIANTS: dict[str, Variant] = {
         (stage("lookup-all", sized(LOOKUP_ALL, 64, row_alphabet=32)), END), shape=WIDE, embedding_std=0.1, steps=1500
     ),
 }
+
+
+def likeness(network: Network) -> float:
+    """Mean cosine between the embeddings of two words, none of them of the first 32."""
+    words = plain_symbols(network.shape.vocab_size).words[32:]
+    vectors = torch.nn.functional.normalize(network.embedding.detach()[words], dim=1)
+    cosines = vectors @ vectors.T
+    count = len(words)
+    return float((cosines.sum() - count) / (count * (count - 1)))
 
 
 def run(name: str, variant: Variant, seed: int) -> dict[str, Any]:
@@ -198,6 +210,7 @@ def run(name: str, variant: Variant, seed: int) -> dict[str, Any]:
             }
             for entry in trainer.history["stages"]
         ],
+        "word_cosine": round(likeness(network), 4),
         "last": {"stage": last["stage"], "parts": last["parts"]},
         "curve": [
             [record["step"], record["stage"], *[[p, f["loss"], f["accuracy"]] for p, f in record["parts"].items()]]
