@@ -46,6 +46,8 @@ _MAX_REPAIRS = 12
 """Renderings after which a context is taken though its size is out of bounds."""
 _SLACK = 1.05
 """How far above its target a context may end, within the bounds."""
+_ENOUGH = 0.96
+"""Of its target a context has at least so much, where anything is left to ask."""
 _TOKENS_A_TYPE, _MAX_MORE_TYPES = 1_000, 8
 """A context turns around one more type of places for as many tokens."""
 _FOREIGN = 0.12
@@ -113,6 +115,7 @@ class Composer:
         target = int(math.exp(stream.uniform(math.log(low), math.log(high))))
         draft = self._begin(stream, target)
         title = title_of(stream, self.town.name, draft.home["name"], draft.focus)
+        enough = max(low, int(_ENOUGH * target))
         gathered = _Gathered(estimate(title))
         self._gather(draft, gathered, target, int(min(high, _SLACK * target)))
         for _ in range(_MAX_REPAIRS):
@@ -122,9 +125,7 @@ class Composer:
             if gathered.num_tokens > high and len(order) > 1:
                 # What was asked last is what nothing else refers to.
                 gathered.num_tokens -= gathered.shown.pop().num_tokens
-            elif gathered.num_tokens < low:
-                self._gather(draft, gathered, low, high)
-            else:
+            elif gathered.num_tokens >= enough or not self._gather(draft, gathered, enough, high):
                 break
         return self._rendered(title, order)
 
@@ -137,10 +138,10 @@ class Composer:
         focus = tuple(dict.fromkeys(landmarks.crowded_type(stream) for _ in range(num_types)))
         return Draft(landmarks, language, stream, landmarks.any_place(stream), focus)
 
-    def _gather(self, draft: Draft, gathered: _Gathered, target: int, most: int) -> None:
-        """Adds items until there are `target` tokens, but not more than `most`."""
+    def _gather(self, draft: Draft, gathered: _Gathered, target: int, most: int) -> bool:
+        """Adds items until there are `target` tokens, but not more than `most`; tells whether it added any."""
         stream = draft.stream
-        misses = 0
+        before, misses = len(gathered.shown), 0
         while misses < _MAX_MISSES and gathered.num_tokens < target:
             draft.room = target - gathered.num_tokens
             is_first = not gathered.shown and not misses and stream.chance(0.85)
@@ -155,6 +156,7 @@ class Composer:
             draft.show(places_of(found.result))
         if not gathered.shown:
             raise ConfigError(f"no context of at most {most} tokens can be made; ask for longer ones")
+        return len(gathered.shown) > before
 
     def _ask(self, piece: Piece, asked: set[bytes]) -> _Shown | None:
         """The piece with its answer; None for what was asked before or says nothing."""
