@@ -26,8 +26,8 @@ UNANSWERABLE_SHARE = 0.13
 _TRIES = 12
 """For each question that is wanted."""
 
-_TWIN_TRIES = 12
-"""For each unanswerable question, since all kinds must have as many."""
+_TWIN_TRIES, _OWN_TRIES = 12, 5
+"""For each unanswerable question, since all kinds must have as many; the first are about the same thing."""
 
 type Make = Callable[[], Question | None]
 type Attempt = Callable[[Stream], tuple[Make, Make]]
@@ -50,20 +50,21 @@ def write_questions(scene: Scene, stream: Stream, most: int) -> list[Written]:
         if len(written) >= most:
             break
         attempt = stream.pick_weighted(attempts, weights)
-        question = attempt(stream)[0]()
+        make, make_twin = attempt(stream)
+        question = make()
         # Tossed only where the context answers one of the kind: else the kind would tell what it does not answer.
         if question is not None and stream.chance(UNANSWERABLE_SHARE):
-            question = _absent(attempt, stream)
+            question = _absent(attempt, make_twin, stream)
         if question is not None and question.body not in bodies:
             bodies.add(question.body)
             written.append(question)
     return written
 
 
-def _absent(attempt: Attempt, stream: Stream) -> Question | None:
-    """A question of a kind that the context does not answer; some things have no twin, so others are tried."""
-    for _ in range(_TWIN_TRIES):
-        twin = attempt(stream)[1]()
+def _absent(attempt: Attempt, make_twin: Make, stream: Stream) -> Question | None:
+    """A twin of a question; where it has none, of another question of its kind."""
+    for number in range(_TWIN_TRIES):
+        twin = make_twin() if number < _OWN_TRIES else attempt(stream)[1]()
         if twin is not None:
             return unanswerable(twin)
     return None
@@ -122,8 +123,8 @@ def _fact_attempt(writer: facts.Writer, found: Sequence[facts.Group], reading: R
 def _of_hours(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
     clock = opening.Clock(reading)
     if found := opening.trades(reading):
-        for writer, weight in opening.SHAPES.values():
-            yield _hours_attempt(writer, found, reading, clock), weight * share
+        for name, (writer, weight) in opening.SHAPES.items():
+            yield _hours_attempt(name, writer, found, reading, clock), weight * share
     if told := changes.changes(reading):
         yield _change_attempt(told, reading), 0.6 * share
 
@@ -142,13 +143,13 @@ def _change_attempt(found: Sequence[changes.Change], reading: Reading) -> Attemp
 
 
 def _hours_attempt(
-    writer: opening.Writer, found: Sequence[opening.Trade], reading: Reading, clock: opening.Clock
+    name: str, writer: opening.Writer, found: Sequence[opening.Trade], reading: Reading, clock: opening.Clock
 ) -> Attempt:
     def attempt(stream: Stream) -> tuple[Make, Make]:
         trade, how = stream.pick(found), wording(stream)
 
         def twin() -> Question | None:
-            strange = opening.strange(trade, reading, stream)
+            strange = opening.strange(trade, name, reading, stream)
             return None if strange is None else writer(strange, clock, stream, how)
 
         return lambda: writer(trade, clock, stream, how), twin

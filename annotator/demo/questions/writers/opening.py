@@ -218,16 +218,21 @@ SHAPES: Mapping[str, tuple[Writer, float]] = {
 """Every shape and how often it is tried."""
 
 
-def strange(trade: Trade, reading: Reading, stream: Stream) -> Trade | None:
+_OF_A_KIND = frozenset({"open_choice", "open_multiple"})
+"""Shapes that say what kind of places they ask about."""
+
+
+def strange(trade: Trade, shape: str, reading: Reading, stream: Stream) -> Trade | None:
     """The same hours, said to be kept by places of which the context does not tell any."""
+    category = trade.category if shape in _OF_A_KIND else ""
     silent = [
         name
-        for name in dict.fromkeys(one.name for one in reading.sightings if trade.category in one.place.categories[:1])
+        for name in dict.fromkeys(one.name for one in reading.sightings if category in ("", *one.place.categories[:1]))
         if not any(one.told("opening_hours") for one in reading.sightings if one.name == name)
     ]
     count = len(trade.keepers)
     names = stream.sample(silent, count // 2 + stream.integer(0, 1))
-    names = stream.shuffled(names + reading.strange_names(stream, count - len(names), trade.category))
+    names = stream.shuffled(names + reading.strange_names(stream, count - len(names), category))
     if not names:
         return None
     keepers = tuple(
