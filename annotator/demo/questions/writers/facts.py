@@ -129,24 +129,29 @@ class Group:
 
 def groups(reading: Reading) -> list[Group]:
     """Everything that is told of at least two places of one kind."""
-    found: defaultdict[tuple[str, str], dict[str, Told]] = defaultdict(dict)
+    found: defaultdict[tuple[str, str, str], dict[str, Told]] = defaultdict(dict)
     accepted: defaultdict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     contested: set[tuple[str, str]] = set()
     for sighting in reading.sightings:
+        place = sighting.place
         for label, told, others in _labelled(sighting):
-            category = "" if label in _ANY_KIND else (sighting.place.categories or ("",))[0]
+            is_any = label in _ANY_KIND
+            category, kind = ("", "") if is_any else ((place.categories or ("",))[0], place.kind or "")
+            # Of things of no type, and of several kinds, a name says too much.
+            if not is_any and not category:
+                continue
             subject = told.subject
             if label in _BY_ADDRESS:
                 subject = _by_address(reading, sighting)
                 if not subject:
                     continue
                 told = replace(told, subject=subject, said=f"{subject}{told.said.removeprefix(sighting.name)}")
-            before = found[label, category].setdefault(subject, told)
+            before = found[label, category, kind].setdefault(subject, told)
             if before.words != told.words:
                 contested.add((label, subject))
             accepted[label].setdefault(subject, others)
     made = []
-    for (label, category), by_subject in sorted(found.items()):
+    for (label, category, _), by_subject in sorted(found.items()):
         told_of = tuple(told for subject, told in by_subject.items() if (label, subject) not in contested)
         if len(told_of) > 1:
             made.append(Group(label, category, told_of, accepted[label]))
