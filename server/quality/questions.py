@@ -45,6 +45,11 @@ class Question:
         return found
 
     @property
+    def forms(self) -> tuple[str, ...]:
+        """In which forms of its context it can be asked."""
+        return tuple(self.fields["forms"])
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What accuracy is broken down by, with the fifth of the context in which the deciding value stands."""
         facts = {name: self.fields[name] for name in _FACTS if self.fields.get(name) is not None}
@@ -120,6 +125,7 @@ def _checked(line: str, place: str) -> dict[str, Any]:
             score(fields["answer"], "Answer: 0")
             calls = fields.get("calls") or []
             is_good = is_good and all(isinstance(fields[name], str) for name in ("id", "ask"))
+            is_good = is_good and all(isinstance(form, str) for form in fields["forms"])
             is_good = is_good and all(isinstance(call["arguments"], dict) and call["content"] for call in calls)
         is_good = is_good and all(isinstance(tool["name"], str) for tool in context.get("tools") or [])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

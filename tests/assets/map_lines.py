@@ -100,7 +100,7 @@ def map_line(number: int, *, split: str = "train", has_tools: bool = False) -> d
         },
     ]
     for question in questions:
-        question["calls"] = None
+        question |= {"calls": None, "forms": ["text", "json"]}
     if has_tools:
         call = {"name": "nearby_search", "arguments": {"type": "café", "lon": -65.33, "lat": 45.39}}
         questions[2]["calls"] = [call | {"content": json.dumps({"places": places}, ensure_ascii=False)}]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from server.assets.training.encoding import row_of
-from server.assets.training.grounding import is_grounded
 from server.assets.training.questions import (
     AS_WRITTEN,
     Conversation,
@@ -169,27 +168,16 @@ def test_for_validation_everything_is_asked_as_written() -> None:
     assert len(list(turns(conversation))) == 4
 
 
-@pytest.mark.parametrize(
-    ("shown", "ask", "grounded"),
-    [
-        ({"pid": "town:n1", "name": "Umi"}, "from Umi to (45.2, -65.1)", True),
-        ({"pid": "town:n1"}, "from Umi to (45.2, -65.1)", False),
-        ({"pid": "town:n1", "name": "Umi"}, "from Umi to Nova Bar", False),
-        ({"pid": "town:n2", "name": "Nova Bar", "lat": 45.200004, "lon": -65.1}, "from Umi to Nova Bar", False),
-    ],
-)
-def test_a_way_is_asked_about_in_json_only_if_its_ends_are_told(
-    shown: dict[str, str], ask: str, grounded: bool
-) -> None:
-    way = {"kind": "route", "params": {"origin": {"place_id": "town:n1"}, "destination": {"lat": 45.2, "lon": -65.1}}}
-    context = {"items": [{"kind": "details", "params": {}, "result": {"place": shown}}, way]}
-    question = {"ask": ask, "category": "routing", "evidence": [{"item": 1, "pointer": "/routes/0/distance_m"}]}
-    assert is_grounded(question, context) is grounded
-    assert is_grounded(question | {"category": "poi"}, context)
-    assert is_grounded(question | {"evidence": [{"item": 0, "pointer": "/place/name"}]}, context)
-    both = {"pid": "town:n1", "name": "Umi", "near": {"name": "Nova Bar", "lat": 45.200004, "lon": -65.1}}
-    context["items"][0]["result"] = {"place": both}
-    assert is_grounded(question, context)
+def test_a_context_in_json_is_asked_only_what_it_tells() -> None:
+    line = map_line(3)
+    told, *others = line["questions"]
+    for question in others:
+        question["forms"] = ["text"]
+    in_json = Drawing(json_share=1.0, verbatim_share=0.0, rename_share=0.0)
+    for seed in range(10):
+        (conversation,) = conversations(line, OTHER_NAMES, in_json, random.Random(seed))
+        assert Kind.JSON in conversation.kind
+        assert [reply for _, reply in turns(conversation)] == [told["reply"]]
 
 
 def test_packed_and_plain_files_read_the_same(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def question(number: int, answer: dict[str, Any], **fields: Any) -> dict[str, An
         "evidence": [],
         "position": 0.5,
         "calls": None,
+        "forms": ["text", "json"],
     } | fields
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from annotator.demo.questions.compose import Composed, Composer
+from annotator.demo.questions.grounding import forms_of
 from annotator.demo.questions.scene import Written
 from annotator.demo.questions.splits import split_of
 from annotator.demo.questions.town import OpenTown
@@ -80,6 +81,7 @@ def write_line(composer: Composer, recipe: Recipe, number: int) -> Line | None:
 def _line(
     id: str, composed: Composed, town: OpenTown, recipe: Recipe, questions: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    context = json.loads(composed.forms["json"])
     return {
         "schema": SCHEMA,
         "id": id,
@@ -89,7 +91,7 @@ def _line(
         "contexts": dict(composed.forms),
         "num_tokens": dict(composed.num_tokens),
         **({"tools": tools()} if recipe.has_tools else {}),
-        "questions": questions,
+        "questions": [question | {"forms": forms_of(question, context)} for question in questions],
     }
 
 

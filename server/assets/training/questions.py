@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from server.assets.training.grounding import is_grounded
 from server.assets.training.renaming import names_of, replacement
 from server.assets.training.shards import Kind
 from server.assets.training.template import Message, Piece, assistant, calling, pieces, system, told, user
@@ -100,7 +99,8 @@ def parse_line(text: str, where: str) -> Line:
     try:
         line = json.loads(text)
         schema, questions, contexts = line["schema"], line["questions"], line["contexts"]
-        complete = all(isinstance(q["ask"], str) and isinstance(q["reply"], str) and "wording" in q for q in questions)
+        complete = all(isinstance(q["ask"], str) and isinstance(q["reply"], str) for q in questions)
+        complete = complete and all("wording" in q and isinstance(q["forms"], list) for q in questions)
         complete = complete and isinstance(line["id"], str) and line["split"] in ("train", "validation", "test")
         complete = complete and all(isinstance(contexts[form], str) for form in ("text", "json"))
     except (ValueError, KeyError, TypeError):
@@ -145,8 +145,7 @@ def _over_context(
     kind = Kind.NONE
     estimate = line.get("num_tokens", {}).get("json", 0)
     if rng.random() < drawing.json_share and estimate <= drawing.max_json_estimate:
-        told = json.loads(line["contexts"]["json"])
-        grounded = [question for question in questions if is_grounded(question, told)]
+        grounded = [question for question in questions if "json" in question["forms"]]
         if grounded:
             questions = grounded
             kind |= Kind.JSON

@@ -13,10 +13,12 @@ CUE = "Answer:"
 
 
 def map_items(questions: Sequence[Question], forms: Sequence[str], max_tokens: int) -> list[Item]:
-    """One item for each question and form; see `check_forms`."""
+    """One item for each question and form in which it can be asked; see `check_forms`."""
     items = []
     for form in forms:
         for question in questions:
+            if form not in (*question.forms, CLOSED):
+                continue
             prompt = Prompt(({"role": "user", "content": _content(question, form)},), max_tokens, cue=CUE)
             items.append(
                 Item(

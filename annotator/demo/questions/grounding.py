@@ -13,6 +13,18 @@ _ENDS = ("origin", "destination", "intermediates", "origins", "destinations")
 Place = Mapping[str, Any]
 
 
+def forms_of(question: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:
+    """In which forms of its context a question can be asked; none for one in tool mode, which has no context.
+
+    Args:
+        question: as the file of map questions holds it.
+        context: the JSON form, parsed.
+    """
+    if question["calls"]:
+        return []
+    return ["text", "json"] if is_grounded(question, context) else ["text"]
+
+
 def is_grounded(question: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
     """Whether every end of every way that decides the question is named in the context or told by the question.
 
