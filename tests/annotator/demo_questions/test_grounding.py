@@ -19,7 +19,12 @@ def test_a_way_is_asked_about_in_json_only_if_its_ends_are_told(
 ) -> None:
     way = {"kind": "route", "params": {"origin": {"place_id": "town:n1"}, "destination": {"lat": 45.2, "lon": -65.1}}}
     context = {"items": [{"kind": "details", "params": {}, "result": {"place": shown}}, way]}
-    question = {"ask": ask, "category": "routing", "evidence": [{"item": 1, "pointer": "/routes/0/distance_m"}], "calls": None}
+    question = {
+        "ask": ask,
+        "category": "routing",
+        "evidence": [{"item": 1, "pointer": "/routes/0/distance_m"}],
+        "calls": None,
+    }
     assert is_grounded(question, context) is grounded
     assert forms_of(question, context) == (["text", "json"] if grounded else ["text"])
     assert forms_of(question | {"calls": [{}]}, context) == []
