@@ -175,5 +175,6 @@ def _write_town(seed: int, target: Path, size: str) -> None:
         raise ConfigError(f"cannot write {target}: {error.strerror}") from None
     typer.echo(
         f"{target}: {summary.name} ({summary.country_code}), {summary.num_places} places, "
-        f"{summary.num_nodes} nodes, {summary.num_ways} ways, {summary.num_bytes} bytes"
+        f"{summary.num_nodes} nodes, {summary.num_ways} ways, {summary.num_bytes} bytes; "
+        f"next: mapqator map build {target}"
     )

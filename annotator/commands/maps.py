@@ -1,7 +1,6 @@
 """`mapqator map`: turn OpenStreetMap extracts into maps that answer tools offline."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,6 @@ from rich.table import Table
 
 from annotator.commands.options import settings_of
 from annotator.commands.show import console, line
-from annotator.errors import InputError
 from annotator.maps.embedded.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -82,23 +80,6 @@ def remove(context: typer.Context, name: Annotated[str, typer.Argument(help="A m
     """Remove a map from this machine; what was recorded from it stays."""
     _library(context).remove(name)
     typer.echo(f"removed {name}")
-
-
-@app.command()
-def town(
-    seed: Annotated[int, typer.Option(help="Every seed gives another town, always the same one.")] = 1,
-    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("town.osm.pbf"),
-) -> None:
-    """Write a fictional town as an .osm.pbf file."""
-    from annotator.demo.town import build_town
-
-    if out.suffix != ".pbf":
-        raise InputError(f"--out must end in .osm.pbf, not '{out.name}'", param="out")
-    try:
-        summary = build_town(seed, out)
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror}", param="out") from None
-    typer.echo(f"{out}: {summary.name}, {summary.num_places} places; next: mapqator map build {out}")
 
 
 def _library(context: typer.Context) -> "MapLibrary":

@@ -1,5 +1,5 @@
 """The embedded town: fictional towns as real OpenStreetMap extracts, made from a seed.
 
-The default town is `town.osm.pbf` beside this file. `python -m annotator.demo --out annotator/demo/town.osm.pbf` makes
+The default town is `town.osm.pbf` beside this file. `mapqator demo town --out annotator/demo/town.osm.pbf` makes
 it again, byte by byte. `make.py` tells in which steps a town comes about.
 """

@@ -98,7 +98,7 @@ def test_stops_are_coordinates_or_place_ids(data_dir: Path, mapqator: Run) -> No
         (["map", "build", "ftp://example.org/x.osm.pbf"], "http"),
         (["map", "remove", "atlantis"], "atlantis"),
         (["map", "remove", "../../etc"], "there is no map"),
-        (["map", "town", "--out", "town.txt"], "--out must end in .osm.pbf"),
+        (["demo", "town", "--out", "town.txt"], "--out takes one file that ends in .osm.pbf"),
         (["providers", "check", "nowhere"], "nowhere"),
         (["providers", "check", "here"], "HERE_API_KEY"),
         (["serve", "--port", "70000"], "--port"),
@@ -140,7 +140,7 @@ def test_a_bad_variable_is_named_with_its_flag(data_dir: Path, mapqator: Run) ->
 
 def test_a_town_is_written_built_listed_asked_and_removed(tmp_path: Path, mapqator: Run) -> None:
     out = tmp_path / "seven.osm.pbf"
-    assert mapqator(tmp_path, "map", "town", "--seed", "7", "--out", str(out)).returncode == 0
+    assert mapqator(tmp_path, "demo", "town", "--seed", "7", "--out", str(out)).returncode == 0
     built = mapqator(tmp_path, "map", "build", str(out))
     assert built.returncode == 0, built.stderr
     assert "seven: " in built.stdout

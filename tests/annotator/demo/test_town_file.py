@@ -14,7 +14,7 @@ import osmium
 import pytest
 from opening_hours import OpeningHours
 
-from annotator.demo.__main__ import main
+from annotator.cli import main
 from annotator.demo.sheet import TIMESTAMP
 from annotator.demo.town import DEFAULT_SEED, METROPOLIS, SMALL, TownSummary, build_town
 from annotator.maps.categories import categories_of_osm
@@ -46,7 +46,19 @@ def test_a_seed_gives_the_same_bytes_in_another_process(small_town: Any, tmp_pat
     seed, again = small_town.summary.seed, tmp_path / "again.osm.pbf"
     # Another hash seed gives sets and dictionaries of text another order.
     subprocess.run(
-        [sys.executable, "-m", "annotator.demo", "--seed", str(seed), "--size", "small", "--out", str(again)],
+        [
+            sys.executable,
+            "-m",
+            "annotator.cli",
+            "demo",
+            "town",
+            "--seed",
+            str(seed),
+            "--size",
+            "small",
+            "--out",
+            str(again),
+        ],
         env={**os.environ, "PYTHONHASHSEED": str(seed)},
         check=True,
         capture_output=True,
@@ -176,7 +188,9 @@ def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=40_000)
     monkeypatch.setattr("annotator.demo.sheet.shutil.disk_usage", lambda _: usage)
-    monkeypatch.setattr("sys.argv", ["demo", "--size", "small", "--out", str(tmp_path / "a.osm.pbf")])
+    monkeypatch.setattr(
+        "sys.argv", ["mapqator", "demo", "town", "--size", "small", "--out", str(tmp_path / "a.osm.pbf")]
+    )
     with pytest.raises(SystemExit):
         main()
     assert "No space left" in capsys.readouterr().err
@@ -197,7 +211,7 @@ def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(
 def test_a_mistake_is_one_line_that_says_what_to_do(
     arguments: list[str], hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["demo", *arguments])
+    monkeypatch.setattr("sys.argv", ["mapqator", "demo", "town", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
@@ -207,8 +221,10 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
 
 def test_many_towns_are_written_at_once_and_each_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["--seed", "4", "--count", "2", "--size", "small", "--out-dir", str(tmp_path / "towns")]
-    monkeypatch.setattr("sys.argv", ["demo", *arguments])
-    main()
+    monkeypatch.setattr("sys.argv", ["mapqator", "demo", "town", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
     first, second = sorted((tmp_path / "towns").iterdir())
     assert (first.name, second.name) == ("town-4.osm.pbf", "town-5.osm.pbf")
     assert first.read_bytes() != second.read_bytes()
