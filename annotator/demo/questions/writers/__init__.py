@@ -6,6 +6,7 @@ the context may tell which option is right: `floor.py` measures that.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from annotator.demo.questions.scene import Scene, Written
 from annotator.demo.questions.writers import bearings, changes, facts, journeys, opening, shapes
@@ -82,114 +83,88 @@ def _attempts(reading: Reading) -> Iterator[tuple[Attempt, float]]:
     yield from _of_lines(reading, 0.8)
 
 
+def _attempt[T](
+    found: Sequence[T],
+    write: Callable[[T, Stream, str], Question | None],
+    make_strange: Callable[[T, Stream], T | None],
+) -> Attempt:
+    """Asks about one of what was found, or about something like it that the context does not tell.
+
+    Args:
+        found: what can be asked about.
+        write: asks about one, in a wording.
+        make_strange: one like it, of which the context tells nothing; None if there is none.
+    """
+
+    def attempt(stream: Stream) -> tuple[Make, Make]:
+        one, how = stream.pick(found), wording(stream)
+
+        def twin() -> Question | None:
+            strange = make_strange(one, stream)
+            return None if strange is None else write(strange, stream, how)
+
+        return lambda: write(one, stream, how), twin
+
+    return attempt
+
+
 def _of_series(every: Sequence[Series], share: float) -> Iterator[tuple[Attempt, float]]:
     for name, (writer, weight) in shapes.SHAPES.items():
         if found := [series for series in every if shapes.can_ask(series, name)]:
-            yield _series_attempt(name, writer, found), weight * share
+            yield _attempt(found, writer, partial(_strange_series, name)), weight * share
 
 
-def _series_attempt(name: str, writer: shapes.Writer, found: Sequence[Series]) -> Attempt:
-    def attempt(stream: Stream) -> tuple[Make, Make]:
-        series, how = stream.pick(found), wording(stream)
-
-        def twin() -> Question | None:
-            strange = series.strange(stream, name)
-            return None if strange is None else writer(strange, stream, how)
-
-        return lambda: writer(series, stream, how), twin
-
-    return attempt
+def _strange_series(name: str, series: Series, stream: Stream) -> Series | None:
+    return series.strange(stream, name)
 
 
 def _of_facts(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
     if found := facts.groups(reading):
         for writer, weight in facts.SHAPES.values():
-            yield _fact_attempt(writer, found, reading), weight * share
-
-
-def _fact_attempt(writer: facts.Writer, found: Sequence[facts.Group], reading: Reading) -> Attempt:
-    def attempt(stream: Stream) -> tuple[Make, Make]:
-        group, how = stream.pick(found), wording(stream)
-
-        def twin() -> Question | None:
-            strange = facts.strange(group, reading, stream)
-            return None if strange is None else writer(strange, stream, how)
-
-        return lambda: writer(group, stream, how), twin
-
-    return attempt
+            yield _attempt(found, writer, lambda group, stream: facts.strange(group, reading, stream)), weight * share
 
 
 def _of_hours(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
     clock = opening.Clock(reading)
     if found := opening.trades(reading):
         for name, (writer, weight) in opening.SHAPES.items():
-            yield _hours_attempt(name, writer, found, reading, clock), weight * share
+            write, make_strange = partial(_ask_hours, writer, clock), partial(_strange_trade, name, reading)
+            yield _attempt(found, write, make_strange), weight * share
     if told := changes.changes(reading):
-        yield _change_attempt(told, reading), 0.6 * share
+        attempt = _attempt(told, changes.next_change, lambda change, stream: changes.strange(change, reading, stream))
+        yield attempt, 0.6 * share
 
 
-def _change_attempt(found: Sequence[changes.Change], reading: Reading) -> Attempt:
-    def attempt(stream: Stream) -> tuple[Make, Make]:
-        change, how = stream.pick(found), wording(stream)
-
-        def twin() -> Question | None:
-            strange = changes.strange(change, reading, stream)
-            return None if strange is None else changes.next_change(strange, stream, how)
-
-        return lambda: changes.next_change(change, stream, how), twin
-
-    return attempt
+def _ask_hours(
+    writer: opening.Writer, clock: opening.Clock, trade: opening.Trade, stream: Stream, how: str
+) -> Question | None:
+    return writer(trade, clock, stream, how)
 
 
-def _hours_attempt(
-    name: str, writer: opening.Writer, found: Sequence[opening.Trade], reading: Reading, clock: opening.Clock
-) -> Attempt:
-    def attempt(stream: Stream) -> tuple[Make, Make]:
-        trade, how = stream.pick(found), wording(stream)
-
-        def twin() -> Question | None:
-            strange = opening.strange(trade, name, reading, stream)
-            return None if strange is None else writer(strange, clock, stream, how)
-
-        return lambda: writer(trade, clock, stream, how), twin
-
-    return attempt
+def _strange_trade(name: str, reading: Reading, trade: opening.Trade, stream: Stream) -> opening.Trade | None:
+    return opening.strange(trade, name, reading, stream)
 
 
 def _of_journeys(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
     if found := journeys.journeys(reading):
         for writer, weight in journeys.SHAPES.values():
-            yield _journey_attempt(writer, found, reading), weight * share
+            write, make_strange = partial(_ask_journey, writer, found), partial(_strange_journey, found, reading)
+            yield _attempt(found, write, make_strange), weight * share
 
 
-def _journey_attempt(writer: journeys.Writer, found: Sequence[journeys.Journey], reading: Reading) -> Attempt:
-    def attempt(stream: Stream) -> tuple[Make, Make]:
-        journey, how = stream.pick(found), wording(stream)
+def _ask_journey(
+    writer: journeys.Writer, found: Sequence[journeys.Journey], journey: journeys.Journey, stream: Stream, how: str
+) -> Question | None:
+    return writer(journey, found, stream, how)
 
-        def twin() -> Question | None:
-            strange = journeys.strange(journey, found, reading, stream)
-            return None if strange is None else writer(strange, found, stream, how)
 
-        return lambda: writer(journey, found, stream, how), twin
-
-    return attempt
+def _strange_journey(
+    found: Sequence[journeys.Journey], reading: Reading, journey: journeys.Journey, stream: Stream
+) -> journeys.Journey | None:
+    return journeys.strange(journey, found, reading, stream)
 
 
 def _of_lines(reading: Reading, share: float) -> Iterator[tuple[Attempt, float]]:
     if found := bearings.lines(reading):
         for writer, weight in bearings.SHAPES.values():
-            yield _line_attempt(writer, found, reading), weight * share
-
-
-def _line_attempt(writer: bearings.Writer, found: Sequence[bearings.Line], reading: Reading) -> Attempt:
-    def attempt(stream: Stream) -> tuple[Make, Make]:
-        line, how = stream.pick(found), wording(stream)
-
-        def twin() -> Question | None:
-            strange = bearings.strange(line, reading, stream)
-            return None if strange is None else writer(strange, stream, how)
-
-        return lambda: writer(line, stream, how), twin
-
-    return attempt
+            yield _attempt(found, writer, lambda line, stream: bearings.strange(line, reading, stream)), weight * share
