@@ -48,11 +48,15 @@ export async function refresh(selector) {
   globalThis.htmx?.process(fresh);
 }
 
-async function finish({ then, refresh: selector, done }, answer) {
-  if (done) toast(filled(done, answer));
+// Says that it is done only when the page shows it: what is pressed right after must be about what is now.
+async function finish({ then, refresh: selector, done }, answer, offer) {
+  try {
+    if (selector && !then) await refresh(selector);
+  } finally {
+    if (done) toast(filled(done, answer), offer);
+  }
   if (then === "reload") location.reload();
   else if (then) location.assign(filled(then, answer));
-  else if (selector) await refresh(selector);
 }
 
 async function run(element, body) {
@@ -66,8 +70,7 @@ async function run(element, body) {
     if (undo) {
       const [undoMethod, undoPath] = undo.split(" ");
       const run = () => send(undoMethod, filled(undoPath, answer), JSON.parse(undoBody)).then(() => finish({ ...element.dataset, done: "" }, answer));
-      toast(filled(element.dataset.done ?? "Done.", answer), { action: "Undo", run });
-      await finish({ ...element.dataset, done: "" }, answer);
+      await finish({ done: "Done.", ...element.dataset }, answer, { action: "Undo", run });
     } else {
       await finish(element.dataset, answer);
     }

@@ -143,8 +143,17 @@ def test_a_member_is_added_promoted_removed_and_brought_back(open_as, house) -> 
     page.get_by_role("button", name="Add member").click()
     role = page.get_by_role("combobox", name=f"Role of {username}")
     role.wait_for()
+    held: list = []
+    page.route("**/people", lambda route: held.append(route))
     role.select_option("reviewer")
-    page.wait_for_selector(f".toast:has-text('{username} is reviewer now.')")
+    while not held:
+        page.evaluate("1")
+    # What undoes a removal stands in the row, so nothing is said to be done while the row is still the old one.
+    done = page.locator(f".toast:has-text('{username} is reviewer now.')")
+    assert done.count() == 0
+    held[0].continue_()
+    done.wait_for()
+    page.unroute("**/people")
     page.get_by_role("button", name=f"Remove {username}").click()
     role.wait_for(state="detached")
     page.get_by_role("button", name="Undo").click()
