@@ -23,6 +23,7 @@ from annotator.people.projects import Project, ProjectSettings
 from annotator.questions import store as questions
 from annotator.questions.evidence import attach
 from annotator.questions.model import QuestionContent
+from annotator.review.standing import is_chosen
 from annotator.store.tables import project
 from annotator.store.times import utc_now
 
@@ -115,6 +116,11 @@ def _write_context(
     first = sheet.content.tool_call_ids[0]
     change_call(connection, actor, made, first, label=sheet.items[0].title, is_saved=True, now=utc_now())
     written = attach_proofs(connection, sheet.written)
-    for index, content in enumerate(written):
-        question = questions.create(connection, actor, made, context.id, content=content, now=utc_now())
-        look_at(connection, actor, colleagues, made, question, end if index == len(written) - 1 else "approved")
+    asked = [
+        questions.create(connection, actor, made, context.id, content=content, now=utc_now()) for content in written
+    ]
+    # One that gets second answers does not stay submitted: it is in review at once.
+    waiting = [one for one in asked if end != "submitted" or not is_chosen(one.id, made.settings.overlap)]
+    last = waiting[-1] if waiting else asked[-1]
+    for question in asked:
+        look_at(connection, actor, colleagues, made, question, end if question is last else "approved")
