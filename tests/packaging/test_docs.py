@@ -9,10 +9,12 @@ from pydantic.fields import FieldInfo
 
 from server.bench.cli import app as bench_app
 from server.engine.variants import VARIANTS
+from server.quality.cli import compare_app, judge_app, show_app
 from server.settings import EngineSettings, ServerSettings, flag_of
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/serving.md", "docs/api.md", "docs/architecture.md", "docs/gpu.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS += [f"docs/{name}.md" for name in ("serving", "api", "architecture", "gpu", "quality")]
 SETTINGS = EngineSettings.model_fields | ServerSettings.model_fields
 
 
@@ -39,10 +41,12 @@ def test_the_tables_of_settings_are_the_settings() -> None:
     assert documented == [row(name, setting) for name, setting in SETTINGS.items()]
 
 
-def bench_flags() -> set[str]:
-    """Every flag of every command of `rhumb bench`."""
-    commands = typer.main.get_command(bench_app).commands.values()
-    return {option for command in commands for parameter in command.params for option in parameter.opts}
+def measuring_flags() -> set[str]:
+    """Every flag of every command of `rhumb bench`, and of `rhumb eval`."""
+    commands = [*typer.main.get_command(bench_app).commands.values()]
+    commands += [typer.main.get_command(app) for app in (judge_app, show_app, compare_app)]
+    parameters = [parameter for command in commands for parameter in command.params]
+    return {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -50,7 +54,7 @@ def test_every_flag_variable_and_default_in_the_text_exists(document: str) -> No
     # Commands and settings of MapQaTor are judged by its own tests.
     text = "\n".join(line for line in (ROOT / document).read_text().splitlines() if "mapqator" not in line.lower())
     own = {flag_of(name) for name in SETTINGS} | {f"--no-{flag_of(name)[2:]}" for name in SETTINGS}
-    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text)) <= own | bench_flags() | {"--no-"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text)) <= own | measuring_flags() | {"--no-"}
     assert set(re.findall(r"\bRHUMB_\w+", text)) <= {f"RHUMB_{name.upper()}" for name in SETTINGS}
 
 
