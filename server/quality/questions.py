@@ -1,16 +1,13 @@
 """Files of map questions, `mapqator.map_questions/1`: JSON Lines, plain or zstandard, one line a context."""
 
-import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from server.errors import ConfigError
+from server.quality.lines import SCHEMA, read_lines
 from server.quality.scoring import score
-
-SCHEMA = "mapqator.map_questions/1"
 
 _FACTS = ("category", "type", "skill", "wording")
 
@@ -72,7 +69,7 @@ def read_questions(paths: list[Path], split: str) -> list[Question]:
     questions = []
     for path in paths:
         found, splits = [], set()
-        for number, line in enumerate(_lines(path), 1):
+        for number, line in enumerate(read_lines(path), 1):
             context = _checked(line, f"{path}, line {number}")
             splits.add(context.get("split"))
             if split in ("all", context.get("split")):
@@ -87,28 +84,6 @@ def read_questions(paths: list[Path], split: str) -> list[Question]:
             raise ConfigError(f"{path} holds no question of the split {split}; it has {has}: choose with --split")
         questions += found
     return questions
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The lines that are not blank."""
-    try:
-        with path.open("rb") as file, io.TextIOWrapper(_plain(file, path), encoding="utf-8") as lines:
-            yield from (line for line in lines if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; give a .jsonl or .jsonl.zst file of map questions") from None
-
-
-def _plain(file: BinaryIO, path: Path) -> BinaryIO:
-    """The file, decompressed if it is zstandard."""
-    if path.suffix != ".zst":
-        return file
-    # Machines that only train may have no zstandard.
-    import zstandard
-
-    try:
-        return io.BytesIO(zstandard.ZstdDecompressor().stream_reader(file).read())
-    except zstandard.ZstdError as error:
-        raise OSError(str(error)) from None
 
 
 def _checked(line: str, place: str) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from server.assets.training.questions import (
     conversations,
     names_in,
     parse_line,
-    read_lines,
 )
 from server.assets.training.renaming import replacement
 from server.assets.training.shards import WEIGHT_ONE, Kind
 from server.errors import ConfigError
+from server.quality.lines import read_lines
 from tests.assets.map_lines import NAMES, OTHER_NAMES, map_line, small_tokenizer, write_lines
 
 ALWAYS = Drawing(rename_share=1.0, tools_share=1.0)

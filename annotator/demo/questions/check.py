@@ -1,18 +1,16 @@
 """Looks a file of map questions over: counts what is in it, makes some lines again and compares the bytes."""
 
-import io
 import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
-from annotator.demo.questions.record import SCHEMA, Recipe, number_of, recipe_of
-from annotator.demo.questions.write import COMPRESSED, town_lines
+from annotator.demo.questions.lines import SCHEMA, read_lines
+from annotator.demo.questions.record import Recipe, number_of, recipe_of
+from annotator.demo.questions.write import town_lines
 from annotator.errors import InputError
 
 COUNTED = ("type", "category", "skill", "wording")
@@ -84,7 +82,7 @@ def check_file(path: Path, *, remake: int) -> Checked:
     """
     counts = Counts()
     chosen: dict[int, _Line] = {}
-    for number, text in enumerate(_lines(path), 1):
+    for number, text in enumerate(read_lines(path), 1):
         try:
             line = json.loads(text)
             if line["schema"] != SCHEMA:
@@ -109,17 +107,3 @@ def check_file(path: Path, *, remake: int) -> Checked:
 def _made_again(line: _Line) -> bytes | None:
     made = town_lines(line.seed, line.recipe, [line.number])
     return made[0].text if made else None
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            if path.name.endswith(COMPRESSED):
-                with zstandard.ZstdDecompressor().stream_reader(file) as reader:
-                    yield from io.BufferedReader(reader)
-            else:
-                yield from file
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except zstandard.ZstdError:
-        raise InputError(f"{path.name} is no whole zstandard file") from None

@@ -3,22 +3,18 @@
 Whatever it gets above chance would make a model look as if it read contexts. Intervals are Wilson's (1927), at 95 %.
 """
 
-import io
 import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import zstandard
+from typing import Any
 
 from annotator.demo.questions.guesser import Case, Guesser, Likely, option_features, plain_features
+from annotator.demo.questions.lines import SCHEMA, read_lines
 from annotator.errors import InputError
 
-SCHEMA = "mapqator.map_questions/1"
 _Z = 1.959964
 _MAX_TRAINING = 40_000
 
@@ -119,25 +115,13 @@ def read_questions(path: Path) -> Iterator[Asked]:
         InputError: it cannot be read, or is no such file.
     """
     try:
-        with _text_of(path) as lines:
-            for text in lines:
-                line = json.loads(text)
-                if line["schema"] != SCHEMA:
-                    raise InputError(f"{path.name} is not of {SCHEMA}")
-                yield from (_asked(question) for question in line["questions"] if not question["calls"])
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, zstandard.ZstdError):
+        for text in read_lines(path):
+            line = json.loads(text)
+            if line["schema"] != SCHEMA:
+                raise InputError(f"{path.name} is not of {SCHEMA}")
+            yield from (_asked(question) for question in line["questions"] if not question["calls"])
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{path.name} is no file of map questions") from None
-
-
-@contextmanager
-def _text_of(path: Path) -> Iterator[io.TextIOWrapper]:
-    with ExitStack() as closed:
-        file: IO[bytes] = closed.enter_context(path.open("rb"))
-        if path.suffix == ".zst":
-            file = closed.enter_context(zstandard.ZstdDecompressor().stream_reader(file))
-        yield closed.enter_context(io.TextIOWrapper(file, "utf-8"))
 
 
 def wilson(right: int, num: int) -> tuple[float, float]:

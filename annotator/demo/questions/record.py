@@ -9,6 +9,7 @@ from typing import Any
 
 from annotator.demo.questions.compose import Composed, Composer
 from annotator.demo.questions.grounding import forms_of
+from annotator.demo.questions.lines import SCHEMA
 from annotator.demo.questions.scene import Written
 from annotator.demo.questions.splits import split_of
 from annotator.demo.questions.town import OpenTown
@@ -17,8 +18,6 @@ from annotator.demo.questions.writers.form import formed
 from annotator.demo.questions.writers.tools import tool_questions
 from annotator.demo.stream import Stream
 from annotator.maps.params import PARAMS
-
-SCHEMA = "mapqator.map_questions/1"
 
 FEWEST_QUESTIONS = 4
 """Contexts that give fewer are made again, about something else."""

@@ -21,12 +21,12 @@ from typing import IO
 import zstandard
 
 from annotator.demo.questions.compose import Composer
+from annotator.demo.questions.lines import COMPRESSED, PLAIN
 from annotator.demo.questions.record import Line, Recipe, write_line
 from annotator.demo.questions.splits import Split, town_seed
 from annotator.demo.questions.town import OpenTown
 from annotator.errors import ConfigError, MapqatorError, StorageError
 
-PLAIN, COMPRESSED = ".jsonl", ".jsonl.zst"
 _LEVEL = 10
 _MAX_WAITING = 3
 """Towns a process that may be made ahead of the one that is written next."""

@@ -25,11 +25,12 @@ from server.assets.training.arrays import save_arrays
 from server.assets.training.books import Library, read_library
 from server.assets.training.dialogues import dialogues
 from server.assets.training.encoding import Encoder, spread
-from server.assets.training.questions import Drawing, names_in, parse_line, read_lines
+from server.assets.training.questions import Drawing, names_in, parse_line
 from server.assets.training.shards import WEIGHT_ONE, Ids, Kind, Row, Shard, TrainingSet, Weights
 from server.assets.training.template import END_OF_TEXT
 from server.assets.training.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
 from server.errors import ConfigError, RhumbError
+from server.quality.lines import read_lines
 
 __all__ = ["WEIGHT_ONE", "Ids", "Kind", "Packing", "Row", "Shard", "TrainingSet", "Weights", "pack"]
 

@@ -4,20 +4,18 @@ A file holds one context a line with many questions (`mapqator.map_questions/1`)
 shows the context in one of its forms and then asks one question a turn, or one in which the assistant calls tools.
 """
 
-import io
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any
 
 from server.assets.training.renaming import names_of, replacement
 from server.assets.training.shards import Kind
 from server.assets.training.template import Message, Piece, assistant, calling, pieces, system, told, user
-from server.errors import ConfigError, RhumbError
+from server.errors import ConfigError
+from server.quality.lines import SCHEMA
 
-SCHEMA = "mapqator.map_questions/1"
 SYSTEMS = ("You are a helpful assistant.", "Answer from the context.", "Answer questions about maps.", "Be brief.")
 
 Line = Mapping[str, Any]
@@ -73,21 +71,6 @@ class Conversation:
     def pieces(self) -> list[Piece]:
         """Its text, parted where the assistant begins and ends to write."""
         return pieces(self.messages, self.tools)
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a `.jsonl` or `.jsonl.zst`, empty ones left out.
-
-    Raises:
-        ConfigError: the file cannot be read, or needs the package zstandard, which is not there.
-    """
-    try:
-        with path.open("rb") as file, io.TextIOWrapper(_unpacked(file, path), encoding="utf-8") as lines:
-            yield from (line for line in lines if line.strip())
-    except RhumbError:
-        raise
-    except Exception as error:  # zstandard raises plain exceptions
-        raise ConfigError(f"cannot read {path}: {error}") from None
 
 
 def parse_line(text: str, where: str) -> Line:
@@ -213,13 +196,3 @@ def _in_order(call: Line, tools: Sequence[Line]) -> dict[str, Any]:
 
 def _as_it_is(text: str) -> str:
     return text
-
-
-def _unpacked(file: BinaryIO, path: Path) -> IO[bytes]:
-    if path.suffix != ".zst":
-        return file
-    try:
-        import zstandard
-    except ImportError:
-        raise ConfigError(f"{path} needs the package zstandard; unpack it first with `zstd -d`") from None
-    return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(file))

@@ -13,7 +13,8 @@ import zstandard
 
 from annotator.cli import main
 from annotator.demo.questions import write
-from annotator.demo.questions.record import SCHEMA, Line, Recipe
+from annotator.demo.questions.lines import SCHEMA
+from annotator.demo.questions.record import Line, Recipe
 from annotator.demo.questions.splits import split_of, town_seed
 from annotator.errors import MapqatorError
 from annotator.maps.params import PARAMS
