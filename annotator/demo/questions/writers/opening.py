@@ -113,7 +113,7 @@ def open_yes_no(trade: Trade, clock: Clock, stream: Stream, how: str) -> Questio
     when, is_open, is_closed = found
     is_asked_open, is_so = stream.chance(0.5), stream.chance(0.5)
     keeper = stream.pick(is_open if is_asked_open == is_so else is_closed)
-    predicate = f"{'open' if is_asked_open else 'closed'} {_moment(stream, when, how)}"
+    predicate = _state(stream, when, how, is_open=is_asked_open)
     body = yes_no_body(stream, keeper.told.subject, predicate, how)
     return yes_no(_about("open_yes_no"), how, body, is_so, (keeper.told,))
 
@@ -133,7 +133,7 @@ def open_choice(trade: Trade, clock: Clock, stream: Stream, how: str) -> Questio
     body = filled(
         worded(stream, _WHICH_IS, how),
         noun=trade.noun,
-        p=f"{'open' if is_asked_open else 'closed'} {_moment(stream, when, how)}",
+        p=_state(stream, when, how, is_open=is_asked_open),
     )
     return choice(
         _about("open_choice"),
@@ -161,7 +161,7 @@ def open_multiple(trade: Trade, clock: Clock, stream: Stream, how: str) -> Quest
     body = filled(
         worded(stream, _WHICH_ARE, how),
         noun=trade.noun,
-        p=f"{'open' if is_asked_open else 'closed'} {_moment(stream, when, how)}",
+        p=_state(stream, when, how, is_open=is_asked_open),
     )
     return choice(
         _about("open_multiple"),
@@ -274,6 +274,11 @@ _CLOSES = (
 
 def _time_body(stream: Stream, subject: str, weekday: int, how: str, *, is_closing: bool) -> str:
     return filled(worded(stream, _CLOSES if is_closing else _OPENS, how), x=subject, day=WEEKDAYS[weekday])
+
+
+def _state(stream: Stream, when: tuple[int, str], how: str, *, is_open: bool) -> str:
+    """`open on Monday at 09:00`, or closed."""
+    return f"{'open' if is_open else 'closed'} {_moment(stream, when, how)}"
 
 
 def _moment(stream: Stream, when: tuple[int, str], how: str) -> str:
