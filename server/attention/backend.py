@@ -38,8 +38,8 @@ class AttentionBackend(ABC):
 
     Key `j` is visible to query `i` of row `r` at KV head `h` of layer `l`, with
     `g = plan.group_of_head[l, h]`, iff `j <= i` and (`j < tables.sinks[r, g]` or
-    `j > i - tables.recent[r, g]`). Keys are cached after RoPE. Position `j` lives in page
-    `tables.pages[r, g, j // page_size]`; entry 0 is the null page, and is only met where no query can see.
+    `j > i - tables.recent[r, g]` or `j >= tables.since[r, g]`). Keys are cached after RoPE. Position `j` lives in
+    page `tables.pages[r, g, j // page_size]`; entry 0 is the null page, and is only met where no query can see.
     """
 
     name: str

@@ -81,6 +81,7 @@ class CpuAttention(AttentionBackend):
             pages=pages.data_ptr(),
             sinks=self.tables.sinks.data_ptr(),
             recent=self.tables.recent.data_ptr(),
+            since=self.tables.since.data_ptr(),
             groups=self._groups[layer].data_ptr(),
             indices=self._indices[layer].data_ptr(),
             kv_heads=spec.num_kv_heads,

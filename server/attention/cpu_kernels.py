@@ -44,6 +44,7 @@ class AttendArgs(ctypes.Structure):
                 "pages",
                 "sinks",
                 "recent",
+                "since",
                 "token_rows",
                 "positions",
                 "groups",
@@ -230,7 +231,8 @@ def _attend_heads(a, token, first_head, end_head, scratch):  # type: ignore[no-u
     groups, indices = _int32s(a.groups), _int32s(a.indices)
     row_group = row * a.num_groups + np.int64(groups[first_head])
     table = _ahead(_int32s(a.pages), row_group * a.max_pages)
-    window = max(last + 1 - np.int64(_int32s(a.recent)[row_group]), 0)
+    window = min(last + 1 - np.int64(_int32s(a.recent)[row_group]), np.int64(_int32s(a.since)[row_group]))
+    window = max(window, 0)
     sinks = min(np.int64(_int32s(a.sinks)[row_group]), window)
     num_visible = sinks + last + 1 - window
     # Rows of scores start on cache lines of their own.

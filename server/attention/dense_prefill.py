@@ -56,14 +56,16 @@ class DensePrefill:
 
     def chosen(self, batch: StepBatch) -> list[tuple[int, int]]:
         """(row of the batch, leading new tokens of it) to compute here, by ascending rows; the batch is eager."""
-        # Which row of the tables is which of the batch is known on the device alone, so all must keep everything.
-        if self.is_refused or batch.num_prefill_tokens < STEP or not self.launcher.tables.keeps_all.all():
+        if self.is_refused or batch.num_prefill_tokens < STEP:
             return []
-        lengths = zip(batch.query_lens[: batch.num_prefill_rows], batch.host_kv_lens, strict=False)
+        count, keeps_all = batch.num_prefill_rows, self.launcher.tables.keeps_all
+        # Where the host does not know which row of the tables is which of the batch, all must keep everything.
+        is_full = [keeps_all.all()] * count if batch.host_rows is None else keeps_all[batch.host_rows[:count]].tolist()
+        lengths = zip(batch.query_lens[:count], batch.host_kv_lens[:count], is_full, strict=True)
         return [
             (index, query_len // STEP * STEP)
-            for index, (query_len, kv_len) in enumerate(lengths)
-            if query_len >= STEP and (kv_len - query_len) % STEP == 0
+            for index, (query_len, kv_len, is_seen) in enumerate(lengths)
+            if is_seen and query_len >= STEP and (kv_len - query_len) % STEP == 0
         ]
 
     def attend_row(

@@ -13,7 +13,6 @@ from server.attention.backend import AttentionBackend, AttentionSpec
 from server.engine.batch import StepBatch
 from server.kv.formats import dequantize, quantize
 from server.kv.plan import KVPlan
-from server.kv.policy import UNLIMITED
 from server.kv.pool import PagePool
 from server.kv.table import PageTables
 
@@ -93,13 +92,14 @@ class ReferenceAttention(AttentionBackend):
         for run in self._runs[layer]:
             sinks = int(self.tables.sinks[row, run.group])
             recent = int(self.tables.recent[row, run.group])
-            keys = _visible_positions(first, kv_len, sinks, recent, q.device)
+            since = int(self.tables.since[row, run.group])
+            keys = _visible_positions(first, kv_len, sinks, recent, since, q.device)
             k, v = self._gather(run, row, keys)
-            is_causal = first == 0 and recent >= kv_len
+            is_causal = first == 0 and (recent >= kv_len or since == 0)
             mask = None
             if not is_causal:
                 queries = torch.arange(first, kv_len, device=q.device)[:, None]
-                mask = (keys <= queries) & ((keys < sinks) | (keys > queries - recent))
+                mask = (keys <= queries) & ((keys < sinks) | (keys > queries - recent) | (keys >= since))
             result = F.scaled_dot_product_attention(
                 q[:, run.query_heads].transpose(0, 1)[None],
                 k.to(q.dtype).transpose(0, 1)[None],
@@ -121,7 +121,8 @@ class ReferenceAttention(AttentionBackend):
         for run in self._runs[layer]:
             sinks = self.tables.sinks[rows, run.group, None]
             recent = self.tables.recent[rows, run.group, None]
-            visible = (keys <= last) & ((keys < sinks) | (keys > last - recent))
+            since = self.tables.since[rows, run.group, None]
+            visible = (keys <= last) & ((keys < sinks) | (keys > last - recent) | (keys >= since))
             # A null or stale page may hold anything, and a weight of zero does not silence a NaN.
             hidden = ~visible[:, :, None, None]
             k, v = (x.to(q.dtype).masked_fill(hidden, 0).transpose(1, 2) for x in self._gather(run, rows, keys))
@@ -156,9 +157,11 @@ class ReferenceAttention(AttentionBackend):
         return dequantize(elements, pool.params[where], pool.fmt, self.spec.dtype)
 
 
-def _visible_positions(first: int, kv_len: int, sinks: int, recent: int, device: torch.device) -> torch.Tensor:
+def _visible_positions(
+    first: int, kv_len: int, sinks: int, recent: int, since: int, device: torch.device
+) -> torch.Tensor:
     """Positions that some query in [first, kv_len) can see, ascending; pages of others may be gone."""
-    window = 0 if recent >= UNLIMITED else max(0, first - recent + 1)
+    window = max(0, min(first - recent + 1, since))
     if sinks >= window:
         return torch.arange(kv_len, device=device)
     return torch.cat((torch.arange(sinks, device=device), torch.arange(window, kv_len, device=device)))

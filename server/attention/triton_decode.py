@@ -30,6 +30,7 @@ def decode_kernel(
     pages_ptr,
     sinks_ptr,
     recent_ptr,
+    since_ptr,
     groups_ptr,
     slots_ptr,
     rows_ptr,
@@ -88,7 +89,8 @@ def decode_kernel(
     group = tl.load(groups_ptr + kv_head)
     slot = tl.load(slots_ptr + kv_head)
     sinks = tl.minimum(tl.load(sinks_ptr + row * NUM_GROUPS + group), kv_len)
-    window = tl.maximum(kv_len - tl.load(recent_ptr + row * NUM_GROUPS + group), 0)
+    window = kv_len - tl.load(recent_ptr + row * NUM_GROUPS + group)
+    window = tl.maximum(tl.minimum(window, tl.load(since_ptr + row * NUM_GROUPS + group)), 0)
     table_ptr = pages_ptr + (row * NUM_GROUPS + group) * MAX_PAGES
     if OVERLAPS:
         gdc_wait()

@@ -70,7 +70,7 @@ class Launcher:
         params = (k, v) if pool.params is None else (pool.params[0], pool.params[1])
         pairs = (k, v) if pool.params is None else (params[0].view(torch.int32), params[1].view(torch.int32))
         self._storage, self._written = (k, v, *pairs), (k, v, *params)
-        self._retention = (tables.pages, tables.sinks, tables.recent)
+        self._retention = (tables.pages, tables.sinks, tables.recent, tables.since)
         self._slots = [
             (plan.group_of_head[layer].contiguous(), plan.index_of_head[layer].contiguous())
             for layer in range(spec.num_layers)

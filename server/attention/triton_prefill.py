@@ -28,6 +28,7 @@ def prefill_kernel(
     pages_ptr,
     sinks_ptr,
     recent_ptr,
+    since_ptr,
     groups_ptr,
     slots_ptr,
     rows_ptr,
@@ -94,19 +95,23 @@ def prefill_kernel(
     slot = tl.load(slots_ptr + kv_head)
     sinks = tl.load(sinks_ptr + row * NUM_GROUPS + group)
     recent = tl.load(recent_ptr + row * NUM_GROUPS + group)
+    since = tl.load(since_ptr + row * NUM_GROUPS + group)
     table_ptr = pages_ptr + (row * NUM_GROUPS + group) * MAX_PAGES
 
     first_query = tl.load(kv_lens_ptr + index) - query_len + offset
     last_query = first_query + tl.minimum(TOKENS, query_len - offset) - 1
     # Where the sinks hold all that the window leaves out, everything is seen.
-    sees_all = sinks > last_query - recent
+    sees_all = sinks >= tl.minimum(last_query - recent + 1, since)
     sinks = tl.where(sees_all, 0, sinks)
-    recent = tl.where(sees_all, 2147483647, recent)
+    since = tl.where(sees_all, 0, since)
     num_sink_tiles = tl.cdiv(sinks, BLOCK_N)
     end_tile = tl.cdiv(last_query + 1, BLOCK_N)
-    first_tile = tl.maximum(tl.maximum(first_query - recent + 1, 0) // BLOCK_N, num_sink_tiles)
+    # A query sees the sinks, and what comes from its own window on.
+    first_window = tl.maximum(tl.minimum(first_query - recent + 1, since), 0)
+    last_window = tl.maximum(tl.minimum(last_query - recent + 1, since), 0)
+    first_tile = tl.maximum(first_window // BLOCK_N, num_sink_tiles)
     # Tiles [full_begin, full_end) are seen by all queries.
-    full_begin = tl.maximum(tl.cdiv(tl.maximum(last_query - recent + 1, 0), BLOCK_N), first_tile)
+    full_begin = tl.maximum(tl.cdiv(last_window, BLOCK_N), first_tile)
     full_begin = tl.minimum(full_begin, end_tile)
     full_end = tl.maximum((first_query + 1) // BLOCK_N, full_begin)
 
@@ -114,6 +119,7 @@ def prefill_kernel(
     tokens = rows // PACKED
     dims = tl.arange(0, WIDTH)
     queries = first_query + tokens
+    windows = tl.minimum(queries - recent + 1, since)
     STORED_DIM: tl.constexpr = HEAD_DIM // 2 if FORMAT == INT4 else HEAD_DIM
     is_number = ((queries <= last_query) & (tokens < TOKENS))[:, None] & (dims < STORED_DIM)[None, :]
     places = (begin + offset + tokens).to(tl.int64)
@@ -134,9 +140,9 @@ def prefill_kernel(
     for tile in range(0, num_sink_tiles + masked_end - first_tile):
         start = tl.where(tile < num_sink_tiles, tile, tile - num_sink_tiles + first_tile) * BLOCK_N
         positions = start + tl.arange(0, BLOCK_N)
-        is_seen = (positions < sinks) | (positions > first_query - recent)
+        is_seen = (positions < sinks) | (positions >= first_window)
         keys = positions[None, :]
-        is_visible = (keys <= queries[:, None]) & ((keys < sinks) | (keys > queries[:, None] - recent))
+        is_visible = (keys <= queries[:, None]) & ((keys < sinks) | (keys >= windows[:, None]))
         acc, acc_high, peak, total = attend_tile(
             q,
             q_high,
@@ -192,9 +198,9 @@ def prefill_kernel(
             )
         for tile in range(full_end, end_tile):
             positions = tile * BLOCK_N + tl.arange(0, BLOCK_N)
-            is_seen = (positions < sinks) | (positions > first_query - recent)
+            is_seen = (positions < sinks) | (positions >= first_window)
             keys = positions[None, :]
-            is_visible = (keys <= queries[:, None]) & ((keys < sinks) | (keys > queries[:, None] - recent))
+            is_visible = (keys <= queries[:, None]) & ((keys < sinks) | (keys >= windows[:, None]))
             acc, acc_high, peak, total = attend_tile(
                 q,
                 q_high,

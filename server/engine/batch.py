@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 
@@ -21,6 +22,7 @@ class StepBatch:
         kv_lens: int32 [R], positions visible to each row's last token, itself included.
         query_lens: new tokens of each row, on the host.
         host_kv_lens: `kv_lens`, on the host.
+        host_rows: `rows`, on the host; None where nobody there knows them.
         num_prefill_rows: rows [0, num_prefill_rows) have more than one new token.
         num_prefill_tokens: tokens of those rows; every later row has exactly one.
         rows_in_band: how many leading rows run each band.
@@ -48,6 +50,7 @@ class StepBatch:
     counts: torch.Tensor
     is_static: bool = False
     max_prefill_rows: int = 0
+    host_rows: np.ndarray | None = None
 
     @property
     def num_rows(self) -> int:

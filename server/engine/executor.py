@@ -183,4 +183,5 @@ class Executor:
             rows_in_band=inputs.rows_in_band,
             tokens_in_band=[int(starts[count]) for count in inputs.rows_in_band],
             counts=device_counts.to(torch.int32),
+            host_rows=inputs.rows,
         )

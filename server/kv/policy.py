@@ -1,7 +1,7 @@
 """What a KV policy decides: which positions each group of a row keeps.
 
-A retention is two numbers, so that kernels need no branches: key `j` is visible to query `i` iff
-`j <= i and (j < sinks or j > i - recent)`. The query's own position counts towards `recent`.
+A retention is three numbers, so that kernels need no branches: key `j` is visible to query `i` iff
+`j <= i and (j < sinks or j > i - recent or j >= since)`. The query's own position counts towards `recent`.
 """
 
 from abc import ABC, abstractmethod
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from server.kv.plan import Group
 
 UNLIMITED = 2**31 - 1
-"""`recent` of a group that keeps everything; the largest int32."""
+"""`recent` of a group that keeps everything, `since` of one whose window always moves; the largest int32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Positions a group keeps: the first `sinks` and the last `recent`."""
+    """Positions a group keeps: the first `sinks`, the last `recent`, and all from `since` on."""
 
     sinks: int = 0
     recent: int = UNLIMITED
+    since: int = UNLIMITED
 
     @property
     def keeps_all(self) -> bool:
-        return self.recent == UNLIMITED
+        return self.recent == UNLIMITED or self.since == 0
 
     def first_droppable(self, page_size: int) -> int:
         """Index of the first page that may ever be dropped."""
@@ -36,7 +37,7 @@ class Retention:
 
     def end_droppable(self, next_position: int, page_size: int) -> int:
         """End (exclusive) of the pages that no query at `next_position` or later can see."""
-        return max(0, next_position - self.recent + 1) // page_size
+        return max(0, min(next_position - self.recent + 1, self.since)) // page_size
 
 
 ALL = Retention()

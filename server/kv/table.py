@@ -14,6 +14,9 @@ import torch
 from server.engine.upload import upload_together
 from server.kv.policy import UNLIMITED, Retention
 
+FIELDS = ("sinks", "recent", "since")
+"""Of a retention."""
+
 
 @dataclass(slots=True)
 class TableUpdates:
@@ -23,7 +26,7 @@ class TableUpdates:
         rows, blocks: int64 [U], whose entries changed.
         pages: int64 [U, groups], the entries.
         retention_rows: int64 [V], rows with new descriptors.
-        sinks, recent: int64 [V, groups].
+        sinks, recent, since: int64 [V, groups].
     """
 
     rows: np.ndarray
@@ -32,6 +35,7 @@ class TableUpdates:
     retention_rows: np.ndarray
     sinks: np.ndarray
     recent: np.ndarray
+    since: np.ndarray
 
 
 class PageTables:
@@ -46,6 +50,7 @@ class PageTables:
             those of ended rows, may be stale there.
         sinks: int32 [max_rows + 1, groups] on the device.
         recent: int32 [max_rows + 1, groups] on the device.
+        since: int32 [max_rows + 1, groups] on the device.
         host: int32 [max_rows + 1, groups, max_pages], numpy; shares memory with `pages` on CPU.
         keeps_all: bool [max_rows + 1], numpy: whether every group of the row keeps all positions.
     """
@@ -58,6 +63,7 @@ class PageTables:
         self.pages = torch.zeros(shape, dtype=torch.int32, device=device)
         self.sinks = torch.zeros(shape[:2], dtype=torch.int32, device=device)
         self.recent = torch.full(shape[:2], UNLIMITED, dtype=torch.int32, device=device)
+        self.since = torch.full(shape[:2], UNLIMITED, dtype=torch.int32, device=device)
         self.host = self.pages.numpy() if device.type == "cpu" else np.zeros(shape, dtype=np.int32)
         self.keeps_all = np.ones(max_rows + 1, dtype=np.bool_)
         # Shared memory needs no updates, but then other devices hear of none.
@@ -70,8 +76,9 @@ class PageTables:
         """Set the row's descriptor for every group."""
         self.keeps_all[row] = all(retention.keeps_all for retention in retentions)
         if self._is_shared:
-            self.sinks[row] = torch.tensor([retention.sinks for retention in retentions], dtype=torch.int32)
-            self.recent[row] = torch.tensor([retention.recent for retention in retentions], dtype=torch.int32)
+            for field in FIELDS:
+                numbers = [getattr(retention, field) for retention in retentions]
+                getattr(self, field)[row] = torch.tensor(numbers, dtype=torch.int32)
         else:
             self._retentions[row] = retentions
 
@@ -89,14 +96,16 @@ class PageTables:
         lengths = np.array([stop - start for _, start, stop in touched], dtype=np.int64)
         rows = np.repeat(np.array([row for row, _, _ in touched], dtype=np.int64), lengths)
         blocks = np.concatenate([np.arange(start, stop) for _, start, stop in touched] or [np.zeros(0, np.int64)])
-        shape = (-1, self._num_groups)
+        numbers = [[[getattr(r, field) for r in row] for row in retentions.values()] for field in FIELDS]
+        sinks, recent, since = np.array(numbers, dtype=np.int64).reshape(len(FIELDS), -1, self._num_groups)
         return TableUpdates(
             rows=rows,
             blocks=blocks,
             pages=self.host[rows, :, blocks].astype(np.int64),
             retention_rows=np.array(list(retentions), dtype=np.int64),
-            sinks=np.array([[r.sinks for r in row] for row in retentions.values()], dtype=np.int64).reshape(shape),
-            recent=np.array([[r.recent for r in row] for row in retentions.values()], dtype=np.int64).reshape(shape),
+            sinks=sinks,
+            recent=recent,
+            since=since,
         )
 
     def apply(self, updates: TableUpdates) -> None:
@@ -105,7 +114,11 @@ class PageTables:
             rows, blocks, pages = upload_together([updates.rows, updates.blocks, updates.pages], self.pages.device)
             self.pages.transpose(1, 2)[rows, blocks] = pages.to(torch.int32)
         if updates.retention_rows.size:
-            fields = [updates.retention_rows, updates.sinks, updates.recent]
-            rows, sinks, recent = upload_together(fields, self.pages.device)
+            fields = [updates.retention_rows, updates.sinks, updates.recent, updates.since]
+            rows, sinks, recent, since = upload_together(fields, self.pages.device)
             self.sinks[rows] = sinks.to(torch.int32)
             self.recent[rows] = recent.to(torch.int32)
+            self.since[rows] = since.to(torch.int32)
+            # Who made these changes knows this already; who was told of them does not.
+            is_all = (updates.recent == UNLIMITED) | (updates.since == 0)
+            self.keeps_all[updates.retention_rows] = is_all.all(1)

@@ -117,6 +117,9 @@ retentions = st.one_of(
     st.just(ALL),
     st.builds(window, sinks=st.integers(0, 40), recent=st.integers(1, 60)),
     st.just(window(0, 1)),
+    st.builds(
+        Retention, sinks=st.integers(0, 40), recent=st.integers(1, 60), since=st.sampled_from([0]) | st.integers(0, 160)
+    ),
 )
 
 
@@ -188,7 +191,8 @@ class Scenario:
         row = self.row_specs[index]
         retention = row.retentions[group.index]
         positions = torch.arange(row.history + row.num_new)
-        seen = (positions < retention.sinks) | (positions > row.history - retention.recent) | (positions >= row.history)
+        window = min(row.history - retention.recent + 1, retention.since, row.history)
+        seen = (positions < retention.sinks) | (positions >= window)
         table = self.tables.host[int(self.row_ids[index]), group.index]
         for entry in (positions[seen] // self.shape.page_size).unique().tolist():
             table[entry] = free_pages.pop()
@@ -254,6 +258,7 @@ class Scenario:
             rows_in_band=[len(query_lens)],
             tokens_in_band=[sum(query_lens)],
             counts=torch.tensor([len(query_lens), num_prefill_rows], dtype=torch.int32, device=device),
+            host_rows=self.row_ids.numpy(),
         )
 
     def static_batch(self, num_rows: int, num_tokens: int, max_prefill_rows: int) -> StepBatch:
@@ -284,6 +289,7 @@ class Scenario:
             tokens_in_band=[num_tokens],
             is_static=True,
             max_prefill_rows=max_prefill_rows,
+            host_rows=None,
         )
 
     def new(self, layer: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -325,7 +331,8 @@ class Scenario:
             for head in range(self.spec.num_heads):
                 kv_head = head // self.shape.heads_per_kv
                 retention = row.retentions[int(self.plan.group_of_head[layer, kv_head])]
-                visible = (keys <= queries) & ((keys < retention.sinks) | (keys > queries - retention.recent))
+                is_kept = (keys < retention.sinks) | (keys > queries - retention.recent) | (keys >= retention.since)
+                visible = (keys <= queries) & is_kept
                 scores = self.q[layer, start:end, head].double() @ k[layer, :, kv_head].T * self.spec.scale
                 weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
                 heads.append(weights @ v[layer, :, kv_head])

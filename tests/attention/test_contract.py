@@ -87,7 +87,9 @@ def test_rows_that_left_early_change_nothing_for_the_rows_that_stay(backend: typ
     judge(backend, 60, prove)
 
 
-@pytest.mark.parametrize("retention", [ALL, window(20, 300), window(0, 1)])
+@pytest.mark.parametrize(
+    "retention", [ALL, window(20, 300), window(0, 1), Retention(7, 30, since=0), Retention(7, 30, since=280)]
+)
 def test_long_and_short_prompts_of_one_batch_equal_dense_attention(
     fast_backend: type[AttentionBackend], retention: Retention
 ) -> None:
@@ -98,11 +100,12 @@ def test_long_and_short_prompts_of_one_batch_equal_dense_attention(
         assert_close(result, scenario.expected(layer))
 
 
+@pytest.mark.parametrize("retention", [window(3, 11), Retention(3, 11, since=20)])
 @pytest.mark.parametrize("sizes", [[1] * 70, [7] * 10, [64, 6], [3, 67]])
 def test_a_prompt_gives_the_same_result_in_chunks_of_any_size(
-    fast_backend: type[AttentionBackend], sizes: list[int]
+    fast_backend: type[AttentionBackend], sizes: list[int], retention: Retention
 ) -> None:
-    retentions = (window(3, 11), ALL)
+    retentions = (retention, ALL)
     whole = Scenario.random(LAYERWISE, [RowSpec(0, 70, retentions)], seed=7)
     expected = whole.attend(fast_backend)
     for end, size in zip(itertools.accumulate(sizes), sizes, strict=True):
@@ -111,6 +114,18 @@ def test_a_prompt_gives_the_same_result_in_chunks_of_any_size(
         chunk = Scenario(LAYERWISE, rows, whole.q[:, end - size : end], [k], [v], seed=end)
         for layer, result in enumerate(chunk.attend(fast_backend)):
             torch.testing.assert_close(result, expected[layer][end - size : end], rtol=1e-4, atol=2e-5)
+
+
+def test_what_keeps_everything_since_the_start_is_computed_as_what_keeps_everything(
+    backend: type[AttentionBackend],
+) -> None:
+    lengths = [(0, 9), (20, 5), (13, 1)]
+    plain, since = (
+        Scenario.random(LAYERWISE, [RowSpec(history, new, (retention, ALL)) for history, new in lengths], seed=2)
+        for retention in (ALL, Retention(3, 8, since=0))
+    )
+    for result, expected in zip(since.attend(backend), plain.attend(backend), strict=True):
+        assert torch.equal(result, expected)
 
 
 def test_padding_rows_that_point_at_the_null_page_leave_their_neighbours_alone(backend: type[AttentionBackend]) -> None:

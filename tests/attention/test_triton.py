@@ -6,6 +6,7 @@ Shapes are tiny where the kernels are interpreted; those marked `gpu` run compil
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from server.attention.dense_prefill import DensePrefill
 from server.attention.registry import backend_class
 from server.attention.triton import TritonAttention
 from server.kv.formats import quantize
-from server.kv.policy import ALL, window
+from server.kv.policy import ALL, Retention, window
 from server.models.kernels import TorchKernels
 from server.models.rope import RopeConfig, RotaryEmbedding
 
@@ -25,8 +26,8 @@ SMALL = Shape(1, 2, 2, 16, 16, ((0,), (1,)))
 ONE_HEAD = Shape(1, 1, 2, 16, 4, ((0,),))
 MIXED_ROWS = [
     RowSpec(0, 5, (ALL, window(2, 3))),
-    RowSpec(21, 3, (window(3, 6), ALL)),
-    RowSpec(40, 1, (ALL, window(4, 20))),
+    RowSpec(21, 3, (window(3, 6), Retention(3, 6, since=9))),
+    RowSpec(40, 1, (Retention(2, 5, since=30), window(4, 20))),
     RowSpec(0, 1, (ALL, ALL)),
 ]
 
@@ -209,14 +210,18 @@ class PlainDense(DensePrefill):
 def test_long_rows_are_cut_between_cudnn_and_the_kernel(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense_prefill, "STEP", 4)
     monkeypatch.setattr(dense_prefill, "PIECE", 8)
-    rows = [RowSpec(0, 3, (ALL,)), RowSpec(12, 6, (ALL,)), RowSpec(5, 5, (ALL,)), RowSpec(0, 8, (ALL,))]
-    scenario = Scenario.random(ONE_HEAD, [*rows, RowSpec(9, 1, (ALL,))], 8, here(kv_format=fmt))
+    since = Retention(2, 3, since=0)
+    rows = [RowSpec(0, 3, (ALL,)), RowSpec(12, 6, (since,)), RowSpec(5, 5, (ALL,)), RowSpec(0, 8, (ALL,))]
+    windowed = [RowSpec(8, 4, (window(2, 5),)), RowSpec(9, 1, (window(2, 5),))]
+    scenario = Scenario.random(ONE_HEAD, [*rows, *windowed], 8, here(kv_format=fmt))
     attention = TritonAttention(
         scenario.spec, scenario.plan.to(scenario.setting.device), scenario.pool, scenario.tables
     )
     attention.dense = PlainDense(attention.launcher)
     attention.dense.is_refused = False
     assert attention.dense.chosen(scenario.batch()) == [(1, 4), (3, 8)]
+    # Where the batch's rows are known on the device alone, one window anywhere is one too many.
+    assert attention.dense.chosen(replace(scenario.batch(), host_rows=None)) == []
     PlainDense.calls = 0
     result = attention.attend(0, *scenario.new(0), scenario.batch()).cpu()
     assert PlainDense.calls == 4
@@ -249,9 +254,9 @@ def test_the_kernels_pass_the_compilers_front_end_though_there_is_no_gpu() -> No
 GPU_ROWS = [
     RowSpec(0, 1300, (ALL, window(20, 300))),
     RowSpec(1024, 1100, (ALL, window(0, 7))),
-    RowSpec(500, 200, (window(64, 256), ALL)),
+    RowSpec(500, 200, (window(64, 256), Retention(64, 100, since=310))),
     RowSpec(0, 5, (ALL, ALL)),
-    RowSpec(3000, 1, (ALL, window(20, 300))),
+    RowSpec(3000, 1, (Retention(20, 300, since=1000), window(20, 300))),
     RowSpec(0, 1, (ALL, ALL)),
 ]
 GPU_TOLERANCES = {torch.bfloat16: 2e-2, torch.float16: 3e-3}
