@@ -2,6 +2,7 @@
 
     python -m server.assets.train --data DIR --out DIR --minutes 8 --device cuda
     python -m server.assets.train --data DIR --out DIR --minutes 8 --device cuda --resume DIR/checkpoint
+    python -m server.assets.train --data DIR --out DIR --minutes 8 --processes 2    # on two GPUs
 
 `--data` is a folder that `server.assets.training.packing` wrote. `--out` gets `checkpoint/`, from which the next run
 goes on, `history.json` with all curves, and `model/`, the checkpoint for `rhumb serve --model`. `--minutes 0 --resume`
@@ -18,6 +19,7 @@ from pathlib import Path
 import torch
 
 from server.assets.training.checkpoint import read_state
+from server.assets.training.crew import Crew, work_together
 from server.assets.training.curriculum import Part, Plan, Stage, default_plan, load_plan, plan_from_json, plan_to_json
 from server.assets.training.export import export_model
 from server.assets.training.loop import Budget, Trainer
@@ -69,16 +71,41 @@ def plan_of(args: argparse.Namespace) -> Plan:
     return smoke_plan() if args.smoke else default_plan()
 
 
+def check_rows(plan: Plan, processes: int) -> None:
+    """Raises `ConfigError` if a step of the plan has fewer rows than there are processes."""
+    for stage in plan.stages:
+        for part in stage.parts:
+            if stage.rows_of(part) < processes:
+                raise ConfigError(
+                    f"{part.name} of the stage {stage.name} has {stage.rows_of(part)} rows a step, too few for "
+                    f"{processes} processes: give the stage more tokens_per_step in a plan, or take fewer"
+                )
+
+
 def run(args: argparse.Namespace) -> None:
-    """Trains, evaluates, saves and exports."""
-    started = time.monotonic()
-    plan = plan_of(args)
+    """Trains, evaluates, saves and exports, in as many processes as the arguments ask for."""
     if args.print_plan:
-        print(plan_to_json(plan))
+        print(plan_to_json(plan_of(args)))
         return
     if args.data is None or args.out is None:
         raise ConfigError("name the training set with --data and a folder for the results with --out")
-    device = device_of(args.device)
+    if args.processes == 1:
+        take_part(Crew(), args)
+        return
+    if args.processes < 1:
+        raise ConfigError("--processes must be 1 or more")
+    on_gpu = args.device.startswith("cuda")
+    if on_gpu and args.processes > torch.cuda.device_count():
+        raise ConfigError(f"--processes {args.processes} needs as many GPUs; there are {torch.cuda.device_count()}")
+    check_rows(plan_of(args), args.processes)
+    work_together(take_part, args, args.processes, "nccl" if on_gpu else "gloo")
+
+
+def take_part(crew: Crew, args: argparse.Namespace) -> None:
+    """What one process of a run does."""
+    started = time.monotonic()
+    plan = plan_of(args)
+    device = device_of(args.device if crew.size == 1 or args.device == "cpu" else f"cuda:{crew.rank}")
     on_gpu = device.type == "cuda"
     torch.set_float32_matmul_precision("high")
     sources, tokenizer_files = open_sources(args.data, device, seed=args.seed)
@@ -96,19 +123,22 @@ def run(args: argparse.Namespace) -> None:
     dtype = torch.bfloat16 if on_gpu else torch.float32
     network = Network(shape, seed=seed, compute_dtype=dtype).to(device)
     optimizer = Optimizer(network, pace)
-    stepper = Stepper(network, optimizer, is_compiled=args.compile, graph_tokens=args.graph_tokens if on_gpu else 0)
-    printer = Printer()
-    trainer = Trainer(network, optimizer, stepper, sources, plan, seed=seed, printer=printer)
+    graph_tokens = args.graph_tokens if on_gpu else 0
+    stepper = Stepper(network, optimizer, is_compiled=args.compile, graph_tokens=graph_tokens, crew=crew)
+    printer = Printer(is_silent=not crew.leads)
+    trainer = Trainer(network, optimizer, stepper, sources, plan, seed=seed, printer=printer, crew=crew)
     if args.resume is not None:
         trainer.resume(args.resume, from_stage=args.from_stage)
     elif args.from_stage is not None:
         trainer.progress.stage = plan.stage_named(args.from_stage)
     ready_s = time.monotonic() - started
-    printer.say(f"{network.num_parameters:,} parameters on {device}, ready after {ready_s:.0f} s")
+    where = str(device) if crew.size == 1 else f"{crew.size} x {device.type}"
+    printer.say(f"{network.num_parameters:,} parameters on {where}, ready after {ready_s:.0f} s")
     # Reading the data counts: what bounds a run is the machine's time.
     seconds = max(0.0, args.minutes * 60 - ready_s) if args.steps is None else float("inf")
     steps = float("inf") if args.steps is None else args.steps
     name = torch.cuda.get_device_name(device) if on_gpu else "cpu"
+    name = name if crew.size == 1 else f"{crew.size} x {name}"
     budget = Budget(seconds=seconds, steps=steps, decay_share=args.decay_share)
     trainer.run(
         budget,
@@ -120,6 +150,8 @@ def run(args: argparse.Namespace) -> None:
     trainer.save(args.out / "checkpoint")
     trainer.evaluate()
     trainer.save(args.out / "checkpoint")
+    if not crew.leads:
+        return
     (args.out / "history.json").write_text(json.dumps(trainer.history))
     if args.export:
         export_model(network, args.out / "model", tokenizer_files)
@@ -135,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of a packed training set")
     parser.add_argument("--out", type=Path, help="folder for checkpoint, history and model")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--processes", type=int, default=1, help="that share every step, on a GPU each (default 1)")
     parser.add_argument("--minutes", type=float, default=8.0, help="bound of the clock, loading included (default 8)")
     parser.add_argument("--steps", type=int, help="bound of steps instead of the clock")
     parser.add_argument("--resume", type=Path, metavar="CHECKPOINT", help="go on from this folder")

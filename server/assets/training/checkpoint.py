@@ -59,6 +59,11 @@ def save_checkpoint(
     _unpack(packed, network, optimizer)
 
 
+def round_to_stored(network: Network, optimizer: Optimizer) -> None:
+    """Rounds the live state in place as `save_checkpoint` does, and writes nothing."""
+    _unpack(_packed(network, optimizer), network, optimizer)
+
+
 def read_state(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The JSON parts, `state` and `history`.
 

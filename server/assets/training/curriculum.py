@@ -68,6 +68,10 @@ class Stage:
     max_steps: int | None = 6_000
     lr_scale: float = 1.0
 
+    def rows_of(self, part: Part) -> int:
+        """Rows of a step that learns from `part`."""
+        return max(1, self.tokens_per_step // part.length)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

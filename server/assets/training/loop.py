@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from server.assets.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from server.assets.training.checkpoint import load_checkpoint, read_state, round_to_stored, save_checkpoint
+from server.assets.training.crew import Crew
 from server.assets.training.curriculum import Part, Plan, Stage, reached
 from server.assets.training.evaluate import evaluate_passkey, evaluate_rows, perplexity
 from server.assets.training.network import Network
@@ -83,6 +84,7 @@ class Trainer:
         plan: the stages.
         seed: of the order of parts, and of all synthetic tasks.
         printer: shows a line to whoever watches.
+        crew: the processes that share every step, the stepper's too.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Trainer:
         *,
         seed: int,
         printer: Printer,
+        crew: Crew | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
@@ -105,6 +108,7 @@ class Trainer:
         self._sources = sources
         self._seed = seed
         self._printer = printer
+        self._crew = crew or Crew()
 
     @property
     def stage(self) -> Stage:
@@ -120,7 +124,10 @@ class Trainer:
             "progress": asdict(self.progress),
             "plan": asdict(self.plan),
         }
-        save_checkpoint(folder, self.network, self.optimizer, state, self.history)
+        if self._crew.leads:
+            save_checkpoint(folder, self.network, self.optimizer, state, self.history)
+        else:
+            round_to_stored(self.network, self.optimizer)
 
     def resume(self, folder: Path, *, from_stage: str | None = None) -> None:
         """Goes on where the checkpoint stopped; its plan may have been changed, but not the name of its stage.
@@ -154,25 +161,26 @@ class Trainer:
                 is not repeated bit for bit.
         """
         self.network.train()
-        started = checked = time.monotonic()
+        started = time.monotonic()
+        checked = 0.0
         first_step, seconds_before = self.progress.step, self.progress.seconds
         run: dict[str, Any] = {"name": run_name, "first_step": first_step, "decay_share": budget.decay_share}
         used = budget.used(0.0, 0)
         while used < 1.0:
             lr_scale = budget.lr_scale(used)
             record = self._record(lr_scale)
-            now = time.monotonic()
-            self.progress.seconds = seconds_before + now - started
+            elapsed = self._crew.agreed(time.monotonic() - started)
+            self.progress.seconds = seconds_before + elapsed
             record["seconds"] = round(self.progress.seconds, 2)
             self.history["records"].append(record)
-            used = budget.used(now - started, self.progress.step - first_step)
+            used = budget.used(elapsed, self.progress.step - first_step)
             self._printer.show(record, used)
             self._promote()
-            if now - checked > evaluate_every_s and used < 1.0:
+            if elapsed - checked > evaluate_every_s and used < 1.0:
                 if save_into is not None:
                     self.save(save_into)
                 self.evaluate()
-                checked = time.monotonic()
+                checked = self._crew.agreed(time.monotonic() - started)
         if self.progress.step > first_step:
             run |= {"last_step": self.progress.step, "seconds": round(time.monotonic() - started, 1)}
             self.history["runs"].append(run)
@@ -214,18 +222,19 @@ class Trainer:
             counts[index] += 1
         figures = {
             part.name: _figures(values, count)
-            for part, values, count in zip(parts, sums.tolist(), counts, strict=True)
+            for part, values, count in zip(parts, self._crew.total(sums).tolist(), counts, strict=True)
             if count
         }
         return {"step": self.progress.step, "stage": self.stage.name, "lr": round(lr, 8), "parts": figures}
 
     def _step(self, part: Part, lr: float) -> Tensor:
-        rows = max(1, self.stage.tokens_per_step // part.length)
+        rows = self.stage.rows_of(part)
         # Half the seeds belong to the choice of parts, so that no task is drawn from the number that chose it.
         seed = mixed(self._seed, self.progress.step) + 1
         batch, num_targets = self._sources.draw(part, rows, seed, self.progress.drawn)
-        room = room_for(batch.ids.numel(), num_targets)
-        figures = self._stepper.step(batch, room, lr)
+        share = self._crew.share(batch)
+        room = room_for(share.ids.numel(), self._crew.largest_share(num_targets))
+        figures = self._stepper.step(share, room, lr)
         self.progress.step += 1
         self.progress.num_tokens += batch.ids.numel()
         return figures

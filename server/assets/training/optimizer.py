@@ -88,6 +88,10 @@ class Optimizer:
             else:
                 self._adam(name, gradient, lr)
 
+    def gradients(self) -> list[Tensor]:
+        """Those of all parameters that have one, in a fixed order."""
+        return [parameter.grad for parameter in self._parameters.values() if parameter.grad is not None]
+
     def zero_grad(self) -> None:
         """Forgets the gradients but keeps their memory, which a captured graph refers to."""
         for parameter in self._parameters.values():

@@ -14,11 +14,13 @@ class Printer:
     Args:
         every_s: seconds between two lines; a bar shows every point of the curves.
         has_bar: None to decide by what there is.
+        is_silent: shows nothing; another process speaks for this one.
     """
 
-    def __init__(self, every_s: float = 5.0, has_bar: bool | None = None) -> None:
+    def __init__(self, every_s: float = 5.0, has_bar: bool | None = None, is_silent: bool = False) -> None:
         if has_bar is None:
-            has_bar = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+            has_bar = not is_silent and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+        self._is_silent = is_silent
         self._every_s = every_s
         self._shown = -float("inf")
         self._bar: Any = None
@@ -65,5 +67,5 @@ class Printer:
         """A line that stays."""
         if self._bar is not None:
             self._bar.write(line, file=sys.stderr)
-        else:
+        elif not self._is_silent:
             print(line, file=sys.stderr, flush=True)

@@ -68,18 +68,18 @@ class DeviceRows:
         weights = torch.where(weights >= max(1, math.ceil(min_weight * WEIGHT_ONE)), weights, 0).float() / WEIGHT_ONE
         return Batch(torch.where(is_there, self._ids[at].long(), 0), weights)
 
-    def num_targets(self, rows: NDArray[np.int64], *, min_weight: float = 0.0) -> int:
-        """How many tokens of these rows are to be predicted."""
+    def num_targets(self, rows: NDArray[np.int64], *, min_weight: float = 0.0) -> NDArray[np.int64]:
+        """How many tokens of each of these rows are to be predicted."""
         if min_weight not in self._num_targets:
             at_least = max(1, math.ceil(min_weight * WEIGHT_ONE))
             counted = np.concatenate(([0], np.cumsum(self._shard.weights >= at_least)))
             self._num_targets[min_weight] = np.diff(counted[self._offsets])
-        return int(self._num_targets[min_weight][rows].sum())
+        return self._num_targets[min_weight][rows]
 
     def draw(
         self, draw: Draw, drawn: dict[str, int], *, seed: int, only: str = "", min_weight: float = 0.0
-    ) -> tuple[Batch, int]:
-        """The next rows of the bucket `draw.length`, and how many tokens of them are to be predicted.
+    ) -> tuple[Batch, NDArray[np.int64]]:
+        """The next rows of the bucket `draw.length`, and how many tokens of each are to be predicted.
 
         Args:
             draw: how many rows, and their bucket.

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from server.assets.training.batch import Batch
@@ -77,8 +79,8 @@ class Sources:
             return self._passkey is not None and self._passkey.longest > part.length
         return part.task in SYNTHETIC
 
-    def draw(self, part: Part, rows: int, seed: int, drawn: dict[str, int]) -> tuple[Batch, int]:
-        """A batch of `rows` rows of the part's length, and an upper bound of how many targets it has.
+    def draw(self, part: Part, rows: int, seed: int, drawn: dict[str, int]) -> tuple[Batch, NDArray[np.int64]]:
+        """A batch of `rows` rows of the part's length, and an upper bound of how many targets each row has.
 
         Args:
             part: what to draw.
@@ -97,7 +99,7 @@ class Sources:
             batch = self._passkey.one(draw) if part.task == "passkey" else self._passkey.several(draw, **part.options)
         else:
             raise ValueError(f"there is nothing to draw {part.task} from")
-        return batch, batch.ids.numel()
+        return batch, np.full(rows, part.length)
 
 
 def open_sources(folder: Path, device: torch.device, *, seed: int) -> tuple[Sources, list[Path]]:

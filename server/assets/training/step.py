@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from server.assets.training.batch import Batch, Targets, find_targets
+from server.assets.training.crew import Crew
 from server.assets.training.network import Network
 from server.assets.training.optimizer import Optimizer
 
@@ -23,13 +24,21 @@ class Stepper:
         is_compiled: lets torch.compile fuse the network's layers; costs a minute or so for every length.
         graph_tokens: batches of up to so many tokens are replayed as CUDA graphs, which takes the host's work from
             small steps; 0 for none.
+        crew: the processes that share every step.
     """
 
     def __init__(
-        self, network: Network, optimizer: Optimizer, *, is_compiled: bool = False, graph_tokens: int = 0
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        *,
+        is_compiled: bool = False,
+        graph_tokens: int = 0,
+        crew: Crew | None = None,
     ) -> None:
         self._network = network
         self._optimizer = optimizer
+        self._crew = crew or Crew()
         if is_compiled:
             # One compilation a shape; the default gives up after eight.
             torch._dynamo.config.recompile_limit = 64
@@ -43,7 +52,7 @@ class Stepper:
         """Learns from `batch`.
 
         Args:
-            batch: on the network's device.
+            batch: on the network's device, this process's share of it.
             room: at least the number of its targets; shapes depend on it, so let it be one of few numbers.
             lr: learning rate.
 
@@ -56,16 +65,24 @@ class Stepper:
             if key not in self._graphs:
                 self._graphs[key] = self._captured(batch, room)
             return self._graphs[key].replay(batch)
+        return self._learn(batch, room)
+
+    def _learn(self, batch: Batch, room: int) -> Tensor:
         figures = self._backward(batch, room)
+        # The mean is one over the targets of all processes, each of which knows its own.
+        scale = 1 / self._crew.total(figures[1].clone()).clamp(min=1e-6)
+        for gradient in self._optimizer.gradients():
+            self._crew.total(gradient.mul_(scale))
         self._optimizer.step(self._lr)
         return figures
 
     def _backward(self, batch: Batch, room: int) -> Tensor:
+        """Leaves the gradients of the sum of weight times loss."""
         self._optimizer.zero_grad()
         targets = find_targets(batch, room)
         hidden = self._hidden_of(batch.ids).flatten(0, 1)
-        loss, figures = loss_of(self._network, hidden, targets)
-        loss.backward()
+        loss_sum, figures = loss_of(self._network, hidden, targets)
+        loss_sum.backward()
         return figures
 
     def _captured(self, batch: Batch, room: int) -> "_Graph":
@@ -78,9 +95,9 @@ class Stepper:
                 self._backward(still, room)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            figures = self._backward(still, room)
-            self._optimizer.step(self._lr)
+        # NCCL's watchdog looks at events meanwhile, from a thread of its own.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            figures = self._learn(still, room)
         self._pool = graph.pool()
         return _Graph(graph, still, figures)
 
@@ -99,7 +116,7 @@ class _Graph:
 
 
 def loss_of(network: Network, hidden: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-    """Weighted mean cross-entropy in nats, and the figures that `Stepper.step` returns.
+    """Sum of weight times cross-entropy in nats, and the figures that `Stepper.step` returns.
 
     Args:
         network: its head is used.
@@ -113,7 +130,7 @@ def loss_of(network: Network, hidden: Tensor, targets: Targets) -> tuple[Tensor,
         is_answer = targets.weights >= FULL_WEIGHT
         is_right = (logits.argmax(1) == targets.ids) & is_answer
         figures = torch.stack([loss_sum, weight_sum, is_right.sum().float(), is_answer.sum().float()])
-    return loss_sum / weight_sum.clamp(min=1e-6), figures.detach()
+    return loss_sum, figures.detach()
 
 
 def room_for(batch_tokens: int, expected_targets: int) -> int:
