@@ -2,8 +2,12 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
+# Tests start a hundred Pythons. Where no bytecode may be kept, each of them compiles torch and numba anew, which takes
+# longer than what it is started for.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Tests share few cores between several workers; a second thread a worker only makes all of them wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -35,6 +39,7 @@ CHAT_TEMPLATE = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test is collected. The process that only deals tests out to workers does without torch."""
+    sys.dont_write_bytecode = False  # The variable was read before this file was.
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         return
     import torch
