@@ -167,6 +167,17 @@ def _finish(passage: Passage, rng: random.Random) -> Asked | None:
     return expand("{Finish|Complete} this sentence {from|of} the text: ", rng) + f"{start} ...", sentence
 
 
+def _beginning(passage: Passage, rng: random.Random) -> Asked | None:
+    sentence = rng.choice(passage.sentences)
+    words = sentence.split(" ")
+    for num_words in range(min(rng.randint(2, 5), len(words) - 1), len(words)):
+        beginning = " ".join(words[:num_words])
+        if sum(other.startswith(beginning) for other in passage.sentences) == 1:
+            form = expand('{Quote|Give me|What is} the sentence{| of the text} that {begins|starts} with "{}"', rng)
+            return _asked(form).replace("{}", beginning), sentence
+    return None
+
+
 def _mentioning(passage: Passage, rng: random.Random) -> Asked | None:
     sentences = passage.sentences
     sentence = rng.choice(sentences)
@@ -232,7 +243,7 @@ def _topic_question(answer: str, rng: random.Random) -> str:
 
 
 _TASKS = (
-    *(_repeat, _repeat_all, _ordinal, _last, _following, _finish),
+    *(_repeat, _repeat_all, _ordinal, _last, _following, _finish, _beginning),
     *(_mentioning, _word_after, _names, _occurs, _count, _openings),
 )
 _NO_NAMES = frozenset(
