@@ -276,7 +276,7 @@ def test_slow_headers_close_the_connection(strict: LiveServer, begun: bytes) -> 
 
 def test_a_full_queue_is_429_with_the_time_to_wait(member: httpx.Client, strict: LiveServer) -> None:
     body = {"prompt": "a", "max_tokens": 500, "ignore_eos": True, "stream": True}
-    with member.stream("POST", "/v1/completions", json=body) as first:
+    with strict.held(), member.stream("POST", "/v1/completions", json=body) as first:
         next(first.iter_raw())
         many = {"prompt": ["a"] * 8, "max_tokens": 1}
         response = member.post("/v1/completions", json=many)

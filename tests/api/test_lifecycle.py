@@ -54,23 +54,25 @@ def send_request(server: LiveServer, body: dict[str, object], *, receive_buffer:
 
 
 def is_busy(server: LiveServer) -> bool:
-    return server.state.num_in_flight > 0 or bool(httpx.get(f"{server.url}/slots").json())
+    """Whether the engine has a request, running or waiting."""
+    return bool(httpx.get(f"{server.url}/slots").json())
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("n", [1, 4])
 def test_a_client_that_leaves_frees_its_rows(patient: LiveServer, stream: bool, how: str, n: int) -> None:
-    connection = send_request(patient, LONG | {"stream": stream, "n": n})
-    until(lambda: is_busy(patient))
-    if stream:
-        assert connection.recv(100).startswith(b"HTTP/1.1 200")
-    if how == "reset":
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-    until(lambda: patient.state.num_in_flight == 0, 5)
-    until(lambda: not httpx.get(f"{patient.url}/slots").json(), 5)
-    until(lambda: patient.engine.stats.pages_used == 0, 5)
+    with patient.held():
+        connection = send_request(patient, LONG | {"stream": stream, "n": n})
+        until(lambda: is_busy(patient))
+        if stream:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        if how == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        until(lambda: patient.state.num_in_flight == 0)
+        until(lambda: not is_busy(patient))
+        until(lambda: patient.engine.stats.pages_used == 0)
     metrics = httpx.get(f"{patient.url}/metrics").text
     assert 'vllm:request_success_total{finished_reason="abort",model_name="tiny"}' in metrics
 
@@ -85,10 +87,11 @@ def test_a_reader_that_takes_nothing_is_dropped(patient: LiveServer) -> None:
         "ignore_eos": True,
         "stream": True,
     }
-    connection = send_request(patient, body, receive_buffer=1024)
-    until(lambda: is_busy(patient))
+    with patient.held():
+        connection = send_request(patient, body, receive_buffer=1024)
+        until(lambda: is_busy(patient))
     until(lambda: patient.state.num_in_flight == 0, 60)
-    until(lambda: not httpx.get(f"{patient.url}/slots").json(), 5)
+    until(lambda: not is_busy(patient))
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while part := connection.recv(65536):
@@ -99,16 +102,16 @@ def test_a_reader_that_takes_nothing_is_dropped(patient: LiveServer) -> None:
 
 
 def test_a_stream_that_waits_says_so_in_comments(patient: LiveServer) -> None:
-    first = send_request(patient, LONG | {"stream": True})
-    until(lambda: is_busy(patient))
-    with httpx.stream(
-        "POST", f"{patient.url}/v1/completions", json=LONG | {"stream": True, "max_tokens": 1}
-    ) as waiting:
-        assert waiting.status_code == 200
-        lines = waiting.iter_lines()
-        assert next(lines) == ": keep-alive"
-        first.close()
-        rest = list(lines)
+    body = LONG | {"stream": True, "max_tokens": 1}
+    with patient.held():
+        first = send_request(patient, LONG | {"stream": True})
+        until(lambda: is_busy(patient))
+        with httpx.stream("POST", f"{patient.url}/v1/completions", json=body, timeout=60) as waiting:
+            assert waiting.status_code == 200
+            lines = waiting.iter_lines()
+            assert next(lines) == ": keep-alive"
+            first.close()
+            rest = list(lines)
     assert rest[-2:] == ["data: [DONE]", ""]
     assert sum(line.startswith("data: {") for line in rest) == 1
 

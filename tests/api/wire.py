@@ -4,8 +4,11 @@ import asyncio
 import json
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import uvicorn
@@ -16,6 +19,7 @@ from server.api.serve import uvicorn_config
 from server.config import EngineConfig
 from server.engine.clients import ThreadEngine
 from server.settings import ServerSettings
+from tests.hold import Hold
 
 
 class LiveServer:
@@ -34,8 +38,10 @@ class LiveServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(uvicorn_config(self.app, self.settings))
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve([listener])), daemon=True)
-        self._thread.start()
-        self._wait_until_ready()
+        self._hold = Hold()
+        with mock.patch("server.engine.loop.load_core", self._hold.load_core):
+            self._thread.start()
+            self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
         waited = threading.Event()
@@ -46,6 +52,15 @@ class LiveServer:
 
     def client(self, **options: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60, **options)
+
+    @contextmanager
+    def held(self) -> Iterator[Hold]:
+        """What is asked meanwhile begins, with a few tokens, and does not end by itself; see `Hold`."""
+        self._hold.begin()
+        try:
+            yield self._hold
+        finally:
+            self._hold.end()
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -106,21 +106,25 @@ def test_a_failure_within_a_stream_is_an_error_with_its_message(impossible: Live
     assert counted.statuses == [200]
 
 
-def test_a_full_queue_is_a_rate_limit_error_that_retries_overcome(counted: Counted, lenient_client: OpenAI) -> None:
+def test_a_full_queue_is_a_rate_limit_error_that_retries_overcome(
+    counted: Counted, lenient_client: OpenAI, server: LiveServer
+) -> None:
     prompts = ["a"] * (MAX_ROWS + MAX_WAITING)
-    hog = lenient_client.completions.create(model=MODEL, prompt=prompts, stream=True, **LONG)
-    next(iter(hog))
-    with pytest.raises(openai.RateLimitError) as caught:
-        counted.client.with_options(max_retries=0).completions.create(model=MODEL, prompt="a")
+    with server.held():
+        hog = lenient_client.completions.create(model=MODEL, prompt=prompts, stream=True, **LONG)
+        next(iter(hog))
+        with pytest.raises(openai.RateLimitError) as caught:
+            counted.client.with_options(max_retries=0).completions.create(model=MODEL, prompt="a")
+        counted.on_answer = hog.close
+        started_s = time.monotonic()
+        answer = counted.client.completions.create(model=MODEL, prompt="a", max_tokens=1)
+        ended_s = time.monotonic()
     assert (caught.value.type, caught.value.code) == ("rate_limit_error", "server_overloaded")
     wait_s = float(caught.value.response.headers["retry-after-ms"]) / 1000
     assert 1 <= wait_s <= int(caught.value.response.headers["retry-after"]) == math.ceil(wait_s)
-    counted.on_answer = hog.close
-    started_s = time.monotonic()
-    answer = counted.client.completions.create(model=MODEL, prompt="a", max_tokens=1)
     assert answer.choices
     assert counted.statuses == [429, 429, 200]
-    assert time.monotonic() - started_s >= wait_s
+    assert ended_s - started_s >= wait_s
 
 
 def test_a_server_that_is_stopping_is_tried_again(counted: Counted, server: LiveServer) -> None:
@@ -144,17 +148,19 @@ def test_a_server_that_is_stopping_is_tried_again(counted: Counted, server: Live
 def test_a_timeout_ends_the_request_on_the_server_too(openai_client: OpenAI, server: LiveServer) -> None:
     num_before = server.engine.stats.generated_tokens
     impatient = openai_client.with_options(timeout=0.3)
-    with pytest.raises(openai.APITimeoutError):
-        impatient.completions.create(model=MODEL, prompt=["a"] * MAX_ROWS, **LONG)
-    until(lambda: is_idle(server))
+    with server.held():
+        with pytest.raises(openai.APITimeoutError):
+            impatient.completions.create(model=MODEL, prompt=["a"] * MAX_ROWS, **LONG)
+        until(lambda: is_idle(server))
     assert server.engine.stats.generated_tokens - num_before < MAX_ROWS * LONG["max_tokens"]
 
 
 def test_leaving_a_stream_ends_the_request_on_the_server_too(openai_client: OpenAI, server: LiveServer) -> None:
     num_before = server.engine.stats.generated_tokens
     body: dict[str, Any] = {"model": MODEL, "messages": HELLO, "n": 8, "max_tokens": 480} | IGNORES_END
-    with openai_client.chat.completions.create(**body, stream=True) as stream:
-        next(iter(stream))
-        assert not is_idle(server)
-    until(lambda: is_idle(server))
+    with server.held():
+        with openai_client.chat.completions.create(**body, stream=True) as stream:
+            next(iter(stream))
+            assert not is_idle(server)
+        until(lambda: is_idle(server))
     assert server.engine.stats.generated_tokens - num_before < 8 * 480

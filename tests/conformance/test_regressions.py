@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.wire import LiveServer
 from tests.conformance.strict import (
     CHATS,
     COMPLETIONS,
@@ -390,12 +391,15 @@ def test_every_event_ends_with_an_empty_line(client: httpx.Client, path: str, bo
 
 
 @on_each_path
-def test_a_stream_is_neither_compressed_nor_held_back(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
+def test_a_stream_is_neither_compressed_nor_held_back(
+    client: httpx.Client, server: LiveServer, path: str, body: dict[str, Any]
+) -> None:
     """20: streams that proxies or compression hold back until the end."""
     body = body | {"max_tokens": 250, "n": 4, "ignore_eos": True}
     accepts = {"accept-encoding": "gzip, deflate, br, zstd", "authorization": f"Bearer {KEY}"}
     with (
         httpx.Client(base_url=client.base_url, headers=accepts, timeout=60) as other,
+        server.held() as hold,
         open_stream(other, path, body) as response,
     ):
         check_stream_headers(response)
@@ -404,5 +408,6 @@ def test_a_stream_is_neither_compressed_nor_held_back(client: httpx.Client, path
         assert first.startswith(b"data: {")
         # Many tokens are still to come, and the server says so.
         assert client.get("/slots").json()
+        hold.end()
         raw = first + b"".join(parts)
     parse_events(raw)
