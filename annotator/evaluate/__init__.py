@@ -1,0 +1,1 @@
+"""Evaluation: models against frozen datasets, and variants of a model against each other."""
