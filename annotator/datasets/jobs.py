@@ -19,7 +19,7 @@ from annotator.people.audit import record
 from annotator.store.ids import new_id
 from annotator.store.tables import job
 
-Kind = Literal["import", "export", "freeze", "verify"]
+Kind = Literal["import", "export", "freeze", "verify", "evaluate"]
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 BEAT_S = 5.0

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from annotator.errors import ConfigError
 from annotator.store.sessions import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The last file of `migrations/versions`: what this program's tables are."""
 
 _VERSION_TABLE = "alembic_version"

@@ -1,6 +1,6 @@
 """Imports and exports, and the jobs that do them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
@@ -228,7 +228,7 @@ def export_file(state: State, access: Exporting, job_id: str) -> FileResponse:
 def list_jobs(
     state: State,
     access: Exporting,
-    kind: Literal["import", "export", "freeze", "verify"] | None = None,
+    kind: Kind | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=_ULID)] = None,
 ) -> JobsOut:

@@ -24,6 +24,7 @@ from annotator.store.tables.cache import (
     tool_call_exchange,
 )
 from annotator.store.tables.datasets import dataset, job, snapshot, snapshot_blob, snapshot_item
+from annotator.store.tables.evaluate import eval_event, eval_item, eval_run, model_endpoint
 from annotator.store.tables.people import (
     account,
     api_token,
@@ -53,6 +54,9 @@ __all__ = [
     "dataset",
     "draft",
     "erasure",
+    "eval_event",
+    "eval_item",
+    "eval_run",
     "evidence",
     "exchange",
     "exchange_use",
@@ -62,6 +66,7 @@ __all__ = [
     "login_failure",
     "membership",
     "metadata",
+    "model_endpoint",
     "presence",
     "project",
     "project_call",

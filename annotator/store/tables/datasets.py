@@ -86,7 +86,7 @@ job = Table(
     required("created_at", Timestamp()),
     optional("heartbeat_at", Timestamp()),
     optional("finished_at", Timestamp()),
-    one_of("kind", "import", "export", "freeze", "verify"),
+    one_of("kind", "import", "export", "freeze", "verify", "evaluate"),
     one_of("state", "waiting", "running", "done", "failed", "cancelled"),
     Index(None, "project_id", "created_at"),
     Index(None, "state"),
