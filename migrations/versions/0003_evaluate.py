@@ -89,7 +89,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["eval_run.id"], name=op.f("fk_eval_event_run_id")),
         sa.ForeignKeyConstraint(["tool_call_id"], ["tool_call.id"], name=op.f("fk_eval_event_tool_call_id")),
         sa.PrimaryKeyConstraint("run_id", "question_id", "epoch", "seq", name=op.f("pk_eval_event")),
-        comment="What happened while a question was asked. result_sha is what a tool gave; the payload is what was shown.",
+        comment="What happened while a question was asked. result_sha is what a tool gave, the payload what was shown.",
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_eval_event_payload_sha"), "eval_event", ["payload_sha"])

@@ -106,6 +106,6 @@ eval_event = Table(
     Index(None, "payload_sha"),
     Index(None, "tool_call_id"),
     Index(None, "result_sha"),
-    comment="What happened while a question was asked. result_sha is what a tool gave; the payload is what was shown.",
+    comment="What happened while a question was asked. result_sha is what a tool gave, the payload what was shown.",
     sqlite_strict=True,
 )
