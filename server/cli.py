@@ -1,4 +1,4 @@
-"""The `rhumb` command: serve, check, bench, eval, version."""
+"""The `rhumb` command: serve, check, bench, eval, calibrate, version."""
 
 import asyncio
 import inspect
@@ -105,6 +105,17 @@ def bench(context: typer.Context) -> None:
 def evaluate(context: typer.Context) -> int:
     """Judge a model's answers and what each variant costs; see `rhumb eval --help`."""
     from server.quality.cli import run
+
+    return run(context.args)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def calibrate(context: typer.Context) -> int:
+    """Find out which KV heads need their whole context; see `rhumb calibrate --help`."""
+    from server.calibrate.command import run
 
     return run(context.args)
 
