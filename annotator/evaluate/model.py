@@ -64,7 +64,7 @@ class Given(_Value):
     """What was read of a reply: options, an open answer, or an abstention; exactly one of them.
 
     Args:
-        option_keys: keys of the item's options, in the item's order.
+        option_keys: keys of the item's options, sorted.
         open: an open answer, whose tolerances nobody reads.
         abstains: it says that the question cannot be answered.
         how: where the answer was found.

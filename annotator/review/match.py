@@ -104,15 +104,15 @@ def _is_open_right(gold: OpenAnswer, given: OpenAnswer) -> bool:
         case DistanceAnswer(), DistanceAnswer():
             return _is_near(gold.value_m, given.value_m, gold.abs_tol_m, gold.rel_tol)
         case TimeAnswer(), TimeAnswer():
-            return _time_apart_s(gold.value, given.value) <= gold.abs_tol_s
+            return time_apart_s(gold.value, given.value) <= gold.abs_tol_s
         case PlaceAnswer(), PlaceAnswer():
             return _is_same_place(gold, given)
         case PointAnswer(), PointAnswer():
-            return _apart_m(gold, given) <= gold.max_m
+            return apart_m(gold, given) <= gold.max_m
         case OrderedListAnswer(), OrderedListAnswer():
-            return _items(gold.items) == _items(given.items)
+            return loose_items(gold.items) == loose_items(given.items)
         case SetAnswer(), SetAnswer():
-            return set(_items(gold.items)) == set(_items(given.items))
+            return set(loose_items(gold.items)) == set(loose_items(given.items))
     return False
 
 
@@ -123,7 +123,7 @@ def _is_near(gold: float | None, given: float | None, abs_tol: float, rel_tol: f
     return abs(given - gold) <= max(abs_tol, rel_tol * abs(gold)) + slack
 
 
-def _time_apart_s(gold: str, given: str) -> float:
+def time_apart_s(gold: str, given: str) -> float:
     """Seconds between two times; those of a day are compared around midnight. A date that is wanted must be given."""
     if "T" in gold:
         if "T" not in given:
@@ -144,7 +144,7 @@ def _of_day_s(time: str) -> int:
 def _is_same_place(gold: PlaceAnswer, given: PlaceAnswer) -> bool:
     if gold.pid and gold.pid == given.pid:
         return True
-    if gold.max_m is not None and _apart_m(gold, given) <= gold.max_m:
+    if gold.max_m is not None and apart_m(gold, given) <= gold.max_m:
         return True
     # Two places of one map may share a name; their ids tell them apart.
     if gold.pid and given.pid and gold.pid.partition(":")[0] == given.pid.partition(":")[0]:
@@ -153,13 +153,15 @@ def _is_same_place(gold: PlaceAnswer, given: PlaceAnswer) -> bool:
     return bool(given.name.strip()) and loosely(given.name) in names
 
 
-def _apart_m(gold: PlaceAnswer | PointAnswer, given: PlaceAnswer | PointAnswer) -> float:
+def apart_m(gold: PlaceAnswer | PointAnswer, given: PlaceAnswer | PointAnswer) -> float:
+    """Metres between two answers; without end where one has no position."""
     if gold.lat is None or gold.lon is None or given.lat is None or given.lon is None:
         return math.inf
     return haversine_m((gold.lat, gold.lon), (given.lat, given.lon))
 
 
-def _items(items: Sequence[str]) -> list[str]:
+def loose_items(items: Sequence[str]) -> list[str]:
+    """Items of a list as they are compared, without blank ones."""
     return [loosely(item) for item in items if item.strip()]
 
 
