@@ -83,9 +83,7 @@ def _given(shown: Shown, value: Any, how: How, *, allows_reasons: bool) -> Given
     if shown.form == "open_ended":
         open = open_answer(shown.kind or "text", value, shown.unit)
         return None if open is None else Given(open=open, how=how)
-    if isinstance(value, list) and any(
-        isinstance(one, str) and abstains(one) and not _is_option(shown, one) for one in value
-    ):
+    if isinstance(value, list) and any(_abstains(shown, one) for one in value):
         return Given(abstains=True, how=how) if len(value) == 1 else None
     found = options_in(shown, value, allows_reasons=allows_reasons)
     if found is None or (shown.form != "multiple_choice" and len(found) > 1):
@@ -97,7 +95,7 @@ def _given(shown: Shown, value: Any, how: How, *, allows_reasons: bool) -> Given
 
 
 def _abstains(shown: Shown, value: Any) -> bool:
-    """Whether it says that there is no answer, and is not an option of the item's own such as `Cannot be determined`."""
+    """Whether it says that there is no answer and is none of the item's own options, as `None of them` may be."""
     if not isinstance(value, str) or not abstains(value):
         return False
     return not any(option.key is not None and loosely(option.text) == loosely(value) for option in shown.options)
