@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from server.engine.variant_specs import parse_variants
 from server.errors import ConfigError
 
 LoadFormat = Literal["safetensors", "dummy"]
@@ -39,7 +40,7 @@ class EngineConfig:
         prefix_caching: reuse the pages of equal prompt beginnings.
         overlap: launch a step before the previous one's tokens are read; `None` means only on GPU.
         attention_backend: `auto` takes the first backend without a reason against it.
-        variants: `name -> description` is built elsewhere; these are the names to serve.
+        variants: what to serve, as `--variants` has it, see `server/engine/variant_specs.py`; the first is default.
         num_threads: CPU threads for the model; all cores when None.
         graphs: replay captured CUDA graphs where a step allows it; `None` means on GPU.
         batch_invariant: compute every token with the same arithmetic whatever runs beside it, at some cost in speed.
@@ -84,6 +85,7 @@ class EngineConfig:
                 raise ConfigError(f"{name} must be at least 1, not {value}")
         if None not in (self.max_rows, self.max_step_tokens):
             _check_budget(self.max_step_tokens, self.max_rows)
+        parse_variants(self.variants)
 
     def resolve(self, device_type: str) -> "ResolvedLimits":
         """The limits of a step on this type of device, defaults filled in.

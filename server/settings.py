@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
 from server.config import EngineConfig, KVFormatName, WeightFormat
+from server.engine.variant_specs import split_variants
 from server.errors import ConfigError
 
 _CONFIG = SettingsConfigDict(env_prefix="RHUMB_", extra="ignore", env_ignore_empty=True)
@@ -23,6 +24,13 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _each_variant(value: object) -> object:
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        return value
+    return tuple(variant for text in listed for variant in split_variants(text))
 
 
 def _bytes_of(value: object) -> object:
@@ -69,7 +77,9 @@ class EngineSettings(BaseSettings):
     prefix_caching: bool = Field(True, description="Reuse the KV pages of equal prompt beginnings.")
     overlap: bool | None = Field(None, description="Launch a step before the last one is read; auto: only on GPU.")
     attention_backend: str = Field("auto", description="Attention backend by name; auto takes the first that can.")
-    variants: CommaSeparated = Field(("full",), description="Variants to serve as model:variant; the first is default.")
+    variants: CommaSeparated = Field(
+        ("full",), description="Variants to serve as model:variant, name or name=policy(...); the first is default."
+    )
     num_threads: int | None = Field(None, description="CPU threads of the model; all cores by default.")
     graphs: bool | None = Field(None, description="Replay captured CUDA graphs; auto: on GPU.")
     batch_invariant: bool = Field(False, description="Give a request bitwise the same tokens in any batch.")
@@ -77,7 +87,7 @@ class EngineSettings(BaseSettings):
     profile_dir: str | None = Field(None, description="Write torch profiler traces of the engine to this folder.")
     engine_seed: int = Field(0, description="Seed of dummy weights.")
 
-    _split_variants = field_validator("variants", mode="before")(_split)
+    _split_variants = field_validator("variants", mode="before")(_each_variant)
 
     def to_config(self) -> EngineConfig:
         """The engine's configuration; without a model it serves the embedded one.

@@ -159,7 +159,7 @@ def engine_requests(
     requests = []
     for index, prompt_ids in enumerate(prompts):
         check_prompt_ids(prompt_ids, serving, param)
-        room = room_for(len(prompt_ids), wanted, serving.info.max_model_len, param)
+        room = room_for(len(prompt_ids), wanted, serving.info.limit_of(variant), param)
         requests.append(
             EngineRequest(
                 request_id=f"{response_id}-{index}",

@@ -14,13 +14,14 @@ router = APIRouter(tags=["models"])
 
 
 def _card(model: str, serving: Serving) -> ModelCard:
-    root = serving.info.model
+    root, variant = serving.info.model, serving.models[model]
     return ModelCard(
         id=model,
         created=serving.created,
         root=root,
         parent=None if model == root else root,
-        max_model_len=serving.info.max_model_len,
+        max_model_len=serving.info.limit_of(variant),
+        description=serving.info.descriptions.get(variant, variant),
     )
 
 

@@ -55,7 +55,7 @@ def check_length(texts: list[str], serving: Serving, param: str, *, must_fit: bo
         return
     if must_fit:
         raise RequestError(
-            f"This model's maximum context length is {serving.info.max_model_len} tokens. However, your {param} of "
+            f"This model's maximum context length is {serving.max_len} tokens. However, your {param} of "
             f"{longest} characters cannot fit. Please reduce the length of the {param}.",
             param=param,
             code="context_length_exceeded",

@@ -92,7 +92,8 @@ class Serving:
         self.grammar = GrammarCompiler(self.tokenizer, self.info.vocab_size, self.info.eos_token_ids)
         self.models = {self.info.model: self.info.default_variant}
         self.models |= {f"{self.info.model}:{variant}": variant for variant in self.info.variants}
-        self.max_prompt_chars = self.info.max_model_len * _longest_token_bytes(self.tokenizer)
+        self.max_len = max(map(self.info.limit_of, self.info.variants))
+        self.max_prompt_chars = self.max_len * _longest_token_bytes(self.tokenizer)
         self._threads = ThreadPoolExecutor(NUM_TEXT_THREADS, thread_name_prefix="rhumb-text")
 
     @property

@@ -25,7 +25,7 @@ async def tokenize(
 ) -> TokenizeResponse:
     """The token ids of a prompt, or of messages in the model's chat format."""
     serving = state.serving
-    serving.resolve(body.model)
+    _, variant = serving.resolve(body.model)
     if body.messages is None:
         text = body.prompt or ""
         adds_special = body.add_special_tokens is not False
@@ -39,7 +39,7 @@ async def tokenize(
     shown = (
         [serving.tokenizer.token_text_and_bytes(token_id)[0] for token_id in ids] if body.return_token_strs else None
     )
-    return TokenizeResponse(count=len(ids), max_model_len=serving.info.max_model_len, tokens=ids, token_strs=shown)
+    return TokenizeResponse(count=len(ids), max_model_len=serving.info.limit_of(variant), tokens=ids, token_strs=shown)
 
 
 @router.post("/detokenize", openapi_extra=body_schema(DetokenizeRequest), **_ERRORS)

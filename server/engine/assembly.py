@@ -1,7 +1,9 @@
 """Builds an engine's parts in the order in which they need each other: model, plan, backend, pool, runner."""
 
+import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -16,16 +18,26 @@ from server.engine.request import EngineInfo
 from server.engine.rows import RowStates
 from server.engine.runner import Runner
 from server.engine.sampler import Sampler
-from server.engine.variants import Variant, build_variants
+from server.engine.tokenizer import Tokenizer
+from server.engine.variant_specs import parse_variants
+from server.engine.variants import Variant, build_policies, build_variants, plan_for
+from server.errors import ConfigError
 from server.kv.formats import kv_format
 from server.kv.manager import KVManager
-from server.kv.plan import KVPlan, plan_by_layer
+from server.kv.plan import KVPlan
+from server.kv.policy import PolicyContext
 from server.kv.pool import PagePool
 from server.kv.prefix import PrefixCache
 from server.kv.table import PageTables
 from server.models.base import Model
 from server.models.registry import load_model
+from server.parallel.shards import assign_heads
 from server.parallel.team import ALONE, Team
+
+logger = logging.getLogger(__name__)
+
+SAMPLE_LEN = 4096
+"""Tokens of each text that heads are scored on."""
 
 
 class Stages:
@@ -77,8 +89,11 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
     team.connect(device)
     limits = config.resolve(device.type)
     num_kv_heads = facts.num_kv_heads // team.size
-    plan = plan_by_layer(num_kv_heads, facts.sliding_windows).to(device)
-    variants = build_variants(config.variants, plan)
+    specs = parse_variants(config.variants)
+    policies = build_policies(specs, _policy_context(model, model_dir, team))
+    heads = assign_heads(1, facts.num_kv_heads, team.size)[0].tolist()
+    plan = plan_for(policies, facts.sliding_windows, heads, team.rank).to(device)
+    variants = build_variants(specs, policies, plan)
     fmt = kv_format(config.kv_format, dtype)
     spec = AttentionSpec(
         num_layers=facts.num_layers,
@@ -129,12 +144,12 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
         config,
         limits,
         plan,
-        [variant.retentions for variant in variants.values()],
+        [variant.widest(model_len) for variant in variants.values()],
         page_bytes=page_bytes,
         model_len=model_len,
         budget_bytes=budget,
     )
-    tables, pool, attention = build(size.num_pages, -(-size.max_model_len // config.page_size) + 1)
+    tables, pool, attention = build(size.num_pages, -(-max(size.max_model_lens) // config.page_size) + 1)
     manager = KVManager(plan, pool, tables, PrefixCache(pool, plan.num_groups) if config.prefix_caching else None)
     executor = Executor(model, attention, tables, pool, bands, device, team)
     stages.end("memory")
@@ -146,7 +161,7 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
     info = EngineInfo(
         model=config.served_name or str(config.model).rstrip("/").rsplit("/", 1)[-1],
         model_path=str(model_dir),
-        max_model_len=size.max_model_len,
+        max_model_len=min(size.max_model_lens),
         vocab_size=facts.vocab_size,
         eos_token_ids=list(facts.eos_token_ids),
         bos_token_id=facts.bos_token_id,
@@ -165,7 +180,35 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
         stages_s=stages.seconds,
         kv_format=fmt.name,
         kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),
+        variant_lens=dict(zip(variants, size.max_model_lens, strict=True)),
+        descriptions={name: variant.description for name, variant in variants.items()},
     )
+    for name, description in info.descriptions.items():
+        logger.info("variant %s: %s; up to %d tokens", name, description, info.limit_of(name))
     weights = (str(model_dir), config.revision or "", config.load_format, str(config.seed), config.weight_format)
     identity = (*weights, str(dtype), fmt.name)
     return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, states, runner)
+
+
+def _policy_context(model: Model, model_dir: Path, team: Team) -> PolicyContext:
+    facts = model.config
+
+    def score() -> torch.Tensor:
+        # Only here: scoring is of no concern to engines whose patterns are files.
+        from server.calibrate.head_scores import builtin_samples, score_heads
+
+        if team.size > 1:
+            raise ConfigError(
+                "pattern=auto scores the heads of one whole model, which --tensor-parallel cuts up; make a pattern "
+                "with 'rhumb calibrate duo' and name it with pattern=PATH"
+            )
+        tokenizer = Tokenizer.from_directory(str(model_dir))
+        return score_heads(model, builtin_samples(tokenizer, min(SAMPLE_LEN, facts.max_model_len)))
+
+    return PolicyContext(
+        variant="",
+        model_dir=model_dir,
+        num_kv_heads=facts.num_kv_heads,
+        sliding_windows=facts.sliding_windows,
+        score_heads=score,
+    )

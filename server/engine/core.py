@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 
+import numpy as np
 import torch
 
 from server.config import EngineConfig
@@ -82,15 +83,18 @@ class EngineCore:
             raise ConfigError(f"variant {request.variant!r} is not served")
         if not request.prompt_ids:
             raise ConfigError("the prompt is empty")
-        longest = len(request.prompt_ids) + max(request.params.max_tokens, 1)
+        longest, limit = (
+            len(request.prompt_ids) + max(request.params.max_tokens, 1),
+            self.info.limit_of(request.variant),
+        )
         # The last generated token is never computed, so it may stand one past the limit.
-        if longest > self.info.max_model_len + 1:
-            raise ConfigError(f"prompt plus max_tokens is {longest}, above the limit of {self.info.max_model_len}")
+        if longest > limit + 1:
+            raise ConfigError(f"prompt plus max_tokens is {longest}, above the limit of {limit}")
         variant = self.variants[request.variant]
         priority = request.priority if self._config.scheduling == "priority" else 0
         self._num_arrivals += 1
         now = time.monotonic()
-        seed = prefix_seed(*self._identity, variant.policy.prefix_namespace, request.cache_salt)
+        seed = prefix_seed(*self._identity, variant.policy.prefix_namespace or "", request.cache_salt)
         grammar = request.params.grammar
         sequences = []
         for index in range(request.num_samples):
@@ -158,11 +162,15 @@ class EngineCore:
         for chunk in schedule.chunks:
             self._advance_chunk(chunk, now)
         self._advance_decoding(pending)
+        # Before anything is let go: what a window does not show any more may still be of use to another request.
         self.scheduler.publish()
+        for chunk in schedule.chunks:
+            self._end_chunk(chunk, now)
+        self._trim_decoding(pending.decoding)
         self._pending.append(pending)
 
     def _advance_chunk(self, chunk: ScheduledRow, now: float) -> None:
-        """A chunk was launched: its positions count as computed, and its forks begin."""
+        """A chunk was launched: its positions count as computed."""
         sequence = chunk.sequence
         assert sequence.row is not None
         if sequence.first_scheduled_s is None:
@@ -171,6 +179,12 @@ class EngineCore:
         self._count(sequence, chunk.start, end)
         sequence.computed = end
         self.manager.advance(sequence.row, end)
+
+    def _end_chunk(self, chunk: ScheduledRow, now: float) -> None:
+        """What comes after a chunk: the next stretch, its first tokens, its forks."""
+        sequence = chunk.sequence
+        assert sequence.row is not None
+        self.scheduler.follow_stretch(sequence)
         for fork, row in zip(chunk.forks, chunk.fork_rows, strict=True):
             self.scheduler.fork(sequence, fork, row)
             fork.first_scheduled_s = now
@@ -180,7 +194,7 @@ class EngineCore:
                 sampler.launched()
         for member in (sequence, *chunk.forks):
             assert member.row is not None
-            member.variant.policy.after_step(self.manager, [member.row], None)
+            member.variant.policy.after_step(self.manager, np.array([member.row]), None)
 
     def _advance_decoding(self, pending: PendingStep) -> None:
         """One token of each of the decoding rows was launched."""
@@ -193,11 +207,18 @@ class EngineCore:
             states.depth_layers[rows] += pending.layers_run
             self._counters.layers_skipped += int((num_layers - pending.layers_run).sum())
         states.advance(rows)
-        written = states.computed[rows]
-        self.manager.written[rows] = written
-        # A window moves by whole pages, so looking once a page is enough.
-        for row in rows[self.manager.is_windowed[rows] & (written % self.pool.page_size == 0)].tolist():
-            states.sequences[row].variant.policy.after_step(self.manager, [row], None)
+        self.manager.written[rows] = states.computed[rows]
+
+    def _trim_decoding(self, rows: np.ndarray) -> None:
+        """Let the rows that decode let go of what they have come past; most have not, in most steps."""
+        manager, states = self.manager, self.scheduler.rows
+        rows = rows[manager.written[rows] >= manager.next_trim[rows]]
+        if rows.size:
+            indices = states.variant_index[rows]
+            for variant in self.variants.values():
+                mine = rows[indices == variant.index]
+                if mine.size:
+                    variant.policy.after_step(manager, mine, None)
 
     def _count(self, sequence: Sequence, start: int, end: int) -> None:
         """Account for positions [start, end): prompt tokens, and the layers that generated ones ran."""

@@ -12,8 +12,9 @@ from server.engine.request import SamplingParams
 from server.engine.sampler import Sampler
 from server.engine.step import StepInputs
 from server.errors import ConfigError
+from server.kv.demand import most_pages
 from server.kv.plan import KVPlan
-from server.kv.policy import Retention
+from server.kv.policy import UNLIMITED, Retention
 
 CPU_MEMORY_SHARE = 0.25
 """Share of the free host memory that the pool takes on CPU, where other programs live too."""
@@ -25,10 +26,10 @@ GRAPH_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class PoolSize:
-    """Pages of the pool (null page included) and the longest request that fits it."""
+    """Pages of the pool (null page included), and for each variant the longest request that fits it."""
 
     num_pages: int
-    max_model_len: int
+    max_model_lens: tuple[int, ...]
 
 
 def free_bytes(device: torch.device, working: int) -> int:
@@ -85,21 +86,14 @@ def working_bytes(executor: Executor, sampler: Sampler, limits: ResolvedLimits, 
     return torch.cuda.max_memory_allocated(device) - before
 
 
-def worst_case_pages(plan: KVPlan, retentions: list[Retention], num_tokens: int, chunk: int, page_size: int) -> int:
+def worst_case_pages(retentions: list[Retention], num_tokens: int, chunk: int, page_size: int) -> int:
     """Pages that one row of `num_tokens` positions can hold at one time, alone.
 
     A windowed group needs its sinks, its window and the chunk being computed, each cut at page borders.
     """
-    blocks = -(-num_tokens // page_size)
-    total = 0
-    for group in range(plan.num_groups):
-        retention = retentions[group]
-        if retention.keeps_all:
-            total += blocks
-        else:
-            span = retention.recent + chunk
-            total += min(blocks, retention.first_droppable(page_size) + -(-span // page_size) + 1)
-    return total
+    sinks = np.array([retention.sinks for retention in retentions], dtype=np.int64)
+    recent = np.array([UNLIMITED if r.keeps_all else r.recent for r in retentions], dtype=np.int64)
+    return int(most_pages(sinks, recent, num_tokens, chunk, page_size).sum())
 
 
 def size_pool(
@@ -114,7 +108,7 @@ def size_pool(
     """Size the pool, and shorten the longest request to what fits it alone, so that admission cannot deadlock.
 
     Args:
-        retentions: one list per variant.
+        retentions: of each variant, what a row keeps at most, one per group.
         page_bytes: bytes of one page, K and V.
         model_len: longest sequence that the model and the user's settings allow.
         budget_bytes: bytes for the pool; unused where the settings name a number of pages.
@@ -123,29 +117,32 @@ def size_pool(
         ConfigError: not even a short request would fit.
     """
 
-    def pages_for(num_tokens: int) -> int:
+    def pages_for(per_group: list[Retention], num_tokens: int) -> int:
         # The extra page of each group is the copy that a forked row makes of its shared tail.
-        return plan.num_groups + max(
-            worst_case_pages(plan, per_group, num_tokens, limits.max_step_tokens, config.page_size)
-            for per_group in retentions
-        )
+        return plan.num_groups + worst_case_pages(per_group, num_tokens, limits.max_step_tokens, config.page_size)
+
+    def longest(per_group: list[Retention]) -> int:
+        low, high = 0, model_len
+        while low < high:
+            middle = (low + high + 1) // 2
+            if pages_for(per_group, middle) <= num_pages - 1:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     if config.num_pages is not None:
         num_pages = config.num_pages
     else:
         assert budget_bytes is not None
         # More than every row at full length could hold would never be touched.
-        num_pages = min(budget_bytes // page_bytes, pages_for(model_len) * limits.max_rows + 1)
-    low, high = 0, model_len
-    while low < high:
-        middle = (low + high + 1) // 2
-        if pages_for(middle) <= num_pages - 1:
-            low = middle
-        else:
-            high = middle - 1
-    if low < min(2 * config.page_size, model_len):
+        most = max(pages_for(per_group, model_len) for per_group in retentions)
+        num_pages = min(budget_bytes // page_bytes, most * limits.max_rows + 1)
+    lens = tuple(longest(per_group) for per_group in retentions)
+    if min(lens) < min(2 * config.page_size, model_len):
+        needed = 1 + max(pages_for(per_group, 2 * config.page_size) for per_group in retentions)
         raise ConfigError(
             f"the KV pool has {num_pages} pages of {page_bytes} bytes, too few for one short request "
-            f"({pages_for(2 * config.page_size) + 1} needed); raise --kv-memory or --num-pages"
+            f"({needed} needed); raise --kv-memory or --num-pages"
         )
-    return PoolSize(num_pages, low)
+    return PoolSize(num_pages, lens)

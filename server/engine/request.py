@@ -265,6 +265,14 @@ class EngineInfo:
     """KV cache of one position in all layers, scales included."""
     stages_s: dict[str, float] = field(default_factory=dict)
     """What loading consisted of, in order: name -> seconds."""
+    variant_lens: dict[str, int] = field(default_factory=dict)
+    """Variant -> longest prompt plus output, where it is not `max_model_len`, which all of them serve."""
+    descriptions: dict[str, str] = field(default_factory=dict)
+    """Variant -> what it is, in one line."""
+
+    def limit_of(self, variant: str) -> int:
+        """Longest prompt plus output that the variant serves."""
+        return self.variant_lens.get(variant, self.max_model_len)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from server.engine.mixed_budget import MixedBudget
 from server.engine.rows import RowStates
 from server.engine.sequence import Sequence
 from server.kv.manager import KVManager
-from server.kv.policy import KVPolicy
+from server.kv.policy import KVPolicy, Stretch
 from server.kv.prefix import PrefixCache, extend_chain
 
 QUEUE_LOOKED_AT = 64
@@ -106,7 +106,7 @@ class Scheduler:
         for sequence in sorted(chunked, key=lambda s: (s.num_uncomputed > 1, s.order, s.sample_index)):
             if sequence.row is None or budget <= 0:
                 continue
-            num_tokens = min(sequence.num_uncomputed, budget)
+            num_tokens = sequence.next_chunk(budget)
             is_reserved, refund = self._reserve(sequence, num_tokens, chunks)
             budget += refund
             if is_reserved:
@@ -216,7 +216,7 @@ class Scheduler:
                 return
             heapq.heappop(self._waiting)
             self._start(sequence, prefix_pages)
-            num_tokens = min(sequence.num_uncomputed, budget)
+            num_tokens = sequence.next_chunk(budget)
             assert sequence.row is not None
             if not sequence.variant.policy.reserve(self.manager, sequence.row, sequence.computed + num_tokens):
                 # Only the prompt's first chunk may be short of pages, and only when others run.
@@ -228,51 +228,67 @@ class Scheduler:
             chunks[sequence] = self._chunk(sequence, num_tokens)
             budget -= num_tokens
 
-    def _match_prefix(self, sequence: Sequence) -> list[list[int]]:
+    def _match_prefix(self, sequence: Sequence) -> np.ndarray:
+        """Pages to start from, int32 [blocks, groups]."""
         prefix = self.manager.prefix
         if prefix is None or (sequence.prompt_logprobs is not None and sequence.computed < sequence.prompt_len):
-            return []
+            return np.zeros((0, self.manager.plan.num_groups), dtype=np.int32)
         page_size = self.manager.pool.page_size
         extend_chain(sequence.block_keys, sequence.cache_seed, sequence.ids, page_size)
         # The last known token is always recomputed, so that there are logits to sample from.
         usable = min(len(sequence.ids) - 1, sequence.cacheable_end) // page_size
-        return prefix.match(sequence.block_keys[:usable], sequence.variant.retentions)
+        return prefix.match(sequence.block_keys[:usable], sequence.variant.retentions_since(_first(sequence).since))
 
-    def _fits(self, sequence: Sequence, prefix_pages: list[list[int]]) -> bool:
+    def _fits(self, sequence: Sequence, prefix_pages: np.ndarray) -> bool:
         """Whether the sequence's known tokens and one more page a group fit beside what is promised.
+
+        Of a window's pages, those that a row holds at one time count, not those that it lets go on its way.
 
         With nothing running, the first chunk decides alone: every valid request fits an empty pool.
         """
         if not self.running:
             return True
-        pool = self.manager.pool
-        num_groups = self.manager.plan.num_groups
-        states = self.rows
+        pool, states, chunk = self.manager.pool, self.rows, self.max_step_tokens
         running = np.flatnonzero(states.is_running)
-        promised = self.manager.missing_pages(
-            running, np.maximum(states.known[running], states.prompt_len[running]) + 1
-        )
-        blocks = self.manager.blocks_for(sequence.num_known + 1) - len(prefix_pages)
-        taken_from_free = sum(pool.refs(page) == 0 for block in prefix_pages for page in block if page)
-        return promised + blocks * num_groups + taken_from_free <= pool.num_free
+        ends = np.maximum(states.known[running], states.prompt_len[running]) + 1
+        promised = self.manager.promised_pages(running, ends, chunk)
+        needed = sequence.variant.most_pages(sequence.num_known + 1, sequence.prompt_len, chunk, pool.page_size)
+        needed -= int(np.count_nonzero(prefix_pages))
+        return promised + needed + pool.num_unheld(prefix_pages) <= pool.num_free
 
-    def _start(self, sequence: Sequence, prefix_pages: list[list[int]]) -> None:
+    def _start(self, sequence: Sequence, prefix_pages: np.ndarray) -> None:
         row = self._free_rows.pop()
         sequence.computed = len(prefix_pages) * self.manager.pool.page_size
         sequence.num_published = len(prefix_pages)
         sequence.enter(self.rows, row)
-        self.manager.open(row, sequence.variant.retentions, prefix_pages)
+        first = _first(sequence)
+        sequence.stretch_end = first.end
+        self.manager.open(row, sequence.variant.retentions_since(first.since), prefix_pages, first.end)
+        self.follow_stretch(sequence)
         if sequence.num_preemptions == 0:
             sequence.cached_tokens = min(sequence.computed, sequence.prompt_len)
             self.prefix_queries += sequence.prompt_len
             self.prefix_hits += sequence.cached_tokens
         self.running.append(sequence)
 
+    def follow_stretch(self, sequence: Sequence) -> None:
+        """Where the computed positions have come to the end of a stretch, keep what the next one keeps."""
+        assert sequence.row is not None
+        position = sequence.computed
+        if position < sequence.stretch_end:
+            return
+        policy = sequence.variant.policy
+        stretch = policy.stretch(position, sequence.prompt_len)
+        sequence.stretch_end = stretch.end
+        self.manager.keep(sequence.row, sequence.variant.retentions_since(stretch.since), stretch.end)
+        policy.after_step(self.manager, np.array([sequence.row]), None)
+
     def fork(self, parent: Sequence, child: Sequence, row: int) -> None:
         """`child` starts in `row` (which `_chunk` chose) with the pages of `parent`, as of the step just launched."""
         assert parent.row is not None
         self.manager.fork(parent.row, row)
         child.computed = parent.computed
+        child.stretch_end = parent.stretch_end
         child.block_keys = list(parent.block_keys)
         child.num_published = parent.num_published
         child.cached_tokens = parent.prompt_len
@@ -320,3 +336,8 @@ class Scheduler:
         siblings.remove(sequence)
         if not siblings:
             del self.by_request[sequence.request.request_id]
+
+
+def _first(sequence: Sequence) -> Stretch:
+    """The stretch that the sequence's first position falls in, and with it all that is shared of its prompt."""
+    return sequence.variant.policy.stretch(0, sequence.prompt_len)

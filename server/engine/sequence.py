@@ -24,6 +24,7 @@ class Sequence:
         row: index in the page tables and the sampler while running.
         pending_forks: samples of the same request that will share this one's prompt pages.
         block_keys: prefix-cache keys of the leading full blocks of `ids`.
+        stretch_end: where the retentions that the row has now end; no chunk goes beyond.
         prompt_len: tokens of the prompt.
         max_len: tokens of the prompt and of the longest output wanted.
     """
@@ -45,6 +46,7 @@ class Sequence:
     prompt_logprobs: list[TokenLogprobs | None] | None = None
     first_scheduled_s: float | None = None
     first_token_s: float | None = None
+    stretch_end: int = UNLIMITED
     prompt_len: int = field(init=False)
     max_len: int = field(init=False)
     _states: RowStates | None = None
@@ -190,10 +192,16 @@ class Sequence:
     def num_uncomputed(self) -> int:
         return self.num_known - self.computed
 
+    def next_chunk(self, budget: int) -> int:
+        """Positions that the next chunk may compute, within a budget of tokens and the row's stretch."""
+        return min(self.num_uncomputed, budget, self.stretch_end - self.computed)
+
     @property
     def cacheable_end(self) -> int:
         """Positions below this may enter and come from the prefix cache."""
-        return UNLIMITED if self.variant.caches_generated else self.prompt_len
+        if self.variant.caches_generated:
+            return UNLIMITED
+        return self.prompt_len if self.variant.caches_prompts else 0
 
     @property
     def may_generate(self) -> bool:

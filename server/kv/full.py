@@ -8,7 +8,7 @@ class Full(KVPolicy):
     """Keeps all positions, or the model's own sliding window where a layer has one."""
 
     name = "full"
-    is_dense = True
+    is_uniform = True
 
     def retention(self, group: Group) -> Retention:
         return ALL if group.sliding_window is None else window(sinks=0, recent=group.sliding_window)

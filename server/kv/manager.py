@@ -1,37 +1,20 @@
 """KVManager: which pages each row holds, in which group, at which positions.
 
 It grows rows, shares pages between forks and with the prefix cache, copies a shared page before it is
-written, and drops what a group's retention no longer shows to anyone.
+written, and drops what a group's retention no longer shows to anyone. What it does in every step, it does for
+all rows at once, and only to those that reached a page's border.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from server.kv.demand import most_pages
 from server.kv.plan import KVPlan
-from server.kv.policy import Retention
+from server.kv.policy import UNLIMITED, Retention
 from server.kv.pool import NULL_PAGE, PagePool
 from server.kv.prefix import PrefixCache
 from server.kv.table import PageTables
-
-
-@dataclass(slots=True)
-class RowPages:
-    """Page state of one row.
-
-    Args:
-        retentions: one per group.
-        windowed: groups that do not keep everything.
-        dropped: per windowed group, entries below this are dropped, sinks excepted.
-        forked_block: the block in which the row was last forked, the only one that may be both partly
-            written and shared; -1 if it never was.
-    """
-
-    retentions: list[Retention]
-    windowed: list[int]
-    dropped: dict[int, int] = field(default_factory=dict)
-    forked_block: int = -1
 
 
 class KVManager:
@@ -40,7 +23,7 @@ class KVManager:
     Attributes:
         num_blocks: int64 per row, leading table entries that are in use (page or dropped), equal for all groups.
         written: int64 per row, positions below this are written, or launched to be.
-        is_windowed: bool per row, some group does not keep everything.
+        next_trim: int64 per row, how many written positions let a page go; UNLIMITED or more if nothing ever does.
         may_share_tail: bool per row, it was forked in the block that it writes to next.
     """
 
@@ -49,34 +32,76 @@ class KVManager:
         self.pool = pool
         self.tables = tables
         self.prefix = prefix
-        self._rows: dict[int, RowPages] = {}
-        max_rows = tables.null_row
+        self._open: set[int] = set()
+        max_rows, by_group = tables.null_row, (tables.null_row, plan.num_groups)
         self.num_blocks = np.zeros(max_rows, dtype=np.int64)
         self.written = np.zeros(max_rows, dtype=np.int64)
-        self.is_windowed = np.zeros(max_rows, dtype=np.bool_)
+        self.next_trim = np.full(max_rows, UNLIMITED, dtype=np.int64)
         self.may_share_tail = np.zeros(max_rows, dtype=np.bool_)
+        # The block in which the row was last forked, the only one that may be both partly written and shared.
+        self._forked_block = np.full(max_rows, -1, dtype=np.int64)
+        self._is_windowed = np.zeros(max_rows, dtype=np.bool_)
+        # Retentions, and how many trailing positions they keep within the row's stretch.
+        self._sinks = np.zeros(by_group, dtype=np.int64)
+        self._recent = np.full(by_group, UNLIMITED, dtype=np.int64)
+        self._since = np.full(by_group, UNLIMITED, dtype=np.int64)
+        self._reach = np.full(by_group, UNLIMITED, dtype=np.int64)
+        # Entries from the sinks' end up to this are dropped.
+        self._dropped = np.zeros(by_group, dtype=np.int64)
         # Copies of pages wait for the next step: target -> source, so that a page that is copied to twice has the last.
         self._copies: dict[int, int] = {}
 
-    def open(self, row: int, retentions: list[Retention], prefix_pages: Sequence[Sequence[int]] = ()) -> None:
-        """Start a row, on top of `prefix_pages` [blocks][groups] that `PrefixCache.match` returned."""
-        windowed = [group for group, retention in enumerate(retentions) if not retention.keeps_all]
-        state = RowPages(retentions, windowed)
-        self._rows[row] = state
+    def open(
+        self,
+        row: int,
+        retentions: Sequence[Retention],
+        prefix_pages: np.ndarray | None = None,
+        stretch_end: int = UNLIMITED,
+    ) -> None:
+        """Start a row, on top of `prefix_pages` [blocks, groups] that `PrefixCache.match` returned."""
+        self._open.add(row)
         self.num_blocks[row] = self.written[row] = 0
-        self.is_windowed[row] = bool(windowed)
         self.may_share_tail[row] = False
-        self.tables.set_retention(row, retentions)
-        if prefix_pages:
-            pages = np.asarray(prefix_pages, dtype=np.int32)
-            self.pool.acquire(pages.ravel().tolist())
-            num_blocks = len(prefix_pages)
-            written = num_blocks * self.pool.page_size
-            self.num_blocks[row], self.written[row] = num_blocks, written
-            self.tables.host[row, :, :num_blocks] = pages.T
+        self._forked_block[row] = -1
+        self._dropped[row] = 0
+        num_blocks = 0 if prefix_pages is None else prefix_pages.shape[0]
+        if prefix_pages is not None and num_blocks:
+            self.pool.acquire(prefix_pages.ravel())
+            self.num_blocks[row], self.written[row] = num_blocks, num_blocks * self.pool.page_size
+            self.tables.host[row, :, :num_blocks] = prefix_pages.T
             self.tables.touch(row, 0, num_blocks)
-            for group in windowed:
-                state.dropped[group] = retentions[group].end_droppable(written, self.pool.page_size)
+        self.keep(row, retentions, stretch_end)
+        if num_blocks:
+            # What the windows do not show was never taken.
+            self._dropped[row] = np.maximum(self._dropped[row], self._end_droppable(np.array([row]))[0])
+            self._look_ahead(np.array([row]))
+
+    def keep(self, row: int, retentions: Sequence[Retention], stretch_end: int = UNLIMITED) -> None:
+        """From now on the row keeps this; `trim` drops the rest.
+
+        Args:
+            retentions: one per group. Nothing comes back that others have let go.
+            stretch_end: the position at which these retentions end.
+        """
+        self.tables.set_retention(row, retentions)
+        for numbers, name in ((self._sinks, "sinks"), (self._recent, "recent"), (self._since, "since")):
+            numbers[row] = [getattr(retention, name) for retention in retentions]
+        # A stretch lets nothing go that came since its beginning.
+        self._reach[row] = np.maximum(self._recent[row], np.maximum(stretch_end - self._since[row], 0))
+        self._is_windowed[row] = bool((self._recent[row] < UNLIMITED).any())
+        self._dropped[row] = np.maximum(self._dropped[row], -(-self._sinks[row] // self.pool.page_size))
+        self._look_ahead(np.array([row]))
+
+    def _end_droppable(self, rows: np.ndarray) -> np.ndarray:
+        """int64 [rows, groups]: end (exclusive) of the pages that no later query can see, of those in use."""
+        start = np.minimum(self.written[rows, None] - self._recent[rows] + 1, self._since[rows])
+        return np.minimum(np.maximum(start, 0) // self.pool.page_size, self.num_blocks[rows, None])
+
+    def _look_ahead(self, rows: np.ndarray) -> None:
+        """Find out when these rows let their next page go."""
+        page_ends = (self._dropped[rows] + 1) * self.pool.page_size
+        when = np.where(page_ends <= self._since[rows], page_ends + self._recent[rows] - 1, UNLIMITED)
+        self.next_trim[rows] = when.min(1)
 
     def blocks_for(self, end: int) -> int:
         """Blocks that hold positions below `end`."""
@@ -85,8 +110,29 @@ class KVManager:
     def missing_pages(self, rows: np.ndarray, ends: np.ndarray) -> int:
         """Pages that `grow(row, end)` would allocate for all these rows, copies of shared pages included."""
         fresh = np.maximum(-(-ends // self.pool.page_size) - self.num_blocks[rows], 0).sum() * self.plan.num_groups
-        sharing = rows[self.may_share_tail[rows]].tolist()
-        return int(fresh) + sum(len(self._shared_tail(row, self._rows[row])) for row in sharing)
+        return int(fresh) + self._num_shared(rows)
+
+    def promised_pages(self, rows: np.ndarray, ends: np.ndarray, chunk: int) -> int:
+        """Pages that these rows still need, at most, to get to `ends` in chunks of up to `chunk` positions.
+
+        What windows let go on the way is not counted.
+        """
+        windowed = self._is_windowed[rows]
+        promised = self.missing_pages(rows[~windowed], ends[~windowed])
+        rows, ends = rows[windowed], ends[windowed]
+        if rows.size:
+            chunks = np.minimum(ends - self.written[rows], chunk)
+            most = most_pages(self._sinks[rows], self._reach[rows], ends[:, None], chunks[:, None], self.pool.page_size)
+            promised += int(np.maximum(most - self._held(rows), 0).sum()) + self._num_shared(rows)
+        return promised
+
+    def _num_shared(self, rows: np.ndarray) -> int:
+        return sum(len(self._shared_tail(row)) for row in rows[self.may_share_tail[rows]].tolist())
+
+    def _held(self, rows: np.ndarray) -> np.ndarray:
+        """int64 [rows, groups]: pages held, shared ones included."""
+        first = -(-self._sinks[rows] // self.pool.page_size)
+        return self.num_blocks[rows, None] - np.maximum(self._dropped[rows] - first, 0)
 
     def needs_growth(self, rows: np.ndarray) -> np.ndarray:
         """Those of `rows` whose next position needs a page, or stands in a page that may be shared."""
@@ -99,8 +145,7 @@ class KVManager:
         Returns:
             False, with nothing changed, if the pool has too few free pages.
         """
-        state = self._rows[row]
-        shared = self._shared_tail(row, state)
+        shared = self._shared_tail(row)
         num_blocks = int(self.num_blocks[row])
         num_fresh = max(0, self.blocks_for(end) - num_blocks)
         if not num_fresh and not shared:
@@ -131,10 +176,10 @@ class KVManager:
         copies, self._copies = self._copies, {}
         return list(copies.values()), list(copies)
 
-    def _shared_tail(self, row: int, state: RowPages) -> list[int]:
+    def _shared_tail(self, row: int) -> list[int]:
         """Groups whose partly written last page is shared, and must be copied before it is written."""
         block, offset = divmod(int(self.written[row]), self.pool.page_size)
-        if block != state.forked_block or offset == 0:
+        if block != self._forked_block[row] or offset == 0:
             return []
         column = self.tables.host[row, :, block].tolist()
         refs = self.pool.refs
@@ -144,42 +189,59 @@ class KVManager:
         """Positions below `end` are written by steps launched so far."""
         self.written[row] = end
 
-    def trim(self, row: int) -> None:
-        """Drop the pages that no later query of the row can see."""
-        state = self._rows[row]
-        page_size = self.pool.page_size
-        for group in state.windowed:
-            retention = state.retentions[group]
-            start = max(state.dropped.get(group, 0), retention.first_droppable(page_size))
-            end = min(retention.end_droppable(int(self.written[row]), page_size), int(self.num_blocks[row]))
-            if end <= start:
-                continue
-            entries = self.tables.host[row, group, start:end]
-            self.pool.free(entries.tolist())
-            # Nobody can see these entries any more, so the device may keep its own until the row ends.
-            entries[:] = NULL_PAGE
-            state.dropped[group] = end
+    def trim(self, rows: np.ndarray) -> None:
+        """Drop the pages that no later query of these rows, int64, can see."""
+        rows = rows[self.written[rows] >= self.next_trim[rows]]
+        if not rows.size:
+            return
+        starts, ends = self._dropped[rows], self._end_droppable(rows)
+        places, groups = np.nonzero(ends > starts)
+        counts = (ends - starts)[places, groups]
+        # Of every (row, group) in turn, the blocks from its start on.
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        blocks = np.repeat(starts[places, groups], counts) + offsets
+        where = np.repeat(rows[places], counts), np.repeat(groups, counts), blocks
+        self._free(self.tables.host[where], is_one_row=rows.size == 1)
+        # Nobody can see these entries any more, so the device may keep its own until the row ends.
+        self.tables.host[where] = NULL_PAGE
+        self._dropped[rows] = np.maximum(starts, ends)
+        self._look_ahead(rows)
+
+    def _free(self, pages: np.ndarray, is_one_row: bool) -> None:
+        """Drop a reference for each time that a page stands here; forks that go on together let go together."""
+        if is_one_row:
+            self.pool.free(pages)
+            return
+        different, counts = np.unique(pages, return_counts=True)
+        for already in range(int(counts.max(initial=0))):
+            self.pool.free(different[counts > already])
 
     def fork(self, parent: int, child: int) -> None:
         """Start `child` with the parent's pages, shared; whoever writes a shared page first copies it."""
-        source = self._rows[parent]
-        self.open(child, list(source.retentions))
-        state = self._rows[child]
-        num_blocks, written = int(self.num_blocks[parent]), int(self.written[parent])
-        self.num_blocks[child], self.written[child] = num_blocks, written
-        state.dropped = dict(source.dropped)
-        state.forked_block = source.forked_block = written // self.pool.page_size
+        self.open(child, [Retention()] * self.plan.num_groups)
+        for numbers in (
+            self.num_blocks, self.written, self.next_trim, self._is_windowed, self._sinks, self._recent, self._since,
+            self._reach, self._dropped,
+        ):  # fmt: skip
+            numbers[child] = numbers[parent]
+        self.tables.set_retention(child, self._retentions(parent))
+        num_blocks = int(self.num_blocks[parent])
+        self._forked_block[child] = self._forked_block[parent] = self.written[parent] // self.pool.page_size
         self.may_share_tail[parent] = self.may_share_tail[child] = True
         pages = self.tables.host[parent, :, :num_blocks]
-        self.pool.acquire(pages.ravel().tolist())
+        self.pool.acquire(pages.ravel())
         self.tables.host[child, :, :num_blocks] = pages
         self.tables.touch(child, 0, num_blocks)
 
+    def _retentions(self, row: int) -> list[Retention]:
+        columns = zip(self._sinks[row].tolist(), self._recent[row].tolist(), self._since[row].tolist(), strict=True)
+        return [Retention(*numbers) for numbers in columns]
+
     def release(self, row: int) -> None:
         """Give all pages of the row back, its tail first, so that tails are reused before shared beginnings."""
-        del self._rows[row]
+        self._open.remove(row)
         entries = self.tables.host[row, :, : self.num_blocks[row]]
-        self.pool.free(entries[:, ::-1].T.ravel().tolist())
+        self.pool.free(entries[:, ::-1].T.ravel())
         entries[:] = NULL_PAGE
 
     def block_pages(self, row: int, block: int) -> list[int]:
@@ -188,13 +250,16 @@ class KVManager:
 
     def num_pages(self, row: int) -> int:
         """Pages the row holds, shared ones included."""
-        return int(np.count_nonzero(self.tables.host[row, :, : self.num_blocks[row]]))
+        return int(self._held(np.array([row])).sum())
 
     def check(self) -> None:
         """Assert that pages held, cached and free add up, and that references match the tables."""
         held: dict[int, int] = {}
-        for row in self._rows:
-            for page in self.tables.host[row, :, : self.num_blocks[row]].ravel().tolist():
+        for row in self._open:
+            entries = self.tables.host[row, :, : self.num_blocks[row]]
+            if np.count_nonzero(entries) != self.num_pages(row):
+                raise AssertionError(f"row {row} is said to hold {self.num_pages(row)} pages, not what its table has")
+            for page in entries.ravel().tolist():
                 if page != NULL_PAGE:
                     held[page] = held.get(page, 0) + 1
         for page, count in held.items():

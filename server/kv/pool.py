@@ -102,7 +102,7 @@ class PagePool:
         self.num_references += count
         return taken
 
-    def acquire(self, pages: Sequence[int]) -> None:
+    def acquire(self, pages: Sequence[int] | np.ndarray) -> None:
         """Add a reference to each page, taking it off the free list if it was there; no page stands twice."""
         held = _without_null(pages)
         for page in held[self._refs[held] == 0].tolist():
@@ -110,7 +110,7 @@ class PagePool:
         self._refs[held] += 1
         self.num_references += held.size
 
-    def free(self, pages: Sequence[int]) -> None:
+    def free(self, pages: Sequence[int] | np.ndarray) -> None:
         """Drop a reference of each page; no page stands twice. Cached pages are lost in the order given here."""
         held = _without_null(pages)
         self._refs[held] -= 1
@@ -126,6 +126,11 @@ class PagePool:
 
     def refs(self, page: int) -> int:
         return int(self._refs[page])
+
+    def num_unheld(self, pages: np.ndarray) -> int:
+        """How many of these pages, null pages aside, no row holds."""
+        held = _without_null(pages)
+        return int(np.count_nonzero(self._refs[held] == 0))
 
     def mark_cached(self, page: int) -> None:
         """The page carries a cached prefix: keep its content when its last reference goes."""
@@ -148,6 +153,6 @@ class PagePool:
             part[:, target] = part[:, source]
 
 
-def _without_null(pages: Sequence[int]) -> np.ndarray:
+def _without_null(pages: Sequence[int] | np.ndarray) -> np.ndarray:
     array = np.asarray(pages, dtype=np.int32)
     return array[array != NULL_PAGE]

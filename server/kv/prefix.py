@@ -46,48 +46,44 @@ class PrefixCache:
         self._owner: dict[int, tuple[bytes, int]] = {}
         pool.on_evict = self._forget_page
 
-    def match(self, chain: Sequence[bytes], retentions: Sequence[Retention]) -> list[list[int]]:
-        """Pages of the longest usable run of leading blocks, [blocks][groups].
+    def match(self, chain: Sequence[bytes], retentions: Sequence[Retention]) -> np.ndarray:
+        """Pages of the longest usable run of leading blocks, int32 [blocks, groups].
 
         A group that keeps all needs every block; one with a window needs its sinks and what the first
         query after the run can see. Entries that a group does not need are the null page.
         """
-        page_size = self._pool.page_size
         full_groups = [group for group, retention in enumerate(retentions) if retention.keeps_all]
-        found: list[list[int] | None] = []
+        nothing = [NULL_PAGE] * self._num_groups
+        found: list[list[int]] = []
         for key in chain:
-            block = self._blocks.get(key)
-            if full_groups and (block is None or any(block[group] == NULL_PAGE for group in full_groups)):
+            block = self._blocks.get(key, nothing)
+            if full_groups and any(block[group] == NULL_PAGE for group in full_groups):
                 break
             found.append(block)
-        windows = [(group, retention) for group, retention in enumerate(retentions) if not retention.keeps_all]
-        for length in range(len(found), 0, -1):
-            if all(self._covers(found, length, group, retention) for group, retention in windows):
-                return [self._needed(found[b], b, length, retentions, page_size) for b in range(length)]
-        return []
+        pages = np.array(found, dtype=np.int32).reshape(-1, self._num_groups)
+        first, ends = self._needed(len(found), retentions)
+        indices = np.arange(len(found))[:, None]
+        is_missing = pages == NULL_PAGE
+        # A run of n blocks is whole where nothing is missing from the window's beginning to n, nor among the sinks.
+        last_missing = np.maximum.accumulate(np.where(is_missing, indices, -1))
+        first_missing = np.where(is_missing, indices, len(found)).min(0, initial=len(found))
+        is_whole = (last_missing < np.maximum(ends, first)) & (first_missing >= np.minimum(first, indices + 1))
+        whole = np.flatnonzero(is_whole.all(1))
+        length = int(whole[-1]) + 1 if whole.size else 0
+        indices = indices[:length]
+        return np.where((indices < first) | (indices >= ends[length - 1 : length]), pages[:length], NULL_PAGE)
 
-    def _covers(self, found: list[list[int] | None], length: int, group: int, retention: Retention) -> bool:
+    def _needed(self, num_blocks: int, retentions: Sequence[Retention]) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks that runs of 1, 2, ... blocks need: those before the first number, and those from the second on.
+
+        Returns:
+            int64 [groups] and int64 [num_blocks, groups].
+        """
         page_size = self._pool.page_size
-        sinks_end = min(retention.first_droppable(page_size), length)
-        recent_start = max(sinks_end, retention.end_droppable(length * page_size, page_size))
-        for block_index in (*range(sinks_end), *range(recent_start, length)):
-            block = found[block_index]
-            if block is None or block[group] == NULL_PAGE:
-                return False
-        return True
-
-    def _needed(
-        self, block: list[int] | None, index: int, length: int, retentions: Sequence[Retention], page_size: int
-    ) -> list[int]:
-        if block is None:
-            return [NULL_PAGE] * self._num_groups
-        return [
-            page
-            if index < retention.first_droppable(page_size)
-            or index >= retention.end_droppable(length * page_size, page_size)
-            else NULL_PAGE
-            for page, retention in zip(block, retentions, strict=True)
-        ]
+        columns = np.array([[r.sinks, r.recent, r.since] for r in retentions], dtype=np.int64)
+        sinks, recent, since = columns.T
+        starts = np.minimum(np.arange(1, num_blocks + 1)[:, None] * page_size - recent + 1, since)
+        return -(-sinks // page_size), np.maximum(starts, 0) // page_size
 
     def publish(self, key: bytes, pages: Sequence[int]) -> None:
         """Offer a computed block. Groups that already have it keep the page they have."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from server.bench.client import parse_headers
 from server.bench.flags import progress
 from server.bench.tables import save
+from server.engine.variant_specs import parse_variants
 from server.errors import ConfigError
 from server.quality.evaluation import Inputs, make_items, make_run, run_items
 from server.quality.flags import Judged, judged_flags, task_flags
@@ -143,7 +144,7 @@ def _local(judged: Judged, chat_template: Path | None) -> tuple[Model, str, list
     model = LocalModel(judged.engine, chat_template)
     if not model.has_chat_template:
         typer.echo("the model has no chat template: it gets plain prompts to continue, and no tools", err=True)
-    return model, str(model.describe()["model_id"]), list(judged.engine.variants)
+    return model, str(model.describe()["model_id"]), [spec.name for spec in parse_variants(judged.engine.variants)]
 
 
 def _remote(

@@ -9,8 +9,9 @@ import typer
 
 from server.bench.flags import engine_config, engine_parameters, flag_group
 from server.config import EngineConfig
+from server.engine.variant_specs import split_variants
 from server.errors import ConfigError
-from server.quality.plan import TASKS, TaskSettings, split
+from server.quality.plan import TASKS, TaskSettings
 
 _MODEL_HELP = "Model directory or hub name; the embedded model when left out. With --base-url, a name it serves."
 _VARIANTS_HELP = (
@@ -62,7 +63,7 @@ def _judged_parameters() -> list[inspect.Parameter]:
 
 
 def _judged(values: dict[str, Any]) -> Judged:
-    variants = None if values["variants"] is None else split(values["variants"])
+    variants = None if values["variants"] is None else split_variants(values["variants"])
     if variants is not None and len(set(variants)) < max(len(variants), 1):
         raise ConfigError(f"--variants {values['variants']!r}: name each variant once, separated by commas")
     return Judged(engine_config(values), values["model"], variants)

@@ -5,7 +5,8 @@ import torch
 
 from server.depth.registry import EXIT_SCHEDULES
 from server.depth.schedule import ExitSchedule
-from server.engine import graphs, mixed_graphs, variants
+from server.engine import graphs, mixed_graphs
+from server.engine.variant_specs import VARIANTS
 from tests.engine.conftest import drain, greedy, request
 from tests.engine.test_schedules import prompt_of
 from tests.oracle import Oracle
@@ -33,7 +34,7 @@ class Shrinking(ExitSchedule):
 @pytest.fixture
 def shrinking(monkeypatch):
     monkeypatch.setitem(EXIT_SCHEDULES, "shrinking", Shrinking)
-    monkeypatch.setitem(variants.VARIANTS, "shrinking", ("full", "shrinking"))
+    monkeypatch.setitem(VARIANTS, "shrinking", "full+shrinking")
 
 
 def expected_tokens(oracle: Oracle, prompt: list[int], num_tokens: int) -> list[int]:

@@ -5,7 +5,7 @@ import random
 import torch
 from safetensors.torch import load_file, save_file
 
-from server.engine import assembly
+from server.engine import variants
 from server.kv.plan import Group, plan_from_groups
 from tests.engine.conftest import drain, greedy, request
 from tests.engine.test_schedules import prompt_of
@@ -45,7 +45,7 @@ def test_any_grouping_of_slots_gives_the_same_tokens(make_core, oracle, monkeypa
         groups = tuple(Group(index, tuple(slots[4 * index : 4 * index + 4])) for index in range(len(slots) // 4))
         return plan_from_groups(groups, len(sliding_windows), num_kv_heads)
 
-    monkeypatch.setattr(assembly, "plan_by_layer", shuffled_plan)
+    monkeypatch.setattr(variants, "plan_by_layer", shuffled_plan)
     core = make_core(attention_backend="torch")
     assert core.plan.num_groups == 2
     for index in range(3):

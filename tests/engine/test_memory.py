@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def test_every_format_gets_the_pages_that_its_bytes_allow_and_the_longest_reques
 
     def needed(num_tokens: int) -> int:
         # The null page, the pages of the row, and the copy of a shared tail in every group.
-        return 1 + worst_case_pages(plan, per_group, num_tokens, 64, page_size) + num_groups
+        return 1 + worst_case_pages(per_group, num_tokens, 64, page_size) + num_groups
 
     sizes: list[PoolSize] = []
     for fmt in sorted(KV_FORMATS.values(), key=lambda fmt: fmt.bytes_per_token(HEAD_DIM)):
@@ -53,13 +54,13 @@ def test_every_format_gets_the_pages_that_its_bytes_allow_and_the_longest_reques
             assert needed(min(2 * page_size, model_len)) > affordable
             continue
         assert size.num_pages == min(affordable, rows * (needed(model_len) - 1) + 1)
-        assert needed(size.max_model_len) <= size.num_pages
-        assert size.max_model_len == model_len or needed(size.max_model_len + 1) > size.num_pages
+        assert needed(size.max_model_lens[0]) <= size.num_pages
+        assert size.max_model_lens[0] == model_len or needed(size.max_model_lens[0] + 1) > size.num_pages
         sizes.append(size)
     # From the smallest format to the largest, nothing gets better.
     for smaller, larger in pairwise(sizes):
         assert smaller.num_pages >= larger.num_pages
-        assert smaller.max_model_len >= larger.max_model_len
+        assert smaller.max_model_lens >= larger.max_model_lens
 
 
 def test_half_the_bytes_hold_twice_the_positions():
@@ -91,8 +92,8 @@ def test_no_row_ever_holds_more_than_the_worst_case_says(per_group, page_size, c
         assert manager.grow(0, end)
         most = max(most, pool.capacity - pool.num_free)
         manager.advance(0, end)
-        manager.trim(0)
-    assert most <= worst_case_pages(plan, per_group, end, max(chunks), page_size)
+        manager.trim(np.array([0]))
+    assert most <= worst_case_pages(per_group, end, max(chunks), page_size)
 
 
 def test_on_cpu_the_pool_leaves_most_of_the_memory_to_others():
@@ -107,4 +108,4 @@ def test_a_named_number_of_pages_wins_over_any_budget():
     config = EngineConfig(model="m", page_size=4, num_pages=50, max_rows=2, max_step_tokens=8)
     size = size_pool(config, config.resolve("cpu"), plan, [[ALL]], 1 << 40, 4096, None)
     # One null page, one spare for a fork's copy, 48 for the row.
-    assert size == PoolSize(num_pages=50, max_model_len=192)
+    assert size == PoolSize(num_pages=50, max_model_lens=(192,))

@@ -46,7 +46,7 @@ def test_after_every_step_the_device_sees_what_the_host_wrote(actions: list[tupl
         elif action == "grow" and row in lengths and manager.grow(row, lengths[row] + number):
             lengths[row] += number
             manager.advance(row, lengths[row])
-            manager.trim(row)
+            manager.trim(np.array([row]))
         elif action == "fork" and row in lengths and (row + 1) % 4 not in lengths:
             manager.fork(row, (row + 1) % 4)
             lengths[(row + 1) % 4] = lengths[row]

@@ -8,7 +8,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from server.bench.cli import app as bench_app
-from server.engine.variants import VARIANTS
+from server.engine.variant_specs import VARIANTS
 from server.quality.cli import compare_app, judge_app, show_app
 from server.settings import EngineSettings, ServerSettings, flag_of
 

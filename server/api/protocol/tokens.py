@@ -48,6 +48,7 @@ class ModelCard(BaseModel):
     root: str
     parent: str | None
     max_model_len: int
+    description: str
 
 
 class ModelList(BaseModel):
