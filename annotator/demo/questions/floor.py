@@ -4,7 +4,6 @@ Whatever it gets above chance would make a model look as if it read contexts. In
 """
 
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from typing import Any
 from annotator.demo.questions.guesser import Case, Guesser, Likely, option_features, plain_features
 from annotator.demo.questions.lines import SCHEMA, read_lines
 from annotator.errors import InputError
+from annotator.evaluate.statistics import wilson
 
-_Z = 1.959964
 _MAX_TRAINING = 40_000
 
 
@@ -122,16 +121,6 @@ def read_questions(path: Path) -> Iterator[Asked]:
             yield from (_asked(question) for question in line["questions"] if not question["calls"])
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path.name} is no file of map questions") from None
-
-
-def wilson(right: int, num: int) -> tuple[float, float]:
-    """The interval in which a share lies."""
-    if not num:
-        return 0.0, 1.0
-    share, square = right / num, _Z * _Z / num
-    middle = (share + square / 2) / (1 + square)
-    half = _Z * math.sqrt(share * (1 - share) / num + square / (4 * num)) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _asked(question: Mapping[str, Any]) -> Asked:
