@@ -63,12 +63,15 @@ class Duo(KVPolicy):
     prefill: Prefill
     is_full_attention: torch.Tensor
     streaming: torch.Tensor = field(init=False)
+    _mode: Literal["dense", "strict", "relaxed", "full"] = field(init=False)
+    """Of the prefill; `full` where no head streams, so that there is nothing to do."""
 
     name = "duo"
 
     def __post_init__(self) -> None:
         self.streaming = self.pattern.streaming(self.sparsity) & self.is_full_attention[:, None]
-        self.is_uniform = self.prefill.mode == "strict"
+        self._mode = self.prefill.mode if self.streaming.any() else "full"
+        self.is_uniform = self._mode in ("strict", "full")
 
     @classmethod
     def build(cls, arguments: Mapping[str, str], context: PolicyContext) -> Self:
@@ -104,13 +107,13 @@ class Duo(KVPolicy):
             return window(0, group.sliding_window)
         if self.variant not in group.streams:
             return ALL
-        return window(self.sinks, self.recent + (self.prefill.mode == "relaxed"))
+        return window(self.sinks, self.recent + (self._mode == "relaxed"))
 
     @property
     def prefix_namespace(self) -> str | None:
-        if self.prefill.mode == "dense":
+        if self._mode in ("dense", "full"):
             return "dense"
-        if self.prefill.mode == "relaxed":
+        if self._mode == "relaxed":
             # What upper layers keep depends on where chunks begin, which is not where blocks do.
             return None
         heads = hashlib.blake2b(self.streaming.numpy().tobytes(), digest_size=16).hexdigest()
@@ -124,17 +127,17 @@ class Duo(KVPolicy):
         )
 
     def stretch(self, position: int, prompt_len: int) -> Stretch:
-        if position >= prompt_len or self.prefill.mode == "strict":
+        if position >= prompt_len or self.is_uniform:
             return ENDLESS
-        if self.prefill.mode == "dense":
+        if self._mode == "dense":
             return Stretch(end=prompt_len, since=0)
         start = position // self.prefill.chunk * self.prefill.chunk
         return Stretch(min(start + self.prefill.chunk, prompt_len), max(start - self.recent, 0))
 
     def longest_stretch(self, prompt_len: int) -> int:
         # A relaxed chunk keeps, besides itself, what was recent when it began.
-        longest = {"dense": prompt_len, "strict": 0, "relaxed": self.recent + self.prefill.chunk}
-        return min(longest[self.prefill.mode], prompt_len)
+        longest = {"dense": prompt_len, "relaxed": self.recent + self.prefill.chunk}
+        return min(longest.get(self._mode, 0), prompt_len)
 
 
 def _whole_number(text: str, what: str, least: int) -> int:

@@ -39,21 +39,21 @@ def any_core(request: pytest.FixtureRequest, make_core: CoreFactory) -> CoreFact
     return partial(make_core, device=request.param, dtype="float32")
 
 
+def rounded(oracle: Oracle, name: str) -> Oracle:
+    """The oracle whose K and V are rounded as the named format rounds them."""
+    fmt = KV_FORMATS[name]
+
+    def through_cache(x: torch.Tensor) -> torch.Tensor:
+        if fmt.is_quantized:
+            return dequantize(*quantize(x, fmt), fmt, torch.float32).double()
+        return x.to(fmt.dtype).double()
+
+    return replace(oracle, kv_transform=through_cache)
+
+
 @pytest.fixture(scope="module")
 def quantised(oracle) -> QuantisedOracle:
-    """The oracle whose K and V are rounded as the named format rounds them."""
-
-    def make(name: str) -> Oracle:
-        fmt = KV_FORMATS[name]
-
-        def through_cache(x: torch.Tensor) -> torch.Tensor:
-            if fmt.is_quantized:
-                return dequantize(*quantize(x, fmt), fmt, torch.float32).double()
-            return x.to(fmt.dtype).double()
-
-        return replace(oracle, kv_transform=through_cache)
-
-    return make
+    return partial(rounded, oracle)
 
 
 def assert_follows(oracle: Oracle, prompt: list[int], result: Result, tolerance: float) -> None:
