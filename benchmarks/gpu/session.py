@@ -100,6 +100,9 @@ STEPS = (
     module("serve", "serve", expected_s=240, needs=SERVER),
     module("formats", "formats", expected_s=240),
     Step("kernels", ("-m", "server.cli", "bench", "kernels", "--output-json", "{out}/kernels.json"), 60, SERVER),
+    module("duo-decode", "duo", "--only", "decode", expected_s=180),
+    module("duo-long", "duo", "--only", "longest,prefill", expected_s=240),
+    module("duo-crowd", "duo", "--only", "crowd", expected_s=420),
     module("tensor-parallel", "tensor_parallel", expected_s=120, num_gpus=2),
     module("check-parallel", "check_parallel", expected_s=200, num_gpus=2),
 )

@@ -34,6 +34,13 @@ _OPT: dict[str, Any] = {
 
 SHAPES: dict[str, dict[str, Any]] = {
     "llama-3-8b": LLAMA_3_8B,
+    "llama-2-7b": LLAMA_3_8B
+    | {
+        "vocab_size": 32000,
+        "intermediate_size": 11008,
+        "num_key_value_heads": 32,
+        "rope_theta": 10000.0,
+    },
     "opt-1.3b": _OPT
     | {
         "hidden_size": 2048,

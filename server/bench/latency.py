@@ -1,12 +1,12 @@
 """Offline latency: one batch of equal requests, again and again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from server.bench.datasets import Lengths, random_ids
+from server.bench.datasets import Lengths, Prompt, random_ids
 from server.bench.local import LocalEngine
 from server.bench.trace import MiddleTrace
 from server.engine.loop import Core
@@ -26,6 +26,7 @@ def measure_latency(
     num_iters_warmup: int,
     seed: int,
     cached_prompts: bool = False,
+    fill_cache: Callable[[Sequence[Prompt]], None] | None = None,
     profile_dir: Path | None = None,
     on_done: Callable[[], None] = lambda: None,
 ) -> dict[str, object]:
@@ -40,6 +41,7 @@ def measure_latency(
     Args:
         cached_prompts: compute each batch's prompts once before it is timed, so that it finds them in the prefix cache
             and decodes almost at once, all rows in step. For decode steps at long contexts; says nothing of prompts.
+        fill_cache: brings the prompts of a batch into the prefix cache for `cached_prompts`, instead of computing them.
         profile_dir: where to write a profiler trace of some steps of one more batch, which is not timed.
     """
     if min(batch_size, num_iters) < 1 or num_iters_warmup < 0:
@@ -53,7 +55,9 @@ def measure_latency(
     decode_steps: list[float] = []
     for i in range(num_iters + num_iters_warmup):
         batch = prompts[i * batch_size : (i + 1) * batch_size]
-        if cached_prompts:
+        if cached_prompts and fill_cache is not None:
+            fill_cache(batch)
+        elif cached_prompts:
             engine.run([replace(prompt, output_len=1) for prompt in batch])
         run = engine.run(batch)
         if i >= num_iters_warmup:

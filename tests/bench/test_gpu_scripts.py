@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.gpu import duo as duo_script
 from benchmarks.gpu import engine as engine_script
 from benchmarks.gpu import formats as formats_script
 from benchmarks.gpu import serve as serve_script
@@ -20,6 +22,7 @@ from benchmarks.gpu.report import fill
 from benchmarks.gpu.shapes import SHAPES, build_shape, tokenizer_json
 from server.bench.texts import TextMaker, load_tokenizer
 from server.engine.tokenizer import Tokenizer
+from server.kv.patterns import HeadPattern, write_pattern
 from server.models.config import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,6 +112,22 @@ def test_the_engine_script_measures_every_row_with_one_load(tmp_path, capsys):
     assert len(record["facts"]["loads_s"]) == 1
     assert record["facts"]["rates"]["matmul"] > 0
     assert {"machine", "versions", "date"} <= record.keys()
+
+
+def test_the_duo_script_holds_both_against_each_other_at_the_same_contexts(tmp_path):
+    for family in duo_script.FAMILIES:
+        scores = torch.arange(8).reshape(4, 2) / 8
+        write_pattern(tmp_path / family.pattern, HeadPattern(scores, sinks=16, recent=32), {})
+    path = tmp_path / "duo.json"
+    flags = ["--patterns", str(tmp_path), "--shape", "tiny", "--shrink", "200", "--output", str(path)]
+    duo_script.main(flags)
+    rows = {row["name"]: row for row in json.loads(path.read_text())["rows"]}
+    assert all(row["error"] is None and row["value"] > 0 for row in rows.values()), rows
+    full, duo = rows["8B, 517,000: full"]["details"], rows["8B, 517,000: duo"]["details"]
+    assert full["num_pages"] > duo["num_pages"]
+    assert rows["8B, 517,000: memory saved"]["value"] == full["counted_bytes"] / duo["counted_bytes"]
+    assert rows["8B, int4: longest context"]["value"] == 7_000_000 // 200
+    assert rows["crowd: full"]["details"]["num_requests"] == rows["crowd: duo"]["details"]["num_requests"] == 4
 
 
 def test_the_formats_script_compares_formats_by_speed_and_by_what_they_change(tmp_path):
