@@ -12,11 +12,15 @@ from server.engine.request import SampleOutput
 ENOUGH_TOKENS = 3
 """With fewer, a sample may not have shown its first token yet: one launched step stays unread."""
 
+PAUSE_S = 0.005
+"""Only keeps a loop from taking the processor from what it waits for."""
+
 
 class Hold:
     """While `is_on`, an engine starts whatever it has room for and generates no more than a few tokens of it.
 
-    It goes on to take requests and aborts and to answer questions, as it does between two steps.
+    It goes on to take requests and aborts and to answer questions, as it does between two steps. One that starts
+    meanwhile is not ready before the end.
     """
 
     def __init__(self) -> None:
@@ -34,12 +38,14 @@ class Hold:
 
     def load_core(self, config: EngineConfig) -> EngineCore:
         """A core that heeds this hold."""
+        while self.is_on:
+            time.sleep(PAUSE_S)
         core = load_core(config)
         step = core.step
 
         def step_unless_held() -> list[SampleOutput]:
             if self.is_on and _has_started_all(core):
-                time.sleep(0.002)  # Only keeps the loop from taking the processor from what it waits for.
+                time.sleep(PAUSE_S)
                 return []
             return step()
 
@@ -51,17 +57,17 @@ class HoldByFile(Hold):
     """Is on while a file exists, for engines in processes of their own."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
 
     @property
     def is_on(self) -> bool:
-        return self._file.exists()
+        return self.file.exists()
 
     def begin(self) -> None:
-        self._file.touch()
+        self.file.touch()
 
     def end(self) -> None:
-        self._file.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
 
 
 def _has_started_all(core: EngineCore) -> bool:

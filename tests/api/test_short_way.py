@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.wire import LiveServer
-from tests.conformance.world import until
+from tests.faults.program import until
 
 COMPLETION = {"prompt": "The ship", "max_tokens": 60, "temperature": 0, "ignore_eos": True, "stream": True}
 CHAT = COMPLETION | {"messages": [{"role": "user", "content": "The ship"}]}

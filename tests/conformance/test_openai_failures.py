@@ -10,7 +10,8 @@ import pytest
 from openai import DefaultHttpxClient, OpenAI
 
 from tests.api.wire import LiveServer
-from tests.conformance.world import KEY, MAX_ROWS, MAX_WAITING, MODEL, NAN_ID, until
+from tests.conformance.world import KEY, MAX_ROWS, MAX_WAITING, MODEL, NAN_ID
+from tests.faults.program import until
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 IGNORES_END: dict[str, Any] = {"extra_body": {"ignore_eos": True}}

@@ -1,5 +1,6 @@
 """`rhumb serve` as a process of its own, seen from outside: its port, its log, what it holds."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,11 +10,17 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
+from tests.faults.held_core import HOLD_FILE
+from tests.faults.held_server import CORE_MODULE
+from tests.hold import HoldByFile
+
+ROOT = Path(__file__).resolve().parents[2]
 GOOD = {"prompt": "The ship", "max_tokens": 2, "temperature": 0}
 LONG = {"prompt": "The ship", "max_tokens": 500, "ignore_eos": True}
 
@@ -45,13 +52,15 @@ class Program:
 
     def __init__(self, model: Path, log: Path, *arguments: str) -> None:
         self._log = log
+        self._hold = HoldByFile(log.with_name(f"{log.name}.hold"))
         command = [
-            sys.executable, "-m", "server.cli", "serve", str(model), "--port", "0", "--served-name", "tiny",
-            "--num-threads", "1", "--num-pages", "2048", *arguments,
+            sys.executable, "-m", "tests.faults.held_server", "serve", str(model), "--port", "0",
+            "--served-name", "tiny", "--num-threads", "1", "--num-pages", "2048", *arguments,
         ]  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RHUMB_")}
+        environment[HOLD_FILE] = str(self._hold.file)
         with log.open("wb") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=environment)
 
     @property
     def log(self) -> str:
@@ -79,9 +88,26 @@ class Program:
 
     def core(self) -> psutil.Process:
         """The engine's process."""
-        children = psutil.Process(self.process.pid).children()
-        [core] = [child for child in children if "server.engine.process" in " ".join(child.cmdline())]
+        [core] = self.children(CORE_MODULE)
         return core
+
+    def children(self, module: str) -> list[psutil.Process]:
+        """Its child processes that run `module`."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # It may end while it is looked at.
+                if module in child.cmdline():
+                    found.append(child)
+        return found
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What is asked meanwhile begins, with a few tokens, and does not end by itself; see `Hold`."""
+        self._hold.begin()
+        try:
+            yield
+        finally:
+            self._hold.end()
 
     def rss_bytes(self) -> int:
         """Resident memory of the server and its children."""
@@ -96,7 +122,7 @@ class Program:
         rows: list[dict[str, Any]] = json.loads(self.get("/slots").body)
         return rows
 
-    def held(self) -> Held:
+    def holds(self) -> Held:
         """What it holds now; the descriptors of connections that are being closed are still among them."""
         this = psutil.Process(self.process.pid)
         pages = re.search(rb"^rhumb:kv_pages_used\S* (\S+)", self.get("/metrics").body, re.MULTILINE)
@@ -117,8 +143,8 @@ class Program:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, limit_s: float = 60) -> int:
-        return self.process.wait(limit_s)
+    def wait(self) -> int:
+        return self.process.wait(60)
 
     def stop(self) -> None:
         """End it with its children, whatever state they are in."""

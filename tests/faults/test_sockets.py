@@ -39,7 +39,7 @@ def idle(program: Program) -> Iterator[Program]:
 
 
 def is_idle(program: Program) -> bool:
-    held = program.held()
+    held = program.holds()
     return held.num_rows == 0 and held.num_pages == 0
 
 
@@ -54,11 +54,12 @@ def is_running(program: Program, num_rows: int = 1) -> Callable[[], bool]:
 @contextlib.contextmanager
 def full_house(program: Program) -> Iterator[None]:
     """Every row taken by a stream, so that what comes next must queue."""
-    streams = [begin(program.port, STREAM | {"n": 4, "prompt": [5 + number]}) for number in range(MAX_ROWS // 4)]
-    until(is_running(program, MAX_ROWS))
-    yield
-    for stream in streams:
-        stream.close()
+    with program.held():
+        streams = [begin(program.port, STREAM | {"n": 4, "prompt": [5 + number]}) for number in range(MAX_ROWS // 4)]
+        until(is_running(program, MAX_ROWS))
+        yield
+        for stream in streams:
+            stream.close()
 
 
 def test_a_client_that_has_closed_its_sending_side_gets_its_answer(idle: Program) -> None:
@@ -88,7 +89,7 @@ def test_half_a_request_that_will_never_be_whole_is_closed_at_once(idle: Program
         connection.shutdown(socket.SHUT_WR)
         started_s = time.monotonic()
         assert connection.recv(100) == b""
-        assert time.monotonic() - started_s < 1.5  # Less than any deadline of this server.
+        assert time.monotonic() - started_s < 4  # Less than any deadline of this server.
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset])
@@ -98,11 +99,12 @@ def test_a_client_that_leaves_a_running_request_frees_its_rows(
     idle: Program, stream: bool, n: int, leave: Callable[[socket.socket], None]
 ) -> None:
     before = idle.num_aborted()
-    connection = begin(idle.port, LONG | {"stream": stream, "n": n})
-    until(is_running(idle, n))
-    leave(connection)
-    until(lambda: is_idle(idle), 5)
-    assert idle.num_aborted() == before + n
+    with idle.held():
+        connection = begin(idle.port, LONG | {"stream": stream, "n": n})
+        until(is_running(idle, n))
+        leave(connection)
+        until(lambda: is_idle(idle))
+        until(lambda: idle.num_aborted() == before + n)
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset])
@@ -115,8 +117,8 @@ def test_a_client_that_leaves_the_queue_frees_its_place(
         connection = begin(idle.port, LONG | {"stream": stream, "n": 3})
         until(lambda: any(row["state"] == "waiting" for row in idle.rows()))
         leave(connection)
-        until(lambda: not any(row["state"] == "waiting" for row in idle.rows()), 5)
-        assert idle.num_aborted() == before + 3
+        until(lambda: not any(row["state"] == "waiting" for row in idle.rows()))
+        until(lambda: idle.num_aborted() == before + 3)
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset])
@@ -124,28 +126,30 @@ def test_a_client_that_leaves_before_anything_has_run_frees_everything(
     idle: Program, leave: Callable[[socket.socket], None]
 ) -> None:
     # Hundreds of prompts are still being submitted or prefilled when their client is gone.
-    before = idle.num_aborted()
-    connections = [begin(idle.port, {"prompt": [[token] * 400 for token in range(200)], "max_tokens": 100})]
-    connections += [begin(idle.port, LONG | {"stream": True}) for _ in range(20)]
-    for connection in connections:
-        leave(connection)
-    until(lambda: is_idle(idle), 20)
-    assert idle.num_aborted() > before
+    with idle.held():
+        connections = [begin(idle.port, {"prompt": [[token] * 400 for token in range(200)], "max_tokens": 100})]
+        connections += [begin(idle.port, LONG | {"stream": True}) for _ in range(20)]
+        for connection in connections:
+            leave(connection)
+        # Whoever is answered was accepted after all of them.
+        assert idle.get("/version").status == 200
+        until(lambda: is_idle(idle))
 
 
 def test_a_reset_after_the_first_chunk_or_the_headers_frees_the_row(idle: Program) -> None:
     before = idle.num_aborted()
-    connections = [begin(idle.port, STREAM) for _ in range(6)]
-    for connection in connections[:3]:
-        assert connection.recv(15) == b"HTTP/1.1 200 OK"
-    for connection in connections[3:]:
-        got = b""
-        while b"data: " not in got:
-            got += connection.recv(4096)
-    for connection in connections:
-        reset(connection)
-    until(lambda: is_idle(idle), 10)
-    assert idle.num_aborted() == before + 6
+    with idle.held():
+        connections = [begin(idle.port, STREAM) for _ in range(6)]
+        for connection in connections[:3]:
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        for connection in connections[3:]:
+            got = b""
+            while b"data: " not in got:
+                got += connection.recv(4096)
+        for connection in connections:
+            reset(connection)
+        until(lambda: is_idle(idle))
+        until(lambda: idle.num_aborted() == before + 6)
     half = connect(idle.port)
     half.sendall(b"POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n")
     reset(half)
@@ -157,13 +161,14 @@ def test_a_reader_that_takes_nothing_is_dropped_in_time(idle: Program) -> None:
     connection.connect(("127.0.0.1", idle.port))
     # More than the buffers on the way hold: 64 rows of 100 tokens with 20 alternatives each.
     body = {"prompt": [[5]] * 64, "max_tokens": 100, "ignore_eos": True, "stream": True, "logprobs": 20}
-    connection.sendall(post_bytes("/v1/completions", json.dumps(body).encode()))
-    until(is_running(idle))
     before = idle.num_aborted()
+    connection.sendall(post_bytes("/v1/completions", json.dumps(body).encode()))
     # A fast machine has generated everything before the reader's time is up, so idleness alone shows nothing.
-    until(lambda: idle.num_aborted() > before, 40)
-    until(lambda: is_idle(idle), 40)
-    connection.settimeout(20)
+    until(lambda: idle.num_aborted() > before)
+    until(lambda: is_idle(idle))
+    connection.settimeout(60)
+    # What the server's kernel still holds would take minutes to come by the kilobyte.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
     with contextlib.suppress(ConnectionResetError):
         got = b"".join(iter(lambda: connection.recv(65536), b""))
         assert not got.endswith(b"0\r\n\r\n")
@@ -265,11 +270,12 @@ def test_pipelined_requests_are_answered_in_order_also_after_a_refusal(idle: Pro
 
 def test_what_follows_a_long_answer_on_its_connection_does_not_hide_that_the_client_left(idle: Program) -> None:
     before = idle.num_aborted()
-    connection = begin(idle.port, LONG)
-    connection.sendall(b"GET /version HTTP/1.1\r\nhost: a\r\n\r\n" * 50)
-    until(is_running(idle))
-    connection.close()
-    until(lambda: idle.num_aborted() == before + 1, 5)
+    with idle.held():
+        connection = begin(idle.port, LONG)
+        connection.sendall(b"GET /version HTTP/1.1\r\nhost: a\r\n\r\n" * 50)
+        until(is_running(idle))
+        connection.close()
+        until(lambda: idle.num_aborted() == before + 1)
 
 
 def test_expect_100_continue_is_answered_before_the_body_is_sent(idle: Program) -> None:
