@@ -25,7 +25,7 @@ VERDICTS: tuple[Verdict, ...] = ("right", "wrong", "abstained", "invalid", "limi
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ShownOption(_Value):

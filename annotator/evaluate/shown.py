@@ -28,7 +28,7 @@ def shown_of(
     Args:
         shuffle_seed: deals the order of the options by this and the item's content, so that a run that goes on shows
             the same; None keeps the order in which they were frozen.
-        labels: `A`, `B`, … or `1`, `2`, …
+        labels: `A`, `B`, … or `1`, `2`, … with 0 for abstaining.
         unit: of a bare number, where the prompt asks for durations or distances in one.
     """
     options = list(item.options)
@@ -36,11 +36,11 @@ def shown_of(
         # The sha is the same wherever this item is asked, and nobody chose it.
         generator = np.random.default_rng([abs(shuffle_seed), int(item.content_sha[:16], 16)])
         options = [options[index] for index in generator.permutation(len(options))]
-    named = string.ascii_uppercase if labels == "letters" else [str(number) for number in range(1, 28)]
-    lines = [ShownOption(label=named[index], text=one.text, key=one.key) for index, one in enumerate(options[:26])]
+    named = string.ascii_uppercase if labels == "letters" else [str(number) for number in range(1, 27)]
+    lines = [ShownOption(label=label, text=one.text, key=one.key) for label, one in zip(named, options, strict=False)]
     if lines and offers_abstaining:
-        # 26 letters are all taken by 26 options, and a number is no letter.
-        label = named[len(lines)] if len(lines) < len(named) else "0"
+        # 26 options, of which there cannot be more, take all letters.
+        label = named[len(lines)] if labels == "letters" and len(lines) < len(named) else "0"
         lines.append(ShownOption(label=label, text=CANNOT, key=None))
     spec = item.answer_spec
     return Shown(

@@ -28,10 +28,11 @@ def right_indices(item: NativeItem) -> list[int]:
 
 def open_texts(item: NativeItem) -> list[str]:
     """Words that say an open-ended answer, the best first; none where there is no answer."""
-    return [] if item.answer_spec is None else [text for text in _texts(item.answer_spec) if text]
+    return [] if item.answer_spec is None else [text for text in answer_texts(item.answer_spec) if text]
 
 
-def _texts(answer: OpenAnswer) -> list[str]:
+def answer_texts(answer: OpenAnswer) -> list[str]:
+    """Words that say an answer, the best first; empty ones where it is empty."""
     match answer:
         case TextAnswer():
             return [answer.value, *answer.aliases]
