@@ -120,12 +120,32 @@ def test_what_keeps_everything_since_the_start_is_computed_as_what_keeps_everyth
     backend: type[AttentionBackend],
 ) -> None:
     lengths = [(0, 9), (20, 5), (13, 1)]
+    shape = Shape(1, 1, 2, 16, 4, ((0,),))
     plain, since = (
-        Scenario.random(LAYERWISE, [RowSpec(history, new, (retention, ALL)) for history, new in lengths], seed=2)
+        Scenario.random(shape, [RowSpec(history, new, (retention,)) for history, new in lengths], seed=2)
         for retention in (ALL, Retention(3, 8, since=0))
     )
     for result, expected in zip(since.attend(backend), plain.attend(backend), strict=True):
         assert torch.equal(result, expected)
+
+
+@pytest.mark.parametrize(("position", "is_seen"), [(2, True), (52, False), (53, True)])
+def test_what_lies_between_sinks_and_window_reaches_only_the_heads_that_keep_everything(
+    backend: type[AttentionBackend], position: int, is_seen: bool
+) -> None:
+    """Two heads of one layer in a group each: the first streams, with 3 sinks and a window of 8 up to position 60."""
+    shape = Shape(1, 2, 2, 16, 4, ((0,), (1,)))
+
+    def attended(changed: bool) -> torch.Tensor:
+        scenario = Scenario.random(shape, [RowSpec(60, 1, (window(3, 8), ALL))], seed=9)
+        k, v = scenario.k[0].clone(), scenario.v[0].clone()
+        if changed:
+            k[:, position], v[:, position] = v[:, position], k[:, position] + 1
+        return Scenario(shape, scenario.row_specs, scenario.q, [k], [v], 9).attend(backend)[0].view(4, 16)
+
+    difference = (attended(changed=True) - attended(changed=False)).abs().amax(1)
+    assert (difference[:2] > 0).all() == (difference[:2] > 0).any() == is_seen
+    assert (difference[2:] > 0).all()
 
 
 def test_padding_rows_that_point_at_the_null_page_leave_their_neighbours_alone(backend: type[AttentionBackend]) -> None:

@@ -178,7 +178,8 @@ def parts_of(whole: Scenario, sizes: list[int], setting: Setting) -> list[torch.
 def test_batch_invariant_results_are_bitwise_the_same_alone_in_chunks_and_in_a_crowd() -> None:
     setting = here(is_invariant=True)
     shape = Shape(1, 2, 2, 16, 4, ((0,), (1,)))
-    rows = [RowSpec(0, 21, (ALL, window(2, 6))), RowSpec(3, 6, (ALL, ALL)), RowSpec(30, 1, (ALL, ALL))]
+    since = Retention(1, 4, since=9)
+    rows = [RowSpec(0, 21, (since, window(2, 6))), RowSpec(3, 6, (ALL, ALL)), RowSpec(30, 1, (ALL, since))]
     crowd = Scenario.random(shape, rows, 7, setting)
     result = crowd.attend(TritonAttention)[0]
     assert_close(result, crowd.expected(0))

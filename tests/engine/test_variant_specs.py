@@ -1,7 +1,7 @@
 """The language of `--variants`: what is written is what is read, and errors say in one line what to do."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.config import EngineConfig
@@ -19,6 +19,7 @@ specs = st.builds(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(specs=st.lists(specs, min_size=1, max_size=4, unique_by=lambda spec: spec.name))
 def test_what_is_written_is_what_is_read_in_one_list_or_several(specs):
     written = [str(spec) for spec in specs]
@@ -27,6 +28,7 @@ def test_what_is_written_is_what_is_read_in_one_list_or_several(specs):
     assert split_variants(",".join(written)) == written
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=40) | st.text("duo(=,)+'\" 0.5", max_size=30))
 def test_any_text_is_read_or_refused_in_one_line(text):
     refusal, read = "", []
