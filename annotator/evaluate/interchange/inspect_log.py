@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from annotator import __version__
 from annotator.datasets.exports.text import dumped, opened
 from annotator.evaluate.interchange.model import ResultFormat, Sample
 from annotator.evaluate.model import RunFacts
@@ -58,7 +59,7 @@ def _spec(run: RunFacts, samples: Sequence[Sample]) -> dict[str, Any]:
         "model": _model(run),
         "model_generate_config": _config(run),
         "config": {"epochs": run.epochs},
-        "packages": {"mapqator": "1"},
+        "packages": {"mapqator": __version__},
         "metadata": run.model_dump(mode="json"),
     }
 

@@ -108,3 +108,9 @@ class ResultFormat:
     sentence: str
     write: Write
     suffix: str
+
+
+def file_name(run: RunFacts, format: ResultFormat) -> str:
+    """A name for an export: begin of the run, mode and id. Inspect lists only logs whose names begin with a time."""
+    began = (run.started_at or "1970-01-01T00:00:00")[:19].replace(":", "-")
+    return f"{began}_{run.mode}_{run.run_id}{format.suffix}"
