@@ -55,13 +55,18 @@ def _add_duo(command: argparse.ArgumentParser) -> None:
     rows.add_argument("--max-context", type=_number(1), help="tokens of the longest; 32,000, or the model's limit")
     rows.add_argument("--contexts", type=_number(1), default=50, help="lengths between them (%(default)s)")
     rows.add_argument(
-        "--passkeys", type=int, choices=range(1, MAX_PASSKEYS + 1), default=MAX_PASSKEYS, metavar="N", help="(10)"
+        "--passkeys",
+        type=int,
+        choices=range(1, MAX_PASSKEYS + 1),
+        default=MAX_PASSKEYS,
+        metavar="N",
+        help="of a row, 1 to 10 (10)",
     )
     rows.add_argument("--key", choices=tuple(KEY_LENGTH), default="words", help="what keys consist of (%(default)s)")
     rows.add_argument("--key-length", type=_number(1), help="words or digits of a key; 32 or 5")
     rows.add_argument("--chat", action="store_true", help="lay rows out as conversations, by the chat template")
     recipe = command.add_argument_group("optimisation")
-    recipe.add_argument("--steps", type=_number(1), default=2000, help="(%(default)s)")
+    recipe.add_argument("--steps", type=_number(1), default=2000, help="rows to learn from (%(default)s)")
     recipe.add_argument("--lr", type=_positive, default=0.02, help="peak learning rate (%(default)s)")
     recipe.add_argument("--reg", type=_positive_or_zero, default=0.05, help="price of the mean gate (%(default)s)")
     recipe.add_argument("--seed", type=_number(0), default=42, help="of rows and samples (%(default)s)")

@@ -29,7 +29,7 @@ class Progress:
 
     def show(self, record: Mapping[str, float]) -> None:
         """A step is done."""
-        told = f"{record['length']:,} tokens, distance {record['distill']:.4f}, mean gate {record['mean_gate']:.3f}"
+        told = f"{record['length']:,} tokens, distance {record['distill']:.2e}, mean gate {record['mean_gate']:.3f}"
         if self._bar is not None:
             self._bar.set_postfix_str(told, refresh=False)
             self._bar.update()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from server.calibrate.command import run
+from server.cli import main
 from server.errors import ConfigError
 from server.kv.patterns import read_pattern
 from server.quality.filler import filler_sentences
@@ -104,3 +105,13 @@ def test_what_an_output_holds_is_not_overwritten_unasked(tiny_llama, text, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot write to .*; choose another --output"):
         calibrate(tiny_llama, tmp_path / "file" / "out", "--score")
+
+
+def test_rhumb_itself_says_one_line_and_exits_with_2(tiny_llama, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["rhumb", "calibrate", "duo", str(tiny_llama), "--output", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "rhumb: give a text to hide pass keys in with --text FILE_OR_FOLDER, or score heads with --score"
+    ]

@@ -1,6 +1,5 @@
 """Scores without training: the fast computation against a plain one, and heads whose taste is known."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from server.config import EngineConfig
 from server.engine.tokenizer import Tokenizer
 from server.errors import ConfigError
 from server.models.registry import load_model
-from tests.calibrate.toy import toy_config, toy_model
+from tests.calibrate.toy import toy_config, toy_model, with_sliding_window
 from tests.oracle import Oracle
 
 
@@ -51,10 +50,12 @@ def random_ids(vocab_size: int, length: int, seed: int) -> torch.Tensor:
     return torch.randint(vocab_size, (length,), generator=torch.Generator().manual_seed(seed))
 
 
-def test_scores_equal_the_plain_computation_whatever_the_chunks(tiny_llama):
-    model, _ = load_model(EngineConfig(str(tiny_llama), device="cpu"))
+@pytest.mark.parametrize("checkpoint", ["tiny_llama", "tiny_qwen3"])
+def test_scores_equal_the_plain_computation_whatever_the_chunks(checkpoint, request):
+    directory = request.getfixturevalue(checkpoint)
+    model, _ = load_model(EngineConfig(str(directory), device="cpu"))
     samples = [random_ids(model.config.vocab_size, length, length) for length in (90, 33)]
-    expected = slow_scores(tiny_llama, samples)
+    expected = slow_scores(directory, samples)
     assert expected.min() > 0
     assert expected.std() > 1e-3
     for chunk in (1024, 32, 31):
@@ -96,13 +97,7 @@ def test_a_head_that_looks_at_content_scores_half_and_one_that_looks_nearby_scor
 
 
 def test_layers_with_a_window_of_their_own_score_nothing(tiny_llama, tmp_path):
-    raw = json.loads((tiny_llama / "config.json").read_text())
-    raw |= {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": 8}
-    for file in tiny_llama.iterdir():
-        (tmp_path / file.name).symlink_to(file)
-    (tmp_path / "config.json").unlink()
-    (tmp_path / "config.json").write_text(json.dumps(raw))
-    model, _ = load_model(EngineConfig(str(tmp_path), device="cpu"))
+    model, _ = load_model(EngineConfig(str(with_sliding_window(tiny_llama, 8, tmp_path)), device="cpu"))
     assert not score_heads(model, random_ids(model.config.vocab_size, 40, 0)).any()
 
 

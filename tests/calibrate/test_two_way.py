@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from transformers import LlamaConfig, Qwen2Config, Qwen3Config
 
 from server.calibrate.two_way import TwoWayForward
 from server.config import EngineConfig
 from server.errors import ConfigError
 from server.models.registry import load_model
+from tests.calibrate.toy import with_sliding_window
+from tests.models.dense import random_reference
 from tests.oracle import Oracle, window_mask
 
 SINKS, RECENT = 3, 8
@@ -106,6 +109,54 @@ def test_within_sinks_and_window_gates_make_no_difference(model):
     ids = random_ids(model.config.vocab_size, SINKS + RECENT)
     states = forward(ids, torch.zeros(forward.shape), torch.arange(SINKS + RECENT))
     torch.testing.assert_close(states.student, states.reference, atol=1e-5, rtol=0)
+
+
+SMALL = {
+    "vocab_size": 64,
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32,
+}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(LlamaConfig(**SMALL, attention_bias=True, mlp_bias=True), id="biases"),
+        pytest.param(Qwen2Config(**SMALL), id="qwen2"),
+        pytest.param(Qwen3Config(**SMALL, head_dim=16), id="norms-of-heads"),
+        pytest.param(
+            LlamaConfig(**SMALL, rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}),
+            id="stretched-rope",
+        ),
+    ],
+)
+def test_the_reference_copy_is_the_model_as_transformers_has_it(config, tmp_path):
+    theirs = random_reference(config)
+    theirs.save_pretrained(tmp_path)
+    model, _ = load_model(EngineConfig(str(tmp_path), device="cpu"))
+    # Longer than what a dynamic RoPE needs no stretching for.
+    length = 60 if config.rope_parameters["rope_type"] == "dynamic" else 32
+    ids = random_ids(64, length)
+    forward = TwoWayForward(model, SINKS, RECENT)
+    states = forward(ids, random_gates(forward.shape), torch.arange(length))
+    with torch.inference_mode():
+        expected = theirs(ids[None]).logits[0]
+    torch.testing.assert_close(model.lm_head(states.reference), expected, atol=2e-4, rtol=1e-4)
+
+
+def test_layers_with_a_window_of_their_own_keep_it_whatever_the_gates(tiny_llama, tmp_path):
+    directory = with_sliding_window(tiny_llama, 8, tmp_path)
+    windowed, _ = load_model(EngineConfig(str(directory), device="cpu"))
+    forward = TwoWayForward(windowed, SINKS, RECENT + 20)
+    ids = random_ids(windowed.config.vocab_size, 40)
+    states = forward(ids, torch.zeros(forward.shape), torch.arange(40))
+    torch.testing.assert_close(states.student, states.reference, atol=1e-5, rtol=0)
+    expected = Oracle.from_directory(directory).logits(ids.tolist())
+    torch.testing.assert_close(windowed.lm_head(states.reference).double(), expected, atol=1e-5, rtol=0)
 
 
 def test_models_of_other_families_are_refused(model):

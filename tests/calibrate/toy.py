@@ -1,6 +1,8 @@
 """Small models for tests of calibration, built by hand."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
@@ -42,3 +44,14 @@ def toy_model(config: ModelConfig, weights: Mapping[str, torch.Tensor]) -> Decod
     assert not left, f"no such weights: {left}"
     model.prepare()
     return model
+
+
+def with_sliding_window(directory: Path, window: int, target: Path) -> Path:
+    """The checkpoint in `directory` as a Mistral with such a window, in the empty folder `target`."""
+    for file in directory.iterdir():
+        if file.name != "config.json":
+            (target / file.name).symlink_to(file)
+    raw = json.loads((directory / "config.json").read_text())
+    raw |= {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": window}
+    (target / "config.json").write_text(json.dumps(raw))
+    return target
