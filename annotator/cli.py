@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from annotator import __version__
-from annotator.commands import datasets, demo, maps, people, providers, serve, tool, transfer
+from annotator.commands import datasets, demo, evaluate, maps, people, providers, serve, tool, transfer
 from annotator.errors import MapqatorError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("serve")(serve.serve)
 app.add_typer(maps.app, name="map")
 app.add_typer(tool.app, name="tool")
 app.add_typer(demo.app, name="demo")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(providers.app, name="providers")
 app.add_typer(people.user, name="user")
 app.add_typer(people.project, name="project")

@@ -67,11 +67,14 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint of the AI help; empty turns it off."
     )
     assist_model: str = Field("", description="Model of the AI help; by default the endpoint's first.")
+    model_hosts: CommaSeparated = Field(
+        (), description="Host that endpoints of models may reach over http or in a private network (repeatable)."
+    )
     max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest file that can be imported over HTTP.")
     allowed_hosts: CommaSeparated = Field((), description="Host name to answer to; by default this machine's own.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
 
-    @field_validator("enable", "allowed_hosts", "webhook_private_hosts", mode="before")
+    @field_validator("enable", "allowed_hosts", "webhook_private_hosts", "model_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -136,7 +139,12 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'mapqator.sqlite').resolve()}"
 
 
-_SINGULAR = {"urls": "url", "allowed_hosts": "allowed-host", "webhook_private_hosts": "webhook-private-host"}
+_SINGULAR = {
+    "urls": "url",
+    "allowed_hosts": "allowed-host",
+    "webhook_private_hosts": "webhook-private-host",
+    "model_hosts": "model-host",
+}
 
 
 def flag_of(name: str) -> str:

@@ -29,6 +29,7 @@ SETTINGS = (
     "webhook_private_hosts",
     "assist_url",
     "assist_model",
+    "model_hosts",
     "allowed_hosts",
     "log_level",
 )

@@ -197,9 +197,9 @@ class Talk:
         called = await tools.call(call.name, call.arguments)
         self.outcome.calls.append(called)
         ref = f"r{len(self.outcome.calls)}"
-        self.record("call", called.event(ref), tool_call_id=called.tool_call_id, result_sha=called.result_sha)
-        # The first field of every result, by which the model can name it as evidence.
-        return f'{{"ref":"{ref}",{called.content[1:]}'
+        payload = {"id": call.id, **called.event(ref)}
+        self.record("call", payload, tool_call_id=called.tool_call_id, result_sha=called.result_sha)
+        return told(ref, called.content)
 
     def _count(self, reply: Reply) -> None:
         out = self.outcome
@@ -244,6 +244,11 @@ async def ask_with_tools(talk: Talk, tools: SnapshotTools) -> Outcome:
     except ReplyError as failure:
         return talk.fail(failure)
     return talk.limit(f"no answer after {talk.config.max_turns} turns")
+
+
+def told(ref: str, content: str) -> str:
+    """What the model is told of a call: first the `ref` by which it can name the result as evidence."""
+    return f'{{"ref":"{ref}",{content[1:]}'
 
 
 def evidence_found(item: NativeItem, calls: Sequence[Called]) -> tuple[int, int]:

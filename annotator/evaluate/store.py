@@ -120,6 +120,27 @@ def get_run(connection: Connection, project_id: str, run_id: str) -> Run:
     return found[0]
 
 
+def find_run(connection: Connection, run_id: str) -> Run:
+    """A run of any project, by its id, the beginning of it, or `latest`.
+
+    Raises:
+        NotFoundError: there is none, or several begin so.
+    """
+    query = select(eval_run.c.project_id, eval_run.c.id).order_by(eval_run.c.id.desc()).limit(1)
+    if run_id.lower() != "latest":
+        query = query.where(eval_run.c.id.startswith(run_id.upper()[:26] if run_id.isalnum() else "-"))
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFoundError(f"there is no run {run_id[:64]}; `mapqator evaluate list` shows those that there are")
+    return get_run(connection, row.project_id, row.id if run_id.lower() == "latest" else run_id)
+
+
+def recent_runs(connection: Connection, limit: int) -> list[Run]:
+    """Runs of all projects, the latest first."""
+    query = select(eval_run).order_by(eval_run.c.id.desc()).limit(limit)
+    return [_read_run(row) for row in connection.execute(query).mappings()]
+
+
 def list_runs(
     connection: Connection,
     project_id: str,
@@ -196,7 +217,10 @@ def take_over(connection: Connection, run: Run, job_id: str, now: datetime) -> N
         ConflictError: its job is still at it.
     """
     if not jobs.get(connection, run.project_id, run.job_id, now).is_over:
-        raise ConflictError("this run is going on; cancel it first, or wait for it")
+        raise ConflictError(
+            "this run is going on; cancel it first, or wait for it; one that was killed can be resumed "
+            f"{jobs.DEAD_S:g} s after its last sign of life"
+        )
     mine = and_(eval_run.c.id == run.id, eval_run.c.job_id == run.job_id)
     changed = connection.execute(eval_run.update().where(mine).values(job_id=job_id, finished_at=None))
     if changed.rowcount == 0:
