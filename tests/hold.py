@@ -1,7 +1,9 @@
 """Engines that a test can hold still, so that what it calls running still runs, however fast the machine is."""
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from server.config import EngineConfig
@@ -35,6 +37,15 @@ class Hold:
 
     def end(self) -> None:
         self._switch.clear()
+
+    @contextlib.contextmanager
+    def on(self) -> Iterator["Hold"]:
+        """Is on until `end` or the end of the block."""
+        self.begin()
+        try:
+            yield self
+        finally:
+            self.end()
 
     def load_core(self, config: EngineConfig) -> EngineCore:
         """A core that heeds this hold."""

@@ -4,8 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -53,14 +52,9 @@ class LiveServer:
     def client(self, **options: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60, **options)
 
-    @contextmanager
-    def held(self) -> Iterator[Hold]:
-        """What is asked meanwhile begins, with a few tokens, and does not end by itself; see `Hold`."""
-        self._hold.begin()
-        try:
-            yield self._hold
-        finally:
-            self._hold.end()
+    def held(self) -> AbstractContextManager[Hold]:
+        """What is asked meanwhile begins, with a few tokens, and does not end by itself."""
+        return self._hold.on()
 
     def stop(self) -> None:
         self._server.should_exit = True

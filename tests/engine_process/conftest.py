@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
@@ -15,6 +17,8 @@ from server.engine.clients import Engine, ProcessEngine, ThreadEngine
 from server.engine.request import EngineRequest, SamplingParams
 from server.engine.stream import Stream
 from server.engine.supervisor import Limits
+from tests.held_core import CORE_MODULE, HOLD_FILE
+from tests.hold import Hold, HoldByFile
 
 PATIENCE_S = 90
 """For conditions that must come true: starting a process can take long on a machine that others use."""
@@ -28,7 +32,15 @@ def config(tiny_llama: Path) -> EngineConfig:
 
 
 @pytest.fixture
-async def start_engine(config: EngineConfig) -> AsyncIterator[StartEngine]:
+def hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hold:
+    """Holds the engines of `start_engine` still."""
+    hold = HoldByFile(tmp_path / "hold")
+    monkeypatch.setenv(HOLD_FILE, str(hold.file))
+    return hold
+
+
+@pytest.fixture
+async def start_engine(config: EngineConfig, hold: Hold) -> AsyncIterator[StartEngine]:
     """Starts engines and stops them after the test, whatever has become of them."""
     engines: list[Engine] = []
 
@@ -37,8 +49,10 @@ async def start_engine(config: EngineConfig) -> AsyncIterator[StartEngine]:
         limits: Limits | None = None,
         config: EngineConfig = config,
     ) -> Engine:
-        engines.append(kind(config, limits=limits))
-        await engines[-1].start()
+        make = partial(kind, core_module=CORE_MODULE) if kind is ProcessEngine else kind
+        engines.append(make(config, limits=limits))
+        with mock.patch("server.engine.loop.load_core", hold.load_core):
+            await engines[-1].start()
         return engines[-1]
 
     yield start
@@ -77,7 +91,7 @@ def core_processes(parent_pid: int | None = None) -> list[psutil.Process]:
     cores = []
     for child in psutil.Process(parent_pid or os.getpid()).children():
         with contextlib.suppress(psutil.Error):  # It may end while it is looked at.
-            if "server.engine.process" in child.cmdline():
+            if not {"server.engine.process", CORE_MODULE}.isdisjoint(child.cmdline()):
                 cores.append(child)
     return cores
 

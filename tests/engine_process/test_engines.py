@@ -15,6 +15,7 @@ from server.engine.request import GrammarSpec
 from server.engine.supervisor import Limits
 from server.errors import EngineDeadError, EngineStepError, ModelLoadError, OverloadedError, RequestError
 from tests.engine_process.conftest import StartEngine, core_processes, joined, read, request, submit, until
+from tests.hold import Hold
 
 UNENCODABLE = GrammarSpec("regex", "\ud800")
 
@@ -69,8 +70,7 @@ async def test_samples_end_independently_and_each_exactly_once(start_engine: Sta
 async def test_a_reader_that_is_too_slow_gets_an_error_and_its_row_is_freed(start_engine: StartEngine) -> None:
     engine = await start_engine(ThreadEngine, Limits(max_unread_deltas=20))
     stream = submit(engine, request("slow", 400))
-    await until(lambda: engine.stats.num_running == 1)
-    await until(lambda: engine.stats.num_running == 0)
+    await until(lambda: engine.stats.generated_tokens and engine.stats.num_running == 0)
     assert engine.stats.generated_tokens < 400
     with pytest.raises(EngineStepError, match="too slowly"):
         await read(stream)
@@ -91,16 +91,19 @@ async def test_a_full_queue_refuses_and_takes_requests_again_when_it_has_room(
 
 
 @both
-async def test_draining_finishes_what_runs_and_refuses_what_is_new(kind: type, start_engine: StartEngine) -> None:
+async def test_draining_finishes_what_runs_and_refuses_what_is_new(
+    kind: type, start_engine: StartEngine, hold: Hold
+) -> None:
     others = set(threading.enumerate()), core_processes()
     engine = await start_engine(kind)
-    running = [asyncio.create_task(read(submit(engine, request(f"r{number}", 200)))) for number in range(4)]
-    await until(lambda: engine.stats.num_running == 4)
-    stopping = asyncio.create_task(engine.stop(drain_s=60))
-    await until(lambda: not engine.is_ready)
-    assert "shutting down" in engine.failure
-    with pytest.raises(EngineDeadError):
-        submit(engine, request("late", 1))
+    with hold.on():
+        running = [asyncio.create_task(read(submit(engine, request(f"r{number}", 200)))) for number in range(4)]
+        await until(lambda: engine.stats.num_running == 4)
+        stopping = asyncio.create_task(engine.stop(drain_s=60))
+        await until(lambda: not engine.is_ready)
+        assert "shutting down" in engine.failure
+        with pytest.raises(EngineDeadError):
+            submit(engine, request("late", 1))
     for deltas in await asyncio.gather(*running):
         assert len(joined(deltas)[0]) == 200
         assert deltas[-1].finish_reason == "length"
@@ -110,12 +113,15 @@ async def test_draining_finishes_what_runs_and_refuses_what_is_new(kind: type, s
 
 
 @both
-async def test_stopping_without_a_drain_ends_every_stream_with_an_error(kind: type, start_engine: StartEngine) -> None:
+async def test_stopping_without_a_drain_ends_every_stream_with_an_error(
+    kind: type, start_engine: StartEngine, hold: Hold
+) -> None:
     engine = await start_engine(kind)
-    streams = [submit(engine, request(f"r{number}", 400)) for number in range(3)]
-    for stream in streams:
-        await anext(stream)
-    await engine.stop()
+    with hold.on():
+        streams = [submit(engine, request(f"r{number}", 400)) for number in range(3)]
+        for stream in streams:
+            await anext(stream)
+        await engine.stop()
     for stream in streams:
         with pytest.raises(EngineDeadError, match="shutting down"):
             await read(stream)
@@ -123,15 +129,18 @@ async def test_stopping_without_a_drain_ends_every_stream_with_an_error(kind: ty
     await engine.stop()
 
 
-async def test_the_request_table_shows_rows_and_the_prefix_cache_can_be_reset(start_engine: StartEngine) -> None:
+async def test_the_request_table_shows_rows_and_the_prefix_cache_can_be_reset(
+    start_engine: StartEngine, hold: Hold
+) -> None:
     engine = await start_engine(ThreadEngine)
-    stream = submit(engine, request("a long enough prompt to fill a page", 400))
-    await anext(stream)
-    rows = await engine.inspect()
-    assert [(row.request_id, row.state, row.sample_index) for row in rows] == [
-        ("a long enough prompt to fill a page", "running", 0)
-    ]
-    await stream.aclose()
+    with hold.on():
+        stream = submit(engine, request("a long enough prompt to fill a page", 400))
+        await anext(stream)
+        rows = await engine.inspect()
+        assert [(row.request_id, row.state, row.sample_index) for row in rows] == [
+            ("a long enough prompt to fill a page", "running", 0)
+        ]
+        await stream.aclose()
     await until(lambda: engine.stats.num_running == 0)
     assert await engine.inspect() == []
     await until(lambda: engine.stats.pages_cached > 0)

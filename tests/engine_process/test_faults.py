@@ -27,31 +27,36 @@ from tests.engine_process.conftest import (
     submit,
     until,
 )
+from tests.held_core import CORE_MODULE
+from tests.hold import Hold
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-async def kill_and_recover(engine: ProcessEngine, hurt: Callable[[psutil.Process], None], reason: str) -> None:
+async def kill_and_recover(
+    engine: ProcessEngine, hold: Hold, hurt: Callable[[psutil.Process], None], reason: str
+) -> None:
     """Runs streams, hurts the core, and checks everything that the outside may rely on."""
     [core] = core_processes()
     before = await read(submit(engine, request("before", 20)))
-    streams = [submit(engine, request(f"r{number}", 400, num_samples=1 + number % 2)) for number in range(12)]
-    for stream in streams[:4]:
-        await anext(stream)
-    inspecting = asyncio.create_task(engine.inspect())
-    hurt(core)
-    for stream in streams:
+    with hold.on():
+        streams = [submit(engine, request(f"r{number}", 400, num_samples=1 + number % 2)) for number in range(12)]
+        for stream in streams[:4]:
+            await anext(stream)
+        inspecting = asyncio.create_task(engine.inspect())
+        hurt(core)
+        for stream in streams:
+            with pytest.raises(EngineDeadError, match=reason):
+                await read(stream)
+            assert await read(stream) == []
         with pytest.raises(EngineDeadError, match=reason):
-            await read(stream)
-        assert await read(stream) == []
-    with pytest.raises(EngineDeadError, match=reason):
-        await inspecting
-    assert not engine.is_ready
-    assert reason in engine.failure
-    with pytest.raises(EngineDeadError):
-        submit(engine, request("too early", 1))
-    with pytest.raises(EngineDeadError):
-        await engine.inspect()
+            await inspecting
+        assert not engine.is_ready
+        assert reason in engine.failure
+        with pytest.raises(EngineDeadError):
+            submit(engine, request("too early", 1))
+        with pytest.raises(EngineDeadError):
+            await engine.inspect()
     await until(lambda: engine.is_ready)
     assert engine.failure is None
     assert joined(await read(submit(engine, request("before", 20)))) == joined(before)
@@ -61,7 +66,7 @@ async def kill_and_recover(engine: ProcessEngine, hurt: Callable[[psutil.Process
 
 
 async def test_a_core_killed_in_mid_stream_fails_every_stream_comes_back_and_leaves_nothing(
-    start_engine: StartEngine,
+    start_engine: StartEngine, hold: Hold
 ) -> None:
     engine = await start_engine()
     this = psutil.Process()
@@ -70,24 +75,24 @@ async def test_a_core_killed_in_mid_stream_fails_every_stream_comes_back_and_lea
         await asyncio.sleep(0)  # Tasks that have just ended leave the table.
         return this.num_fds(), this.num_threads(), len(asyncio.all_tasks())
 
-    await kill_and_recover(engine, psutil.Process.kill, "SIGKILL")
+    await kill_and_recover(engine, hold, psutil.Process.kill, "SIGKILL")
     before = await footprint()
-    await kill_and_recover(engine, psutil.Process.kill, "SIGKILL")
+    await kill_and_recover(engine, hold, psutil.Process.kill, "SIGKILL")
     # Fewer is fine: what earlier tests left behind may be collected meanwhile.
     assert all(now <= then for now, then in zip(await footprint(), before, strict=True))
 
 
-async def test_a_core_that_hangs_is_noticed_ended_and_replaced(start_engine: StartEngine) -> None:
-    engine = await start_engine(limits=Limits(heartbeat_s=2.0))
-    await kill_and_recover(engine, psutil.Process.suspend, "silent")
+async def test_a_core_that_hangs_is_noticed_ended_and_replaced(start_engine: StartEngine, hold: Hold) -> None:
+    engine = await start_engine(limits=Limits(heartbeat_s=4.0))
+    await kill_and_recover(engine, hold, psutil.Process.suspend, "silent")
 
 
-def test_all_of_it_works_on_uvloop_too(config: EngineConfig) -> None:
+def test_all_of_it_works_on_uvloop_too(config: EngineConfig, hold: Hold) -> None:
     async def story() -> None:
-        engine = ProcessEngine(config)
+        engine = ProcessEngine(config, core_module=CORE_MODULE)
         await engine.start()
         try:
-            await kill_and_recover(engine, psutil.Process.kill, "SIGKILL")
+            await kill_and_recover(engine, hold, psutil.Process.kill, "SIGKILL")
         finally:
             await engine.stop()
         assert core_processes() == []
@@ -101,7 +106,7 @@ async def test_signals_that_a_terminal_or_service_manager_sends_to_all_leave_the
     engine = await start_engine()
     [core] = core_processes()
     reading = asyncio.create_task(read(submit(engine, request("a", 300))))
-    await until(lambda: engine.stats.num_running)
+    await until(lambda: engine.stats.generated_tokens)
     core.send_signal(signal.SIGINT)
     core.send_signal(signal.SIGTERM)
     assert len(joined(await reading)[0]) == 300

@@ -22,7 +22,7 @@ from server.engine.request import (
 from server.engine.switchboard import Switchboard, pass_channel
 from server.engine.transport import Channel, Message
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 
 
 class World:

@@ -81,8 +81,8 @@ def test_a_step_of_32_rows_costs_far_less_than_the_step() -> None:
     message = StepOutputs(
         [SampleOutput(f"cmpl-{row:032x}", 0, [row]) for row in range(32)], EngineStats(iteration_tokens=[32])
     )
-    best_s = min(timeit.repeat(lambda: FrameReader().feed(encode(message)), number=20, repeat=50)) / 20
-    assert best_s < 1e-3  # Near 0.1 ms alone; the limit leaves room for a busy machine.
+    carry = timeit.Timer(lambda: FrameReader().feed(encode(message)), timer=time.thread_time)
+    assert min(carry.repeat(number=20, repeat=50)) / 20 < 1e-3  # Near 0.1 ms; leaves room for a slow machine.
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_core_never_waits_for_a_reader_that_does_not_read(ends: tuple[Channel,
         channel.send(message)
     reader = FrameReader()
     received = []
-    ours.settimeout(10)
+    ours.settimeout(60)
     while len(received) < num_messages:
         channel.receive(0.0)  # Sends on what the socket has room for now.
         received += reader.feed(ours.recv(1 << 16))
@@ -121,14 +121,14 @@ def test_a_waiting_core_wakes_for_a_message_and_sends_its_backlog_meanwhile(
 
     def read_all_then_answer() -> None:
         reader = FrameReader()
-        ours.settimeout(10)
+        ours.settimeout(60)
         while len(received) < 4:
             received.extend(reader.feed(ours.recv(1 << 16)))
         ours.sendall(encode(Inspect(7)))
 
     thread = threading.Thread(target=read_all_then_answer)
     thread.start()
-    assert channel.receive(30.0) == [Inspect(7)]
+    assert channel.receive(60.0) == [Inspect(7)]
     thread.join()
     assert received == [message] * 4
 
@@ -140,9 +140,9 @@ def test_a_wait_ends_in_time_and_the_end_of_the_client_reads_as_shutdown(ends: t
     assert 0.05 <= time.monotonic() - start_s < 5
     ours.sendall(encode(Inspect(1)))
     ours.close()
-    assert channel.receive(5.0) == [Inspect(1), Shutdown()]
+    assert channel.receive(60.0) == [Inspect(1), Shutdown()]
     channel.send(Shutdown())  # To nobody, and no error.
-    assert channel.receive(5.0) == [Shutdown()]
+    assert channel.receive(60.0) == [Shutdown()]
 
 
 def test_what_cannot_be_carried_is_an_error_at_the_sender() -> None:

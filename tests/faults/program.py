@@ -10,15 +10,13 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
-from tests.faults.held_core import HOLD_FILE
-from tests.faults.held_server import CORE_MODULE
-from tests.hold import HoldByFile
+from tests.held_core import CORE_MODULE, HOLD_FILE
+from tests.hold import Hold, HoldByFile
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {"prompt": "The ship", "max_tokens": 2, "temperature": 0}
@@ -100,14 +98,9 @@ class Program:
                     found.append(child)
         return found
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """What is asked meanwhile begins, with a few tokens, and does not end by itself; see `Hold`."""
-        self._hold.begin()
-        try:
-            yield
-        finally:
-            self._hold.end()
+    def held(self) -> contextlib.AbstractContextManager[Hold]:
+        """What is asked meanwhile begins, with a few tokens, and does not end by itself."""
+        return self._hold.on()
 
     def rss_bytes(self) -> int:
         """Resident memory of the server and its children."""

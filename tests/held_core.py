@@ -6,6 +6,7 @@ from pathlib import Path
 from server.engine.process import main
 from tests.hold import HoldByFile
 
+CORE_MODULE = "tests.held_core"
 HOLD_FILE = "HOLD_FILE"
 """Environment variable with the file's path."""
 
