@@ -68,10 +68,11 @@ def _make(args: argparse.Namespace) -> None:
         )
     )
     name = args.model or EMBEDDED_MODEL_ID
-    folder = _prepare(args.output or directory / "duo", is_new=args.restart)
+    folder: Path = args.output or directory / "duo"
     tokenizer = Tokenizer.from_directory(directory)
     haystack = read_haystack(args.text, tokenizer) if args.text else None
     if args.score:
+        _prepare(folder, is_new=args.restart)
         scores, notes = _score(args, model, tokenizer, haystack)
     else:
         assert haystack is not None
@@ -118,6 +119,7 @@ def _search(
     """Gates and where they come from; None if the time was up before all steps were done."""
     shortest, longest = _bounds(args, model.config.max_model_len, rows)
     rows.check(longest)
+    _prepare(folder, is_new=args.restart)
     recipe = Recipe(context_lengths(shortest, longest, args.contexts), args.steps, args.lr, args.reg, args.seed)
     gates = GateSearch(TwoWayForward(model, args.sinks, args.recent), rows.make, recipe)
     # The names of the published files where these have one.
@@ -179,7 +181,7 @@ def _bounds(args: argparse.Namespace, limit: int, rows: PasskeyRows) -> tuple[in
     return shortest, longest
 
 
-def _prepare(folder: Path, *, is_new: bool) -> Path:
+def _prepare(folder: Path, *, is_new: bool) -> None:
     """Make sure that the folder can be written to, and that nothing of value in it is overwritten."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +197,6 @@ def _prepare(folder: Path, *, is_new: bool) -> Path:
         probe.unlink()
     except OSError as error:
         raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --output") from None
-    return folder
 
 
 def _renderer(directory: Path) -> Render:

@@ -90,6 +90,7 @@ def test_bad_input_is_refused_in_one_line(tiny_llama, text, tmp_path, options, m
         calibrate(tiny_llama, tmp_path / "out", *(named.get(option, option) for option in options))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_an_output_holds_is_not_overwritten_unasked(tiny_llama, text, tmp_path):
