@@ -28,6 +28,8 @@ from annotator.web import (
     contexts,
     datasets,
     drafts,
+    evaluation_files,
+    evaluations,
     exchanges,
     me,
     members,
@@ -87,6 +89,8 @@ _ROUTED = (
     progress,
     datasets,
     transfer,
+    evaluations,
+    evaluation_files,
     home_pages,
     people_pages,
     admin_pages,
@@ -122,6 +126,7 @@ def build_app(settings: Settings) -> FastAPI:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.to_thread(state.evaluations.close)
                 await asyncio.to_thread(state.jobs.close)
                 state.assist.close()
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from annotator.errors import InputError, MapqatorError
 if TYPE_CHECKING:
     from annotator.evaluate.config import RunConfig
     from annotator.evaluate.endpoints import Endpoint
+    from annotator.evaluate.numbers import RunState
     from annotator.evaluate.runs import Served
     from annotator.evaluate.store import Run
     from annotator.maps.service import MapService
@@ -138,13 +139,15 @@ def list_runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, the latest first."""
-    from annotator.commands.evaluate_show import run_row, show_rows
+    from annotator.commands.evaluate_show import show_rows
     from annotator.evaluate import store
+    from annotator.evaluate.numbers import state_of
+    from annotator.store.times import utc_now
 
     with opened(settings_of(context)) as database, database.reading() as connection:
-        rows = [run_row(connection, one) for one in store.recent_runs(connection, limit)]
+        rows = [state_of(connection, one, utc_now()) for one in store.recent_runs(connection, limit)]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        typer.echo(_as_json(rows))
     elif rows:
         show_rows(rows)
     else:
@@ -162,18 +165,23 @@ def show(
     """Show a run in numbers, or one question of it with everything that was said and called."""
     from annotator.commands import evaluate_show as shows
     from annotator.evaluate import store
-    from annotator.evaluate.numbers import summary_of
+    from annotator.evaluate.numbers import state_of, summary_of
     from annotator.evaluate.trace import trace_of
+    from annotator.store.times import utc_now
 
     with opened(settings_of(context)) as database, database.reading() as connection:
         found = store.find_run(connection, run_id)
         if item is not None:
             shows.show_trace(trace_of(connection, found, item, epoch), as_json=as_json)
             return
-        row = shows.run_row(connection, found)
+        row = state_of(connection, found, utc_now())
         summary = summary_of(connection, found)
     if as_json:
-        typer.echo(json.dumps(row | {"summary": summary.model_dump(mode="json")}, indent=2, ensure_ascii=False))
+        typer.echo(
+            json.dumps(
+                row.model_dump(mode="json") | {"summary": summary.model_dump(mode="json")}, indent=2, ensure_ascii=False
+            )
+        )
     else:
         shows.show_run(row, summary)
 
@@ -201,7 +209,7 @@ def compare(
 def export(
     context: typer.Context,
     run_id: RunId,
-    format_key: Annotated[str, typer.Option("--format", help="jsonl, parquet, inspect or lm_eval.")] = "jsonl",
+    format_key: Annotated[str, typer.Option("--format", help="jsonl, parquet, inspect or lm-eval.")] = "jsonl",
     out: Annotated[Path | None, typer.Option(help="File or folder to write; by default a name of its own.")] = None,
 ) -> None:
     """Write the results of a run in a form that other programs read."""
@@ -233,7 +241,7 @@ class _Asked:
     quiet: bool
 
 
-async def _run(settings: "Settings", config: "RunConfig", asked: _Asked) -> list[dict[str, Any]]:
+async def _run(settings: "Settings", config: "RunConfig", asked: _Asked) -> "list[RunState]":
     from annotator.assembly import open_service
     from annotator.evaluate import endpoints, runs
     from annotator.evaluate.targets import find_snapshot
@@ -267,7 +275,7 @@ async def _run(settings: "Settings", config: "RunConfig", asked: _Asked) -> list
     return rows
 
 
-async def _resume(settings: "Settings", run_id: str, *, again: bool, quiet: bool) -> dict[str, Any]:
+async def _resume(settings: "Settings", run_id: str, *, again: bool, quiet: bool) -> "RunState":
     from annotator.assembly import open_service
     from annotator.evaluate import endpoints, runs, store
     from annotator.people.local import local_actor
@@ -287,12 +295,12 @@ async def _resume(settings: "Settings", run_id: str, *, again: bool, quiet: bool
 
 async def _work(
     service: "MapService", settings: "Settings", made: "Run", endpoint: "Endpoint", *, quiet: bool
-) -> dict[str, Any]:
-    from annotator.commands.evaluate_show import run_row
+) -> "RunState":
     from annotator.datasets import jobs
     from annotator.datasets.runner import Progress as Told
     from annotator.datasets.runner import run_job
-    from annotator.evaluate import runs
+    from annotator.evaluate import runs, store
+    from annotator.evaluate.numbers import state_of
     from annotator.store.times import utc_now
 
     stopping = threading.Event()
@@ -313,7 +321,7 @@ async def _work(
         ended = jobs.get(connection, made.project_id, made.job_id, utc_now())
         if ended.state != "done":
             raise MapqatorError(f"{ended.message} [mapqator evaluate resume {made.id}]")
-        return run_row(connection, made)
+        return state_of(connection, store.get_run(connection, made.project_id, made.id), utc_now())
 
 
 def _models(served: "Served", endpoint: "Endpoint", asked: _Asked) -> list[str]:
@@ -335,14 +343,18 @@ def _config(given: dict[str, Any]) -> "RunConfig":
         raise as_input_error(error.errors(include_url=False, include_context=False)) from None
 
 
-def _print_runs(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+def _as_json(rows: "Sequence[RunState]") -> str:
+    return json.dumps([row.model_dump(mode="json") for row in rows], indent=2, ensure_ascii=False)
+
+
+def _print_runs(rows: "Sequence[RunState]", *, as_json: bool) -> None:
     from annotator.commands.evaluate_show import show_rows
 
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        typer.echo(_as_json(rows))
         return
     show_rows(rows)
-    ids = " ".join(row["id"] for row in rows)
+    ids = " ".join(row.id for row in rows)
     more = "show" if len(rows) == 1 else "compare"
     line(f"more: mapqator evaluate {more} {ids}")
 

@@ -2,24 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 
 from annotator.commands.show import console, line
-from annotator.evaluate import store
 from annotator.evaluate.model import VERDICTS
-from annotator.evaluate.numbers import member, state_of
-from annotator.evaluate.statistics import wilson
-from annotator.store.times import to_text, utc_now
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from annotator.evaluate.compare import Comparison
+    from annotator.evaluate.numbers import RunState
     from annotator.evaluate.statistics import Interval
-    from annotator.evaluate.store import Run
     from annotator.evaluate.summary import Group, Spread, Summary
     from annotator.evaluate.trace import Trace
 
@@ -27,57 +21,23 @@ _SHOWN_DIFFERING = 20
 _GROUPS = {"context_length": "tokens"}
 
 
-def run_row(connection: "Connection", run: "Run") -> dict[str, Any]:
-    """A run as one line of a list, as JSON values."""
-    run = store.get_run(connection, run.project_id, run.id)
-    job = state_of(connection, run, utc_now())
-    results = member(connection, run).results
-    num_right = sum(one.judgement.score for one in results)
-    low, high = wilson(num_right, len(results)) if results else (0.0, 1.0)
-    work_s = float(run.server.get("work_s", 0.0))
-    tokens = int(run.server.get("work_tokens", 0))
-    return {
-        "id": run.id,
-        "name": run.name,
-        "snapshot": store.snapshot_name(connection, run.snapshot_id)[0],
-        "endpoint": run.endpoint,
-        "model": run.model,
-        "mode": run.mode,
-        "state": job.state,
-        "message": job.message,
-        "num_done": len(results),
-        "num_items": run.num_items,
-        "num_right": num_right,
-        "accuracy": num_right / len(results) if results else None,
-        "wilson": [low, high],
-        "verdicts": store.verdicts(connection, run.id),
-        "tokens_per_s": round(tokens / work_s, 2) if work_s and tokens else None,
-        "template": run.template,
-        "template_sha": run.template_sha,
-        "server": run.server,
-        "config": run.config.model_dump(mode="json"),
-        "created_at": to_text(run.created_at),
-        "finished_at": None if run.finished_at is None else to_text(run.finished_at),
-    }
-
-
-def show_rows(rows: Sequence[dict[str, Any]]) -> None:
+def show_rows(rows: Sequence["RunState"]) -> None:
     """Runs, two lines each."""
     for row in rows:
-        ended = ", ".join(f"{count} {verdict}" for verdict in VERDICTS if (count := row["verdicts"].get(verdict)))
+        ended = ", ".join(f"{count} {verdict}" for verdict in VERDICTS if (count := row.verdicts.get(verdict)))
         right = ""
-        if row["accuracy"] is not None:
-            low, high = row["wilson"]
-            right = f", {100 * row['accuracy']:.1f} % right (95 %: {100 * low:.1f} to {100 * high:.1f})"
-        speed = "" if row["tokens_per_s"] is None else f", {row['tokens_per_s']:.1f} tokens/s"
-        line(f"{row['id']}  {row['model']}, {row['mode']}: {row['num_done']} of {row['num_items']} asked{right}{speed}")
-        line(f"    {row['state']}, {row['snapshot']}" + (f"; {ended}" if ended else ""))
+        if row.accuracy is not None and row.wilson is not None:
+            low, high = row.wilson
+            right = f", {100 * row.accuracy:.1f} % right (95 %: {100 * low:.1f} to {100 * high:.1f})"
+        speed = "" if row.tokens_per_s is None else f", {row.tokens_per_s:.1f} tokens/s"
+        line(f"{row.id}  {row.model}, {row.mode}: {row.num_done} of {row.num_items} asked{right}{speed}")
+        line(f"    {row.state}, {row.snapshot}" + (f"; {ended}" if ended else ""))
 
 
-def show_run(row: dict[str, Any], summary: "Summary") -> None:
+def show_run(row: "RunState", summary: "Summary") -> None:
     """A run in numbers."""
-    line(f"{row['name']}: {row['snapshot']}, endpoint {row['endpoint']}, prompt {row['template']}")
-    line(f"{row['state']}: {row['message']}")
+    line(f"{row.name}: {row.snapshot}, endpoint {row.endpoint}, prompt {row.template}")
+    line(f"{row.state}: {row.message}")
     if not summary.overall.num:
         line("nothing has been asked yet")
         return

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from annotator.datasets import jobs
@@ -12,9 +13,12 @@ from annotator.datasets.snapshots import Snapshot, by_id
 from annotator.evaluate import store
 from annotator.evaluate.baselines import MemberRun, item_baselines, sibling
 from annotator.evaluate.compare import Comparison, Row, compare, leaderboard
+from annotator.evaluate.config import RunConfig
 from annotator.evaluate.model import Mode
+from annotator.evaluate.statistics import Interval, wilson
 from annotator.evaluate.store import Run
 from annotator.evaluate.summary import Summary, summarise
+from annotator.store.times import to_text
 
 _FLOOR_AND_CEILING: tuple[Literal["closed_book", "oracle_evidence"], ...] = ("closed_book", "oracle_evidence")
 MAX_RUNS = 50
@@ -69,6 +73,73 @@ def leaderboard_of(connection: Connection, project_id: str, snapshot: Snapshot) 
     return leaderboard(members) if members else ()
 
 
-def state_of(connection: Connection, run: Run, now: datetime) -> jobs.Job:
-    """The job of a run: how far it is."""
-    return jobs.get(connection, run.project_id, run.job_id, now)
+class RunState(BaseModel):
+    """A run and how far it is.
+
+    Args:
+        snapshot: `project/dataset@version`.
+        state: of its latest job; what failed or was cancelled can be resumed.
+        num_items: questions times epochs, `num_done` how many are over.
+        num_right: sum of scores.
+        wilson: 95 % interval of `accuracy`; None before the first question.
+        tokens_per_s: that were generated, over the time that the run was worked on; None where the server counts none.
+    """
+
+    id: str
+    name: str
+    snapshot: str
+    manifest_sha: str
+    endpoint: str
+    model: str
+    variant: str
+    mode: Mode
+    state: jobs.State
+    message: str
+    num_items: int
+    num_done: int
+    num_right: float
+    accuracy: float | None
+    wilson: Interval | None
+    verdicts: dict[str, int]
+    tokens_per_s: float | None
+    template: str
+    template_sha: str
+    config: RunConfig
+    server: dict[str, Any]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+def state_of(connection: Connection, run: Run, now: datetime) -> RunState:
+    """How far a run is."""
+    job = jobs.get(connection, run.project_id, run.job_id, now)
+    snapshot, manifest_sha = store.snapshot_name(connection, run.snapshot_id)
+    num_done, num_right = store.score(connection, run.id)
+    work_s, tokens = float(run.server.get("work_s", 0.0)), int(run.server.get("work_tokens", 0))
+    return RunState(
+        id=run.id,
+        name=run.name,
+        snapshot=snapshot,
+        manifest_sha=manifest_sha,
+        endpoint=run.endpoint,
+        model=run.model,
+        variant=run.model.partition(":")[2],
+        mode=run.mode,
+        state=job.state,
+        message=job.message,
+        num_items=run.num_items,
+        num_done=num_done,
+        num_right=num_right,
+        accuracy=num_right / num_done if num_done else None,
+        wilson=wilson(num_right, num_done) if num_done else None,
+        verdicts=store.verdicts(connection, run.id),
+        tokens_per_s=round(tokens / work_s, 3) if work_s and tokens else None,
+        template=run.template,
+        template_sha=run.template_sha,
+        config=run.config,
+        server=run.server,
+        created_at=to_text(run.created_at),
+        started_at=None if run.started_at is None else to_text(run.started_at),
+        finished_at=None if run.finished_at is None else to_text(run.finished_at),
+    )

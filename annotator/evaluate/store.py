@@ -239,6 +239,13 @@ def verdicts(connection: Connection, run_id: str) -> dict[str, int]:
     return {str(verdict): int(n) for verdict, n in connection.execute(query.group_by(eval_item.c.verdict))}
 
 
+def score(connection: Connection, run_id: str) -> tuple[int, float]:
+    """How many questions are over, and the sum of their scores."""
+    query = select(func.count(), func.coalesce(func.sum(eval_item.c.score), 0.0)).where(eval_item.c.run_id == run_id)
+    num, total = connection.execute(query).one()
+    return int(num), float(total)
+
+
 def forget_errors(connection: Connection, run_id: str) -> int:
     """Takes out questions that failed, so that they are asked again; returns how many."""
     failed = select(eval_item.c.question_id, eval_item.c.epoch).where(

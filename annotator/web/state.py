@@ -36,6 +36,8 @@ class AppState:
         self.setup_code = secrets.token_hex(8)
         """What the log tells and `/setup` asks for when others than this machine can reach it."""
         self.jobs = JobRunner(service.store.database)
+        self.evaluations = JobRunner(service.store.database)
+        """Runs of models, which take long, so that nobody's import waits behind them."""
         self.assist = Endpoint(settings.assist_url, settings.assist_model)
 
     @cached_property
