@@ -110,7 +110,7 @@ def _score(
         windows = (haystack.window(np.random.default_rng([args.seed, i]), length) for i in range(args.samples))
         samples = [torch.from_numpy(window.astype(np.int64)) for window in windows]
     notes = {"supervision": "scores without training", "num_samples": args.samples, "sample_length": length}
-    return score_heads(model, samples), notes | {"texts": [str(path) for path in args.text]}
+    return score_heads(model, samples), notes | {"texts": [path.name for path in args.text]}
 
 
 def _search(
@@ -156,7 +156,7 @@ def _search(
         print(f"Stopped at step {gates.step:,} of {args.steps:,}; the same command goes on from there.")
         return None
     (folder / HISTORY_FILE).write_text(json.dumps(gates.history) + "\n")
-    return gates.scores(), notes | {"texts": [str(path) for path in args.text]}
+    return gates.scores(), notes | {"texts": [path.name for path in args.text]}
 
 
 def _bounds(args: argparse.Namespace, limit: int, rows: PasskeyRows) -> tuple[int, int]:

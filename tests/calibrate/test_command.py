@@ -37,7 +37,7 @@ def test_gates_are_found_written_drawn_and_shown(tiny_llama, text, tmp_path, cap
     config = json.loads((output / "config.json").read_text())
     assert config["num_passkeys"] == 2
     assert config["context_length_max"] == 512
-    assert config["texts"] == [str(text)]
+    assert config["texts"] == [text.name]
     assert len(json.loads((output / "history.json").read_text())) == 3
     assert "KV head" in (output / "gates.svg").read_text()
     capsys.readouterr()
