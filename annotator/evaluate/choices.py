@@ -31,7 +31,9 @@ ABSTENTIONS = frozenset(
 )
 """An answer that is one of these says that there is no answer. A longer sentence that mentions one says nothing."""
 
-_LABELLED = re.compile(r"(?:option\s*)?(?P<label>[A-Za-z]|\d{1,2})\s*[.):\u2013-]\s*(?P<rest>.*)", re.DOTALL)
+_LABELLED = re.compile(
+    r"(?:option\s*)?(?P<label>[A-Za-z]|\d{1,2})\s*[.):\u2013-]\s*(?P<rest>.*)", re.DOTALL | re.IGNORECASE
+)
 _YES_OR_NO = re.compile(r"(yes|no)\s*[,.;:(\u2013-].*", re.DOTALL | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[,;&+/\s]+|\band\b", re.IGNORECASE)
 

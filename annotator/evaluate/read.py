@@ -18,7 +18,7 @@ MAX_CHARS = 100_000
 """Of a reply that are looked at, the last ones."""
 _MAX_TRIES = 200
 """Braces at which JSON may begin; a reply of nothing but braces is no reason to read it for minutes."""
-_MAX_WORDS_CHARS = 100
+_MAX_WORDS_CHARS = 80
 """Of a whole reply that is an open answer in words; longer ones are prose."""
 _MAX_ANSWER_CHARS = 2500
 """Of an answer as a text; what is longer is none."""

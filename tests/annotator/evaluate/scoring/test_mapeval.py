@@ -1,0 +1,111 @@
+"""MapEval-Textual from its own file."""
+
+import json
+
+import pytest
+
+from annotator.errors import InputError
+from annotator.evaluate.interchange.mapeval import paper_rows, read_items, read_replies, score
+
+ROWS = [
+    {
+        "id": 479,
+        "question": "Which café is nearest?",
+        "answer": {"type": "mcq", "options": ["Lumen", "Mole", "Quay", ""], "correct": 1},
+        "context": "Two cafés.",
+        "classification": "nearby",
+    },
+    {
+        "id": 480,
+        "question": "Is it open?",
+        "answer": {"type": "mcq", "options": ["Yes", "No", "", ""], "correct": 0},
+        "context": "Two cafés.",
+        "classification": "poi",
+    },
+    {
+        "id": 497,
+        "question": "Who paints?",
+        "answer": {"type": "mcq", "options": ["Ann", "Bob", "Cy", "Di"], "correct": -1},
+        "context": "A studio.",
+        "classification": None,
+    },
+]
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "textual.json"
+    path.write_text(json.dumps(ROWS))
+    return path
+
+
+def test_its_rows_are_items_and_its_own_way_to_answer_is_read(file) -> None:
+    items = read_items(file)
+    assert [(one.id, one.category, one.type) for one in items] == [
+        ("479", "nearby", "single_choice"),
+        ("480", "poi", "yes_no"),
+        ("497", "unanswerable", "unanswerable"),
+    ]
+    assert items[0].context.id == items[1].context.id
+    right = {"479": '{"option_no": 2, "explanation": "near"}', "480": '{"answer": "yes"}', "497": "Answer: 0"}
+    scored = score(items, right)
+    assert (scored.summary.overall.accuracy, scored.missing) == (1.0, ())
+    wrong = score(items, {"479": '{"option_no": 3}', "480": "I found 1 place", "497": '{"option_no": 1}'})
+    assert [one.judgement.verdict for one in wrong.results] == ["wrong", "invalid", "wrong"]
+    assert score(items, {"480": "1"}).missing == ("479", "497")
+
+
+def test_the_papers_table_is_quoted_with_the_intervals_that_300_questions_have() -> None:
+    rows = paper_rows()
+    assert all(row.is_quoted and "2025" in row.source for row in rows)
+    best = next(row for row in rows if (row.model, row.task) == ("Claude-3.5-Sonnet", "textual"))
+    assert best.share == pytest.approx(0.6633)
+    assert best.wilson == pytest.approx((0.608, 0.714), abs=1e-3)
+    assert best.by_category["unanswerable"] == 0.40
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"id": 1}', "line 1 of replies.jsonl is no"),
+        ("nonsense", "line 1"),
+        (
+            '{"id": 1, "reply": "A"}\n{"id": "1", "reply": "B"}',
+            "line 2 of replies.jsonl is a second reply to question 1",
+        ),
+    ],
+)
+def test_files_of_replies_that_are_none_are_refused_in_one_line(tmp_path, content, words) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match=words) as caught:
+        read_replies(path)
+    assert "\n" not in caught.value.message
+
+
+def test_replies_to_another_file_are_refused(file, tmp_path) -> None:
+    items = read_items(file)
+    with pytest.raises(InputError, match="there is no question 7 in the file"):
+        score(items, {"7": "A"})
+    with pytest.raises(InputError, match="no replies to score"):
+        score(items, {})
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps([*ROWS, ROWS[0]]))
+    with pytest.raises(InputError, match="has the id 479, as another does"):
+        read_items(broken)
+
+
+def test_the_published_file_has_the_papers_300_questions(shared_data, tmp_path) -> None:
+    items = read_items(shared_data / "mapeval" / "textual.json")
+    path = tmp_path / "replies.jsonl"
+    path.write_text("".join(f"{json.dumps({'id': int(one.id), 'reply': 'Answer: 1'})}\n" for one in items))
+    scored = score(items, read_replies(path))
+    overall = scored.summary.overall
+    assert (overall.num, overall.num_contexts, overall.verdicts["right"]) == (300, 215, 74)
+    assert {group.name: group.num for group in scored.summary.groups["category"]} == {
+        "nearby": 83,
+        "trip": 67,
+        "routing": 66,
+        "poi": 64,
+        "unanswerable": 20,
+    }
