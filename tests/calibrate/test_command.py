@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from server.calibrate.command import run
+from server.calibrate.progress import Progress
 from server.cli import main
 from server.errors import ConfigError
 from server.kv.patterns import read_pattern
@@ -116,3 +117,11 @@ def test_rhumb_itself_says_one_line_and_exits_with_2(tiny_llama, tmp_path, monke
     assert capsys.readouterr().err.splitlines() == [
         "rhumb: give a text to hide pass keys in with --text FILE_OR_FOLDER, or score heads with --score"
     ]
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
+    progress = Progress(5, 2)
+    for step in (2, 3):
+        progress.show({"step": step, "length": 1000, "distill": 0.25, "mean_gate": 0.5})
+    progress.close()
+    assert capsys.readouterr().err == "step 3 of 5: 1,000 tokens, distance 2.50e-01, mean gate 0.500\n"
