@@ -160,7 +160,8 @@ class RunFacts(_Value):
     Args:
         snapshot: `project/dataset@version`.
         manifest_sha: sha256 that names the snapshot; runs are comparable where it is the same.
-        model: as the endpoint lists it; `variant` is what follows the colon there, or empty.
+        model: as the endpoint lists it, variant and all.
+        variant: what follows the colon there, or empty.
         template: name and version of the prompt template, `template_sha` its sha256.
         offers_abstaining: to every item, or to none.
         shuffle_seed: None where options keep the order in which they were frozen.

@@ -32,7 +32,7 @@ def write(run: RunFacts, samples: Iterable[Sample], path: Path) -> int:
         "stats": {
             "started_at": run.started_at or "",
             "completed_at": run.finished_at or "",
-            "model_usage": {_model(run): _usage(kept)},
+            "model_usage": {run.model: _usage(kept)},
         },
         "samples": [_sample(run, sample) for sample in kept],
     }
@@ -56,16 +56,12 @@ def _spec(run: RunFacts, samples: Sequence[Sample]) -> dict[str, Any]:
             "sample_ids": ids,
             "shuffled": False,
         },
-        "model": _model(run),
+        "model": run.model,
         "model_generate_config": _config(run),
         "config": {"epochs": run.epochs},
         "packages": {"mapqator": __version__},
         "metadata": run.model_dump(mode="json"),
     }
-
-
-def _model(run: RunFacts) -> str:
-    return f"{run.model}:{run.variant}" if run.variant else run.model
 
 
 def _config(run: RunFacts) -> dict[str, Any]:
@@ -114,7 +110,7 @@ def _sample(run: RunFacts, sample: Sample) -> dict[str, Any]:
         "target": target[0] if len(target) == 1 else target,
         "messages": messages,
         "output": {
-            "model": _model(run),
+            "model": run.model,
             "choices": [
                 {
                     "message": {"role": "assistant", "content": sample.words(), "source": "generate"},
@@ -139,7 +135,7 @@ def _sample(run: RunFacts, sample: Sample) -> dict[str, Any]:
         },
         "metadata": result.facts.model_dump(mode="json")
         | result.model_dump(mode="json", exclude={"facts", "judgement", "epoch"}),
-        "model_usage": {_model(run): _usage([sample])},
+        "model_usage": {run.model: _usage([sample])},
         "total_time": result.latency_ms / 1000,
     }
     if judgement.verdict == "error":

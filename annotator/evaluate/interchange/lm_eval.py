@@ -89,7 +89,7 @@ def _results(
         "n-samples": {task: {"original": len(scores), "effective": len(scores)}},
         "config": {
             "model": "local-chat-completions",
-            "model_args": f"model={_model(run)}",
+            "model_args": f"model={run.model}",
             "batch_size": 1,
             "limit": None,
             "bootstrap_iters": 0,
@@ -99,8 +99,8 @@ def _results(
         "date": started,
         "task_hashes": {task: samples_sha},
         "model_source": "local-chat-completions",
-        "model_name": _model(run),
-        "model_name_sanitized": _model(run).replace("/", "__").replace(":", "__"),
+        "model_name": run.model,
+        "model_name_sanitized": run.model.replace("/", "__").replace(":", "__"),
     }
 
 
@@ -130,10 +130,6 @@ def _line(run: RunFacts, number: int, sample: Sample) -> dict[str, Any]:
         "acc": sample.result.judgement.score,
         "partial": sample.result.judgement.partial,
     }
-
-
-def _model(run: RunFacts) -> str:
-    return f"{run.model}:{run.variant}" if run.variant else run.model
 
 
 def _sha(text: str) -> str:

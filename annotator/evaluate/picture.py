@@ -1,0 +1,126 @@
+"""A picture of a comparison: how often each run is right, with its interval, and what it costs in speed.
+
+Readable in print: marks and hatching beside colours. matplotlib is imported here and nowhere else in this program, and
+this module only when something is to be drawn.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from pydantic import ValidationError
+
+from annotator.errors import ConfigError, InputError, MapqatorError
+from annotator.evaluate.compare import Comparison, Row
+from annotator.evaluate.statistics import Interval
+
+SUFFIXES = (".svg", ".png")
+_MAX_NAME = 40
+_MARKS = "osD^vPX*"
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    # Equal comparisons give equal files.
+    "svg.hashsalt": "mapqator",
+}
+
+
+def draw(comparison: Comparison, path: Path) -> None:
+    """Draws the rows of a comparison: accuracy with intervals, and beside it accuracy by tokens a second, where known.
+
+    Raises:
+        ConfigError: the file ends in neither .svg nor .png, or cannot be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{path} is no picture that can be drawn; name a file that ends in .svg or .png")
+    rows, names = comparison.rows, _names(comparison)
+    has_speed = any(row.tokens_per_s is not None for row in rows)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.0 if has_speed else 5.0, 1.6 + 0.38 * len(rows)), layout="constrained")
+        panels = figure.subplots(1, 2 if has_speed else 1, squeeze=False, width_ratios=[3, 2] if has_speed else [1])
+        _bars(panels[0][0], rows, names)
+        if has_speed:
+            _costs(panels[0][1], rows, names)
+        figure.suptitle(f"{comparison.snapshot}, {comparison.num} questions, bars: 95 %", fontsize=9)
+        try:
+            figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+
+
+def main(arguments: list[str]) -> int:
+    """Draws what `mapqator evaluate compare --json` printed: `COMPARISON.json PICTURE.svg`."""
+    try:
+        if len(arguments) != 2:
+            raise InputError("usage: python -m annotator.evaluate.picture COMPARISON.json PICTURE.svg")
+        draw(_read(Path(arguments[0])), Path(arguments[1]))
+    except MapqatorError as error:
+        print(error.message, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _read(path: Path) -> Comparison:
+    try:
+        return Comparison.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValidationError:
+        raise InputError(f"{path} is no output of `mapqator evaluate compare --json`") from None
+
+
+def _names(comparison: Comparison) -> list[str]:
+    """What to call each run: its model, and its mode where they differ."""
+    has_modes = len({row.run.mode for row in comparison.rows}) > 1
+    names = [
+        f"{row.run.model}, {row.run.mode.replace('_', ' ')}" if has_modes else row.run.model for row in comparison.rows
+    ]
+    names = [
+        name if names.count(name) == 1 else f"{name} ({row.run.name})"
+        for name, row in zip(names, comparison.rows, strict=True)
+    ]
+    # A dollar sign would begin a formula.
+    return [(name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…").replace("$", r"\$") for name in names]
+
+
+def _interval(row: Row) -> Interval:
+    return row.wilson if row.clustered is None else row.clustered
+
+
+def _bars(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
+    places = range(len(rows))
+    axes.barh(places, [row.accuracy for row in rows], color="#9ecae1", edgecolor="#2171b5", height=0.6)
+    for place, row in zip(places, rows, strict=True):
+        low, high = _interval(row)
+        axes.plot([low, high], [place, place], color="black", linewidth=1.2, marker="|", markersize=7)
+        axes.text(0.01, place, f"{100 * row.accuracy:.1f} %", va="center", ha="left")
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("right")
+
+
+def _costs(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
+    for index, (row, name) in enumerate(zip(rows, names, strict=True)):
+        if row.tokens_per_s is not None:
+            low, high = _interval(row)
+            speed = row.tokens_per_s.p50
+            axes.plot([speed, speed], [low, high], color="#bdbdbd", linewidth=1.0, zorder=1)
+            axes.plot(speed, row.accuracy, _MARKS[index % len(_MARKS)], color="#2171b5", label=name, zorder=2)
+    axes.set_ylim(0, 1)
+    axes.set_xlim(left=0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("tokens a second, median over questions")
+    axes.set_ylabel("right")
+    axes.legend(fontsize=7, frameon=False, loc="best")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
