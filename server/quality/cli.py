@@ -1,6 +1,7 @@
 """`rhumb eval`: judge a model, look at a saved run again, and compare two."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -141,10 +142,11 @@ def run(arguments: Sequence[str]) -> int:
 def _local(judged: Judged, chat_template: Path | None) -> tuple[Model, str, list[str]]:
     from server.quality.local import LocalModel
 
-    model = LocalModel(judged.engine, chat_template)
+    engine = judged.engine if judged.variants is None else replace(judged.engine, variants=tuple(judged.variants))
+    model = LocalModel(engine, chat_template)
     if not model.has_chat_template:
         typer.echo("the model has no chat template: it gets plain prompts to continue, and no tools", err=True)
-    return model, str(model.describe()["model_id"]), [spec.name for spec in parse_variants(judged.engine.variants)]
+    return model, str(model.describe()["model_id"]), [spec.name for spec in parse_variants(engine.variants)]
 
 
 def _remote(

@@ -44,7 +44,10 @@ _TASK_HELP: dict[str, tuple[str, int | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Which model is judged, and which of its variants; both None where they were left out."""
+    """Which model is judged, and which of its variants; both None where they were left out.
+
+    `engine` does not know these variants.
+    """
 
     engine: EngineConfig
     model: str | None
@@ -66,7 +69,8 @@ def _judged(values: dict[str, Any]) -> Judged:
     variants = None if values["variants"] is None else split_variants(values["variants"])
     if variants is not None and len(set(variants)) < max(len(variants), 1):
         raise ConfigError(f"--variants {values['variants']!r}: name each variant once, separated by commas")
-    return Judged(engine_config(values), values["model"], variants)
+    # To a server they are names of models, of which the engine's settings know nothing.
+    return Judged(engine_config({**values, "variants": None}), values["model"], variants)
 
 
 def _task_parameters() -> list[inspect.Parameter]:
