@@ -153,7 +153,7 @@ def prompt_of(
 def _context(item: NativeItem, mode: Mode) -> str:
     match mode:
         case "text_context":
-            return item.context.text or ""
+            return (item.context.text or "").rstrip("\n")
         case "json_context":
             return canonical(item.context.json_content).decode()
         case "oracle_evidence":
