@@ -8,6 +8,9 @@ from pathlib import Path
 # Tests start a hundred Pythons. Where no bytecode may be kept, each of them compiles torch and numba anew, which takes
 # longer than what it is started for.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Nothing here speaks TLS, and each HTTP client would read the certificates of all authorities first, for 20 ms.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
 # Tests share few cores between several workers; a second thread a worker only makes all of them wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

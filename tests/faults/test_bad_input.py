@@ -22,8 +22,7 @@ JSON = {"content-type": "application/json"}
 @pytest.fixture
 def client(program: Program) -> Iterator[httpx.Client]:
     """A client of the shared server, which must still serve after the test."""
-    # There is no TLS here, and reading the authorities would take longer than most tests.
-    with httpx.Client(base_url=program.url, timeout=SOON_S, verify=False) as client:
+    with httpx.Client(base_url=program.url, timeout=SOON_S) as client:
         yield client
     program.serves()
 
