@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from annotator.commands import evaluate_endpoints
+from annotator.commands import evaluate_endpoints, evaluate_mapeval
 from annotator.commands.database import opened
 from annotator.commands.options import settings_of
 from annotator.commands.show import line
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Evaluate models on frozen datasets.", rich_markup_mode=None)
 app.add_typer(evaluate_endpoints.app, name="endpoints")
 app.command("models")(evaluate_endpoints.models)
+app.command("mapeval")(evaluate_mapeval.mapeval)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning, or latest.")]

@@ -5,7 +5,7 @@ part of this program, and what its contexts say has terms of its own.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,7 +19,7 @@ from annotator.evaluate.baselines import item_baselines
 from annotator.evaluate.judge import judge
 from annotator.evaluate.model import Given, ItemResult, Shown, facts_of
 from annotator.evaluate.read import read_reply, read_submitted
-from annotator.evaluate.shown import shown_of
+from annotator.evaluate.shown import Labels, shown_of
 from annotator.evaluate.statistics import Interval, wilson
 from annotator.evaluate.summary import Summary, summarise
 
@@ -89,11 +89,12 @@ def read_replies(path: Path) -> dict[str, str]:
     return replies
 
 
-def score(items: tuple[NativeItem, ...], replies: Mapping[str, str]) -> Scored:
-    """Judges replies to MapEval's questions. Option 0, which abstains, is offered with every question.
+def score(items: Sequence[NativeItem], replies: Mapping[str, str], *, labels: Labels = "numbers") -> Scored:
+    """Judges replies to MapEval's questions. To abstain is offered with every question, never with some.
 
     Args:
         replies: in words by id; MapEval's own `{"option_no": 2}` is read as well as every other form.
+        labels: by which the prompt called the options: MapEval's numbers, of which 0 abstains, or letters.
 
     Raises:
         InputError: a reply to a question that is not there, or no reply at all.
@@ -106,7 +107,7 @@ def score(items: tuple[NativeItem, ...], replies: Mapping[str, str]) -> Scored:
     results = []
     for item in items:
         if item.id in replies:
-            shown = shown_of(item, offers_abstaining=True, labels="numbers")
+            shown = shown_of(item, offers_abstaining=True, labels=labels)
             judged = judge(item, _read(shown, replies[item.id]))
             results.append(ItemResult(facts=facts_of(item), judgement=judged))
     missing = tuple(item.id for item in items if item.id not in replies)

@@ -3,9 +3,14 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
-from annotator.errors import InputError
+from annotator.commands.evaluate import app
+from annotator.errors import InputError, UpstreamError
+from annotator.evaluate.config import RunConfig
 from annotator.evaluate.interchange.mapeval import paper_rows, read_items, read_replies, score
+from annotator.evaluate.interchange.mapeval_ask import ask_all
+from annotator.evaluate.replies import Reply, ReplyError
 
 ROWS = [
     {
@@ -109,3 +114,56 @@ def test_the_published_file_has_the_papers_300_questions(shared_data, tmp_path) 
         "poi": 64,
         "unanswerable": 20,
     }
+
+
+class Scripted:
+    """A model that says what it is told to, or fails."""
+
+    def __init__(self, says: dict[str, object]) -> None:
+        self.says = says
+        self.asked: list[str] = []
+
+    async def ask(self, model, messages, **_) -> Reply:
+        words = messages[-1]["content"]
+        (question,) = [text for text in self.says if text in words]
+        self.asked.append(question)
+        said = self.says[question]
+        if isinstance(said, ReplyError):
+            raise said
+        return Reply(str(said))
+
+
+async def test_a_model_is_asked_only_what_has_no_reply_yet(file, tmp_path) -> None:
+    items, path = read_items(file), tmp_path / "replies.jsonl"
+    # Half a surrogate pair, which no file in UTF-8 can hold.
+    says = {"nearest": "Near.\nAnswer: B", "open?": ReplyError("the server hung"), "paints": "unanswerable \ud800"}
+    failed = await ask_all(Scripted(says), "tiny", items, RunConfig(concurrency=2), path)
+    assert failed == {"480": "the server hung"}
+    assert set(read_replies(path)) == {"479", "497"}
+    left = [item for item in items if item.id not in read_replies(path)]
+    again = Scripted({"open?": "Answer: A"})
+    assert await ask_all(again, "tiny", left, RunConfig(), path) == {}
+    assert again.asked == ["open?"]
+    scored = score(items, read_replies(path), labels="letters")
+    assert [one.judgement.verdict for one in scored.results] == ["right"] * 3
+
+
+async def test_asking_ends_where_nobody_answers(file, tmp_path) -> None:
+    down = Scripted(dict.fromkeys(("nearest", "open?", "paints"), ReplyError("cannot reach the server", is_down=True)))
+    with pytest.raises(UpstreamError, match="cannot reach the server; ask again to go on"):
+        await ask_all(down, "tiny", read_items(file), RunConfig(concurrency=1, max_failures=2), tmp_path / "replies")
+    assert len(down.asked) == 2
+    assert not (tmp_path / "replies").exists()
+
+
+def test_the_command_shows_the_replies_beside_the_papers_table(file, tmp_path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text('{"id": 479, "reply": "Answer: B"}\n{"id": 480, "reply": "hm"}\n')
+    shown = CliRunner().invoke(app, ["mapeval", str(file), str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert "1 of 3 questions have no reply" in shown.output
+    assert "these replies" in shown.output
+    assert "quoted: GPT-4o" in shown.output
+    made = json.loads(CliRunner().invoke(app, ["mapeval", str(file), str(path), "--json"]).output)
+    assert made["summary"]["overall"]["verdicts"]["right"] == 1
+    assert all(row["is_quoted"] for row in made["paper"])
