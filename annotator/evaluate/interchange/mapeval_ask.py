@@ -50,7 +50,8 @@ async def ask_all(
                 reply = await client.ask(model, prompt_of(item, config, template).messages)
             except ReplyError as failure:
                 failed[item.id] = failure.message
-                in_a_row += 1
+                # A prompt that is too long says nothing about whether anybody is there.
+                in_a_row += failure.is_down
                 if failure.is_fatal or in_a_row >= config.max_failures:
                     raise UpstreamError(f"{failure.message}; ask again to go on where this ended") from None
                 continue
