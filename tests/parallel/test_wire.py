@@ -16,11 +16,13 @@ INTEGERS = st.integers(-(2**63), 2**63 - 1)
 
 
 def arrays(columns: int | None = None) -> st.SearchStrategy[np.ndarray]:
-    lists = st.lists(
-        INTEGERS if columns is None else st.lists(INTEGERS, min_size=columns, max_size=columns), max_size=5
-    )
-    shape = (-1,) if columns is None else (-1, columns)
-    return lists.map(lambda rows: np.array(rows, dtype=np.int64).reshape(shape))
+    """Arrays of up to five rows. Drawing each of their numbers by itself would take longer than all else."""
+
+    def filled(num_rows: int, number: int) -> np.ndarray:
+        shape = (num_rows,) if columns is None else (num_rows, columns)
+        return np.full(shape, number) ^ np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
+
+    return st.builds(filled, st.integers(0, 5), INTEGERS)
 
 
 TABLES = st.builds(
@@ -31,6 +33,7 @@ TABLES = st.builds(
     retention_rows=arrays(),
     sinks=arrays(3),
     recent=arrays(3),
+    since=arrays(3),
 )
 STEPS = st.builds(
     StepInputs,
