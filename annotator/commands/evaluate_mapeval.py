@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 _CLASSES = {"poi": "poi", "near": "nearby", "route": "routing", "trip": "trip", "none": "unanswerable"}
 """Heads of columns and the paper's classes; the last is what cannot be answered."""
-
-_MAX_REASONS = 3
-"""Why questions failed that are told; servers put numbers of tokens into them."""
 
 
 def mapeval(
@@ -63,8 +59,9 @@ def mapeval(
         known = scoring.read_replies(replies) if replies.exists() else {}
         missing = [item for item in items[:limit] if item.id not in known]
         failed = asyncio.run(_ask(settings_of(context), endpoint, missing, config, replies))
-        for why, num in Counter(failed.values()).most_common(_MAX_REASONS):
-            typer.echo(f"{num} of {len(missing)} questions were not answered: {why}", err=True)
+        if failed:
+            name, why = next(iter(failed.items()))
+            typer.echo(f"{len(failed)} of {len(missing)} questions were not answered; {name}: {why}", err=True)
     scored = scoring.score(items, scoring.read_replies(replies), labels=labels)
     if as_json:
         typer.echo(json.dumps(_as_json(scored), indent=2, ensure_ascii=False))
