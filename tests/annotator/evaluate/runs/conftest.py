@@ -26,6 +26,8 @@ from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.model import ItemResult
 from annotator.evaluate.store import Run
 from annotator.maps.answer import ToolAnswer
+from annotator.maps.catalogue import Catalogue
+from annotator.maps.embedded.library import MapLibrary
 from annotator.maps.service import MapService
 from annotator.maps.validate import parse_params, tool_name
 from annotator.people.local import local_actor
@@ -73,6 +75,7 @@ class Town:
             {"concurrency": 2, "timeout_s": 20, "max_retries": 0, "max_tokens": 60, **config}
         )
         served = asyncio.run(runs.look(endpoint))
+        catalogue = Catalogue(self.settings, MapLibrary(self.settings.data_dir), {})
         with self.database.writing() as connection:
             return runs.begin(
                 connection,
@@ -82,7 +85,7 @@ class Town:
                 endpoint,
                 served,
                 given,
-                num_items=len(self.items if given.limit is None else self.items[: given.limit]) * given.epochs,
+                num_items=runs.check_run(connection, catalogue, self.project, self.snapshot, given),
                 now=utc_now(),
             )
 
