@@ -23,6 +23,7 @@ class Variant:
         retentions: one per group of the engine's plan, in the end.
         stretches: bool [groups], which of them keep more within a stretch; not those with the model's own window.
         sinks, recent: int64 [groups], of `retentions`.
+        keeps_all: whether every group keeps everything.
     """
 
     index: int
@@ -33,6 +34,7 @@ class Variant:
     stretches: np.ndarray
     sinks: np.ndarray
     recent: np.ndarray
+    keeps_all: bool
 
     @property
     def caches_prompts(self) -> bool:
@@ -67,6 +69,8 @@ class Variant:
 
     def most_pages(self, num_tokens: int, prompt_len: int, chunk: int, page_size: int) -> int:
         """Pages that a row with such a prompt holds at one time, at most, on its way to `num_tokens` positions."""
+        if self.keeps_all:
+            return -(-num_tokens // page_size) * len(self.retentions)
         pages = most_pages(self.sinks, self.reach(prompt_len), num_tokens, min(chunk, num_tokens), page_size)
         return int(pages.sum())
 
@@ -145,5 +149,6 @@ def build_variants(specs: Sequence[VariantSpec], policies: Mapping[str, KVPolicy
             ),
             sinks=np.array([retention.sinks for retention in retentions], dtype=np.int64),
             recent=np.array([retention.recent for retention in retentions], dtype=np.int64),
+            keeps_all=all(retention.keeps_all for retention in retentions),
         )
     return variants

@@ -84,8 +84,8 @@ class KVManager:
             stretch_end: the position at which these retentions end.
         """
         self.tables.set_retention(row, retentions)
-        for numbers, name in ((self._sinks, "sinks"), (self._recent, "recent"), (self._since, "since")):
-            numbers[row] = [getattr(retention, name) for retention in retentions]
+        columns = np.array([(kept.sinks, kept.recent, kept.since) for kept in retentions], dtype=np.int64)
+        self._sinks[row], self._recent[row], self._since[row] = columns.T
         # A stretch lets nothing go that came since its beginning.
         self._reach[row] = np.maximum(self._recent[row], np.maximum(stretch_end - self._since[row], 0))
         self._is_windowed[row] = bool((self._recent[row] < UNLIMITED).any())
@@ -118,13 +118,13 @@ class KVManager:
         What windows let go on the way is not counted.
         """
         windowed = self._is_windowed[rows]
+        if not windowed.any():
+            return self.missing_pages(rows, ends)
         promised = self.missing_pages(rows[~windowed], ends[~windowed])
         rows, ends = rows[windowed], ends[windowed]
-        if rows.size:
-            chunks = np.minimum(ends - self.written[rows], chunk)
-            most = most_pages(self._sinks[rows], self._reach[rows], ends[:, None], chunks[:, None], self.pool.page_size)
-            promised += int(np.maximum(most - self._held(rows), 0).sum()) + self._num_shared(rows)
-        return promised
+        chunks = np.minimum(ends - self.written[rows], chunk)
+        most = most_pages(self._sinks[rows], self._reach[rows], ends[:, None], chunks[:, None], self.pool.page_size)
+        return promised + int(np.maximum(most - self._held(rows), 0).sum()) + self._num_shared(rows)
 
     def _num_shared(self, rows: np.ndarray) -> int:
         return sum(len(self._shared_tail(row)) for row in rows[self.may_share_tail[rows]].tolist())

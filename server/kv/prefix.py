@@ -61,6 +61,8 @@ class PrefixCache:
                 break
             found.append(block)
         pages = np.array(found, dtype=np.int32).reshape(-1, self._num_groups)
+        if not found or len(full_groups) == self._num_groups:
+            return pages
         first, ends = self._needed(len(found), retentions)
         indices = np.arange(len(found))[:, None]
         is_missing = pages == NULL_PAGE
