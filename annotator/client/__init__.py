@@ -17,11 +17,16 @@
         )
         harbour.submit(question)
 
+        town = mq.project("saltmere")
+        run = town.evaluations.wait(town.evaluations.start("saltmere-questions", mode="text_context"))
+        print(run["accuracy"], run["wilson"])
+
 Objects are the API's JSON as dictionaries; `/docs` of the running program describes every field. Where people sign in,
 give a token from the page of your account: `MapQaTor(url, token="mq_...")`.
 """
 
 from annotator.client.connection import ApiError, JobError, Json
+from annotator.client.evaluations import Evaluations
 from annotator.client.mapqator import MapQaTor, Project
 
-__all__ = ["ApiError", "JobError", "Json", "MapQaTor", "Project"]
+__all__ = ["ApiError", "Evaluations", "JobError", "Json", "MapQaTor", "Project"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from annotator.client.connection import Connection, Json
+from annotator.client.evaluations import Evaluations
 
 _KINDS = {
     "text_search": "places",
@@ -54,6 +55,8 @@ class Project:
         self.slug = slug
         self._api = mapqator
         self._path = f"/api/projects/{slug}"
+        self.evaluations = Evaluations(mapqator, slug)
+        """Models against the project's frozen datasets."""
 
     def about(self) -> Json:
         """Name, guidelines, settings, one's own role."""

@@ -191,6 +191,9 @@ def show(
 def compare(
     context: typer.Context,
     run_ids: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two runs or more of one dataset.")],
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw accuracy and speed: a file that ends in .svg or .png.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs over the same frozen questions: paired tests, intervals, what differs."""
@@ -200,6 +203,10 @@ def compare(
 
     with opened(settings_of(context)) as database, database.reading() as connection:
         found = compare_runs(connection, [store.find_run(connection, one) for one in run_ids])
+    if picture is not None:
+        from annotator.evaluate.picture import draw
+
+        draw(found, picture)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:

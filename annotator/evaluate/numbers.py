@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from annotator.datasets import jobs
 from annotator.datasets.items import items
 from annotator.datasets.snapshots import Snapshot, by_id
-from annotator.evaluate import store
+from annotator.evaluate import records, store
 from annotator.evaluate.baselines import MemberRun, item_baselines, sibling
 from annotator.evaluate.compare import Comparison, Row, compare, leaderboard
 from annotator.evaluate.config import RunConfig
@@ -27,7 +27,7 @@ MAX_RUNS = 50
 
 def member(connection: Connection, run: Run) -> MemberRun:
     """A run with what came of its questions so far."""
-    return MemberRun(store.facts_of_run(connection, run), store.results(connection, run.id))
+    return MemberRun(store.facts_of_run(connection, run), records.results(connection, run.id))
 
 
 def summary_of(connection: Connection, run: Run) -> Summary:
@@ -44,7 +44,7 @@ def summary_of(connection: Connection, run: Run) -> Summary:
         ]
         found = sibling(mine.facts, candidates, mode)
         if found is not None:
-            beside[mode] = MemberRun(found.facts, store.results(connection, found.facts.run_id))
+            beside[mode] = MemberRun(found.facts, records.results(connection, found.facts.run_id))
     baselines = item_baselines(items(connection, snapshot), offers_abstaining=run.config.offers_abstaining)
     return summarise(mine.results, baselines, beside)
 
@@ -115,7 +115,7 @@ def state_of(connection: Connection, run: Run, now: datetime) -> RunState:
     """How far a run is."""
     job = jobs.get(connection, run.project_id, run.job_id, now)
     snapshot, manifest_sha = store.snapshot_name(connection, run.snapshot_id)
-    num_done, num_right = store.score(connection, run.id)
+    num_done, num_right = records.score(connection, run.id)
     work_s, tokens = float(run.server.get("work_s", 0.0)), int(run.server.get("work_tokens", 0))
     return RunState(
         id=run.id,
@@ -133,7 +133,7 @@ def state_of(connection: Connection, run: Run, now: datetime) -> RunState:
         num_right=num_right,
         accuracy=num_right / num_done if num_done else None,
         wilson=wilson(num_right, num_done) if num_done else None,
-        verdicts=store.verdicts(connection, run.id),
+        verdicts=records.verdicts(connection, run.id),
         tokens_per_s=round(tokens / work_s, 3) if work_s and tokens else None,
         template=run.template,
         template_sha=run.template_sha,

@@ -17,15 +17,16 @@ from annotator.datasets.manifest import Manifest, read_manifest
 from annotator.datasets.runner import Progress
 from annotator.datasets.snapshots import Snapshot, by_id, manifest_bytes
 from annotator.errors import MapqatorError, UpstreamError
-from annotator.evaluate import store
+from annotator.evaluate import records, store
 from annotator.evaluate.conversation import Outcome, Talk, ask_once, ask_with_tools, evidence_found
 from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.judge import judge
 from annotator.evaluate.model import VERDICTS, facts_of
 from annotator.evaluate.prompts import Template, prompt_of, template_for
 from annotator.evaluate.react import ask_in_text
+from annotator.evaluate.records import Asked
 from annotator.evaluate.selection import Chosen, load_item, select_items
-from annotator.evaluate.store import Asked, Run
+from annotator.evaluate.store import Run
 from annotator.evaluate.tools_mode import SnapshotTools
 from annotator.evaluate.wire import ModelClient
 from annotator.maps.service import MapService
@@ -116,8 +117,8 @@ class Runner:
             snapshot = by_id(connection, self.run.snapshot_id)
             manifest = read_manifest(manifest_bytes(connection, snapshot))
             chosen = select_items(connection, snapshot, self.run.config).chosen
-            done = store.done_keys(connection, self.run.id)
-            self._verdicts.update(store.verdicts(connection, self.run.id))
+            done = records.done_keys(connection, self.run.id)
+            self._verdicts.update(records.verdicts(connection, self.run.id))
         self._queue.extend(
             (one, epoch)
             for epoch in range(self.run.config.epochs)
@@ -176,16 +177,16 @@ class Runner:
             return load_item(connection, sha)
 
     async def _write(self, asked: Asked, lock: asyncio.Lock) -> None:
-        packing = store.pack(self.run.id, asked, utc_now())
+        packing = records.pack(self.run.id, asked, utc_now())
         self._num_tokens += asked.outcome.completion_tokens or 0
         async with lock:
             # Cancelling this task must not part what is counted from what is written.
             await asyncio.shield(asyncio.to_thread(self._commit, packing, asked.judgement.verdict))
 
-    def _commit(self, packing: store.Packing, verdict: str) -> None:
+    def _commit(self, packing: records.Packing, verdict: str) -> None:
         counted = self._verdicts + Counter([verdict])
         with self.service.store.database.writing() as connection:
-            if not store.write(connection, packing):
+            if not records.write(connection, packing):
                 return
             self.progress.within(connection, sum(counted.values()), self.run.num_items, self._message(counted))
         self._verdicts = counted

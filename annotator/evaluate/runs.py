@@ -19,7 +19,7 @@ from annotator.datasets.manifest import read_manifest
 from annotator.datasets.runner import Progress, Task
 from annotator.datasets.snapshots import Snapshot, by_id, manifest_bytes
 from annotator.errors import ConflictError, InputError, UpstreamError
-from annotator.evaluate import store
+from annotator.evaluate import records, store
 from annotator.evaluate.config import RunConfig
 from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.prompts import template_for
@@ -183,8 +183,8 @@ def resume(
     made = jobs.create(connection, actor, run.project_id, "evaluate", {"run": run.id, "model": run.model}, now=now)
     store.take_over(connection, run, made.id, now)
     if again:
-        store.forget_errors(connection, run.id)
-    if sum(store.verdicts(connection, run.id).values()) >= run.num_items:
+        records.forget_errors(connection, run.id)
+    if sum(records.verdicts(connection, run.id).values()) >= run.num_items:
         raise ConflictError("all questions of this run have been asked; --again asks those that failed once more")
     server = run.server
     if served.version != server.get("version"):

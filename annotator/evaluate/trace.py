@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from annotator.datasets.items import items
 from annotator.datasets.native import NativeItem
 from annotator.datasets.snapshots import by_id
-from annotator.evaluate import store
+from annotator.evaluate import records
 from annotator.evaluate.conversation import Event, told
 from annotator.evaluate.interchange.model import Sample
 from annotator.evaluate.model import Shown
 from annotator.evaluate.react import STOP
-from annotator.evaluate.store import ItemRow, Run
+from annotator.evaluate.records import ItemRow
+from annotator.evaluate.store import Run
 
 WITHHELD = "(not kept: the provider's terms end its storage)"
 
@@ -44,7 +45,7 @@ def trace_of(connection: Connection, run: Run, number: int, epoch: int = 0) -> T
         NotFoundError: it is not among those that are over.
         TamperedError: what was frozen or recorded is not what it was.
     """
-    row = store.find_item(connection, run, number, epoch)
+    row = records.find_item(connection, run.id, number, epoch)
     snapshot = by_id(connection, run.snapshot_id)
     item = next(one for one in items(connection, snapshot) if one.id == row.result.facts.item_id)
     return _trace(connection, run, item, row)
@@ -84,7 +85,7 @@ def samples(connection: Connection, run: Run) -> Iterator[Sample]:
     """Every question of a run that is over, as exports take them, one by one."""
     snapshot = by_id(connection, run.snapshot_id)
     rows: dict[str, list[ItemRow]] = {}
-    for row in store.item_rows(connection, run.id):
+    for row in records.item_rows(connection, run.id):
         rows.setdefault(row.result.facts.item_id, []).append(row)
     in_text = run.template.startswith("react ")
     for item in items(connection, snapshot):
@@ -103,7 +104,7 @@ def _trace(connection: Connection, run: Run, item: NativeItem, row: ItemRow) -> 
     return Trace(
         item=item,
         row=row,
-        prompt=store.prompt_messages(connection, row.prompt_sha),
-        events=store.events_of(connection, run.id, item.id, row.result.epoch),
-        reply=store.reply_text(connection, row.reply_sha),
+        prompt=records.prompt_messages(connection, row.prompt_sha),
+        events=records.events_of(connection, run.id, item.id, row.result.epoch),
+        reply=records.reply_text(connection, row.reply_sha),
     )

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from annotator.datasets import snapshots
 from annotator.datasets.snapshots import Snapshot
 from annotator.errors import InputError, NotFoundError
-from annotator.evaluate import endpoints, runs, store
+from annotator.evaluate import endpoints, records, runs, store
 from annotator.evaluate.compare import Comparison
 from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.numbers import RunState, compare_runs, leaderboard_of, state_of, summary_of
@@ -214,7 +214,7 @@ def list_items(
     start = int(cursor)
     with state.database.reading() as connection:
         found = store.get_run(connection, access.project.id, run_id)
-        rows = list(store.item_rows(connection, found.id, verdict=verdict, start=start, limit=limit + 1))
+        rows = list(records.item_rows(connection, found.id, verdict=verdict, start=start, limit=limit + 1))
     return RunItems(
         items=[
             RunItem(

@@ -20,7 +20,7 @@ from annotator.datasets.native import NativeItem
 from annotator.datasets.plan import FreezeRequest
 from annotator.datasets.runner import Progress, run_job
 from annotator.datasets.snapshots import Snapshot, create_dataset, get_dataset, get_snapshot
-from annotator.evaluate import runs, store
+from annotator.evaluate import records, runs, store
 from annotator.evaluate.config import RunConfig
 from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.model import ItemResult
@@ -120,7 +120,7 @@ class Town:
 
     def results(self, run: Run) -> list[ItemResult]:
         with self.database.reading() as connection:
-            return store.results(connection, run.id)
+            return records.results(connection, run.id)
 
 
 @pytest.fixture(scope="session")

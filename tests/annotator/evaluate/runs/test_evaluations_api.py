@@ -2,11 +2,13 @@
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from annotator.client import ApiError, MapQaTor
 from tests.annotator.datasets.over_http import write_project
 from tests.annotator.evaluate.runs.scripted import says, served
 from tests.annotator.program import Annotator
@@ -129,3 +131,21 @@ def test_what_cannot_be_run_is_refused_with_the_reason(client: httpx.Client, pro
     for url in ("http://example.org/v1", "http://169.254.169.254/v1", "ftp://example.org"):
         made = client.post("/api/evaluations/endpoints", json={"name": "bad", "base_url": url})
         assert made.status_code == 400, url
+
+
+def test_the_client_runs_reads_and_takes_away(annotator_server: Annotator, project: str, tmp_path: Path) -> None:
+    with served(lambda body: says("Answer: B")) as server, MapQaTor(annotator_server.url) as api:
+        mine = api.project(project).evaluations
+        api.send("POST", "/api/evaluations/endpoints", {"name": "by-client", "base_url": server.url})
+        assert "by-client" in [one["name"] for one in mine.endpoints()]
+        assert [one["id"] for one in mine.models("by-client")] == ["tiny", "tiny:fast"]
+        run = mine.wait(mine.start("walks", endpoint="by-client", mode="closed_book", limit=2, sample_seed=1))
+        assert (run["state"], run["num_done"]) == ("done", 2)
+        assert run["id"] in [one["id"] for one in mine.runs(dataset="walks")]
+        assert len(list(mine.items(run["id"]))) == 2
+        assert mine.summary(run["id"])["overall"]["num"] == 2
+        number = next(mine.items(run["id"]))["result"]["facts"]["number"]
+        assert mine.trace(run["id"], number)["reply"] == "Answer: B"
+        assert len(mine.export(run["id"], tmp_path / "run.jsonl").read_text().splitlines()) == 3
+        with pytest.raises(ApiError, match="have been asked"):
+            mine.resume(run["id"])

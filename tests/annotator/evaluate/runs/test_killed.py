@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from annotator.datasets.jobs import DEAD_S
 from annotator.errors import ConflictError
-from annotator.evaluate import store
+from annotator.evaluate import records, store
 from annotator.store.tables import eval_item, job
 from annotator.store.times import utc_now
 from tests.annotator.evaluate.runs.conftest import NUM_ITEMS, Town
@@ -42,7 +42,7 @@ def test_a_killed_run_loses_and_repeats_no_question(town: Town) -> None:
         over.set()
         with town.database.reading() as connection:
             run = store.find_run(connection, "latest")
-            before = {row.prompt_sha for row in store.item_rows(connection, run.id)}
+            before = {row.prompt_sha for row in records.item_rows(connection, run.id)}
         assert len(before) == NUM_BEFORE
 
         # Another process's sign of life is honoured until it is too old.

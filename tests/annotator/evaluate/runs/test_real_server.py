@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from annotator.evaluate import store
+from annotator.evaluate import records, store
 from tests.annotator.evaluate.runs.conftest import Town
 
 
@@ -45,7 +45,7 @@ def test_the_embedded_model_is_evaluated_and_speaks_of_every_question(town: Town
     assert [one.judgement for one in found] == [one.judgement for one in same]
     with town.database.reading() as connection:
         replies = [
-            [store.reply_text(connection, row.reply_sha) for row in store.item_rows(connection, one.id)]
+            [records.reply_text(connection, row.reply_sha) for row in records.item_rows(connection, one.id)]
             for one in (run, again)
         ]
         kept = store.get_run(connection, run.project_id, run.id)

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from annotator.evaluate import runs, store, wire
+from annotator.evaluate import records, runs, store, wire
 from annotator.evaluate.numbers import compare_runs, summary_of
 from annotator.evaluate.selection import select_items
 from annotator.store.tables import eval_event, eval_item
@@ -55,7 +55,7 @@ def test_prompts_are_the_same_for_every_model_and_abstaining_is_never_offered_if
             pair = compare_runs(connection, [one, other]).pairs[0]
     assert not any("unanswerable" in text for text in server.questions())
     with town.database.reading() as connection:
-        shas = [[row.prompt_sha for row in store.item_rows(connection, run.id)] for run in (one, other, third)]
+        shas = [[row.prompt_sha for row in records.item_rows(connection, run.id)] for run in (one, other, third)]
     assert shas[0] == shas[1]
     assert shas[0] != shas[2]
     assert (pair.difference, pair.p, pair.num) == (0, 1, NUM_ITEMS)
