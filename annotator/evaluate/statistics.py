@@ -68,13 +68,14 @@ def cluster_interval(
         clusters: the cluster of each item.
 
     Returns:
-        None below `MIN_CLUSTERS` clusters.
+        None below `MIN_CLUSTERS` clusters, and where all have the same mean: drawing again would then show nothing, and
+        an interval without width would claim to know.
     """
     names, numbers = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    if len(names) < MIN_CLUSTERS:
-        return None
     sums = np.bincount(numbers, weights=np.asarray(values, dtype=np.float64), minlength=len(names))
     sizes = np.bincount(numbers, minlength=len(names)).astype(np.float64)
+    if len(names) < MIN_CLUSTERS or np.ptp(sums / sizes) == 0:
+        return None
     generator = np.random.default_rng(seed)
     at_once = max(1, _MAX_CELLS // len(names))
     means = []

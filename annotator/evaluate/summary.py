@@ -30,7 +30,7 @@ class Group(_Out):
         num_right: sum of the items' mean scores.
         accuracy: None of no items.
         wilson: its interval where items are independent.
-        clustered: by drawing contexts again; None where there are too few.
+        clustered: by drawing contexts again; None where there are too few, or all are alike.
         partial: mean partial score.
         references: chance, the commonest answer, people, the closed book and the oracle's evidence over these items.
     """
