@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import batched
 
 import httpx
 import pytest
@@ -21,6 +22,9 @@ MARKDOWN = (
     f'<img src="{EVIL}/raw.png" onerror="window.ran=1">\n\n[ref]: {EVIL}/ref.png\n![ref]\n\n'
 )
 HOSTILE = f"{ATTACK} \u202eevil\u0000\ufffe\u2066 {MARKDOWN}"
+
+AT_ONCE = 6
+"""Pages that are open side by side."""
 
 HOOK = """
 window.ran = undefined; window.reports = [];
@@ -139,55 +143,62 @@ def hostile(annotator_server: Annotator) -> Iterator[Project]:
 
 
 @pytest.fixture
-def watched(chromium, annotator_server: Annotator) -> Iterator[Callable[[str], object]]:
-    """`watched(path)` opens a page, in which everything that is run, said or fetched is noticed."""
+def watched(chromium, annotator_server: Annotator) -> Iterator[Callable[..., list]]:
+    """`watched(*paths)` opens a page each, side by side: everything that they run, say or fetch is noticed.
+
+    A page is at rest when it has asked for nothing for half a second, which many can wait for at once.
+    """
     context = new_browser_context(chromium, 1280, 800)
     context.add_init_script(HOOK)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
     noticed: list[str] = []
-    page.on("dialog", lambda dialog: (noticed.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
-    page.on(
+    context.on("dialog", lambda dialog: (noticed.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+    context.on(
         "request",
         lambda request: (
             request.url.startswith((annotator_server.url, "blob:", "data:", "about:"))
             or noticed.append(f"asked another machine: {request.url}")
         ),
     )
-    page.on("popup", lambda other: noticed.append(f"opened {other.url}"))
+    pages: list = []
 
-    def open_it(path: str):
-        page.goto("about:blank")
-        page.goto(f"{annotator_server.url}{path}", wait_until="load")
-        if page.locator("#tool-form").count():
-            page.wait_for_selector("#tool-form form", state="attached")
-        page.wait_for_load_state("networkidle")
-        noticed.extend(f"{path[:60]}: {one}" for one in page.evaluate("window.reports"))
-        return page
+    def open_them(*paths: str) -> list:
+        while len(pages) < len(paths):
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.on("popup", lambda other: noticed.append(f"opened {other.url}"))
+            pages.append(page)
+        opened = list(zip(pages, paths, strict=False))
+        for page, path in opened:
+            page.goto("about:blank")
+            page.goto(f"{annotator_server.url}{path}", wait_until="load")
+        for page, path in opened:
+            if page.locator("#tool-form").count():
+                page.wait_for_selector("#tool-form form", state="attached")
+            page.wait_for_load_state("networkidle")
+            noticed.extend(f"{path[:60]}: {one}" for one in page.evaluate("window.reports"))
+        return pages[: len(paths)]
 
-    yield open_it
+    yield open_them
     context.close()
     assert noticed == []
 
 
 def test_no_page_runs_or_fetches_what_people_wrote(hostile: Project, watched: Callable) -> None:
     num_shown = 0
-    for path in hostile.paths:
-        page = watched(path)
-        num_shown += "onerror=window.ran" in page.content().replace("&lt;", "<")
-        assert (
-            page.locator("img[src=x], iframe, [onerror], [onload], [onmouseover], [hx-trigger=load][data-go]").count()
-            == 0
-        )
-        assert page.locator("script:not([src]):not([type])").count() == 0, path
-        for address in page.eval_on_selector_all("a[href]", "links => links.map((link) => link.protocol)"):
-            assert address in ("http:", "https:", "mailto:"), path
+    dangerous = "img[src=x], iframe, [onerror], [onload], [onmouseover], [hx-trigger=load][data-go]"
+    for paths in batched(hostile.paths, AT_ONCE):
+        for page, path in zip(watched(*paths), paths, strict=True):
+            num_shown += "onerror=window.ran" in page.content().replace("&lt;", "<")
+            assert page.locator(dangerous).count() == 0, path
+            assert page.locator("script:not([src]):not([type])").count() == 0, path
+            for address in page.eval_on_selector_all("a[href]", "links => links.map((link) => link.protocol)"):
+                assert address in ("http:", "https:", "mailto:"), path
     # They are there, as words.
     assert num_shown >= 15
 
 
 def test_no_answer_of_a_provider_runs(hostile: Project, watched: Callable, annotator_server: Annotator) -> None:
-    page = watched(next(path for path in hostile.paths if "/contexts/" in path))
+    [page] = watched(next(path for path in hostile.paths if "/contexts/" in path))
 
     def spoiled(route) -> None:
         answer = route.fetch()

@@ -1,6 +1,7 @@
 """A whole annotator in front of a provider that misbehaves: clear errors, nothing recorded, and it goes on."""
 
 import json
+import socket
 import sqlite3
 import threading
 import time
@@ -8,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -30,6 +30,8 @@ PLACE = {
     "address": {"road": "Quay Street", "country_code": "mc"},
 }
 SECRET = "tt-very-secret-key"
+PATIENCE_S = 60
+"""For conditions that must come true, on a machine that others use."""
 
 
 @contextmanager
@@ -62,7 +64,10 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    with annotator_before(lambda asked: b"", folder, MAPQATOR_REQUEST_TIMEOUT_S="10") as (annotator, upstream):
+    with annotator_before(lambda asked: b"", folder, MAPQATOR_REQUEST_TIMEOUT_S="60") as (
+        annotator,
+        upstream,
+    ):
         yield Pair(annotator, upstream)
         assert "Traceback" not in (folder / "serve.log").read_text()
 
@@ -109,15 +114,15 @@ def test_what_a_provider_does_wrong_is_said_in_one_line_and_the_next_asking_work
 
 
 def test_a_429_holds_everybody_back_until_its_time_is_over(tmp_path: Path) -> None:
-    slow_down = http(429, "slow down", headers={"retry-after": "7"})
+    slow_down = http(429, "slow down", headers={"retry-after": "60"})
     with annotator_before(lambda asked: slow_down, tmp_path, MAPQATOR_MAX_WAIT_S="0") as (annotator, upstream):
         first = search(annotator, "one thing")
         assert first.status_code == 429
-        assert first.headers["retry-after"] == "7"
+        assert first.headers["retry-after"] == "60"
         assert "pause" in first.json()["error"]["message"]
         held = search(annotator, "another")
         assert held.status_code == 429
-        assert 1 <= int(held.headers["retry-after"]) <= 7
+        assert 1 <= int(held.headers["retry-after"]) <= 60
         assert len(upstream.asked) == 1
         assert num_exchanges(tmp_path) == 0
 
@@ -127,11 +132,11 @@ def test_silence_ends_at_the_deadline_and_others_are_answered_meanwhile(tmp_path
 
     def script(asked: Asked) -> bytes:
         if asked.query["q"] == "slow":
-            release.wait(30)
+            release.wait(PATIENCE_S)
         return http(200, [PLACE])
 
     with (
-        annotator_before(script, tmp_path, MAPQATOR_REQUEST_TIMEOUT_S="1.5") as (annotator, _),
+        annotator_before(script, tmp_path, MAPQATOR_REQUEST_TIMEOUT_S="3") as (annotator, _),
         ThreadPoolExecutor(1) as pool,
     ):
         slow = pool.submit(search, annotator, "slow")
@@ -143,7 +148,7 @@ def test_silence_ends_at_the_deadline_and_others_are_answered_meanwhile(tmp_path
 
 def test_fifty_identical_misses_make_one_upstream_call(pair: Pair) -> None:
     together = threading.Event()
-    pair.plays(lambda asked: http(200, [PLACE]) if together.wait(20) else b"")
+    pair.plays(lambda asked: http(200, [PLACE]) if together.wait(PATIENCE_S) else b"")
     before = pair.num_exchanges()
     with ThreadPoolExecutor(50) as pool:
         futures = [pool.submit(pair.search, "fifty misses") for _ in range(50)]
@@ -157,7 +162,7 @@ def test_fifty_identical_misses_make_one_upstream_call(pair: Pair) -> None:
 
 def test_fifty_that_wait_for_a_failure_all_get_it_and_it_is_asked_for_once(pair: Pair) -> None:
     together = threading.Event()
-    pair.plays(lambda asked: http(500, "no") if together.wait(20) else b"")
+    pair.plays(lambda asked: http(500, "no") if together.wait(PATIENCE_S) else b"")
     before = pair.num_exchanges()
     with ThreadPoolExecutor(50) as pool:
         futures = [pool.submit(pair.search, "fifty failures") for _ in range(50)]
@@ -170,7 +175,7 @@ def test_fifty_that_wait_for_a_failure_all_get_it_and_it_is_asked_for_once(pair:
 
 def test_two_processes_on_one_database_ask_once_between_them(pair: Pair) -> None:
     together = threading.Event()
-    pair.plays(lambda asked: http(200, [PLACE]) if together.wait(20) else b"")
+    pair.plays(lambda asked: http(200, [PLACE]) if together.wait(PATIENCE_S) else b"")
     before = pair.num_exchanges()
     env = {"MAPQATOR_TOWN": "false", "MAPQATOR_URLS__NOMINATIM": pair.upstream.url}
     with serving(pair.annotator.data_dir, env) as other, ThreadPoolExecutor(10) as pool:
@@ -186,13 +191,17 @@ def test_two_processes_on_one_database_ask_once_between_them(pair: Pair) -> None
 
 def test_a_clients_departure_does_not_take_the_answer_from_the_others(pair: Pair) -> None:
     together = threading.Event()
-    pair.plays(lambda asked: http(200, [PLACE]) if together.wait(20) else b"")
+    pair.plays(lambda asked: http(200, [PLACE]) if together.wait(PATIENCE_S) else b"")
     with ThreadPoolExecutor(1) as pool:
-        url = f"{pair.annotator.url}/api/tools/text_search?provider=nominatim"
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(url, json={"query": "departure"}, timeout=0.5)
+        content = b'{"query": "departure"}'
+        head = b"POST /api/tools/text_search?provider=nominatim HTTP/1.1\r\nhost: localhost\r\n"
+        head += b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content)
+        url = httpx.URL(pair.annotator.url)
+        with socket.create_connection((url.host, url.port), timeout=PATIENCE_S) as leaves:
+            leaves.sendall(head + content)
+            wait_until(lambda: len(pair.upstream.asked) == 1)
         other = pool.submit(pair.search, "departure")
-        wait_until(lambda: in_flight(pair.annotator) >= 1 and len(pair.upstream.asked) == 1)
+        wait_until(lambda: in_flight(pair.annotator) >= 1)
         together.set()
         assert other.result().status_code == 200
     assert len(pair.upstream.asked) == 1
@@ -288,11 +297,12 @@ def test_nominatims_pace_holds_for_the_whole_app(tmp_path: Path) -> None:
         }
         data = tmp_path / "data"
         with serving(data, env) as one, serving(data, env) as two, ThreadPoolExecutor(4) as pool:
+            begun = time.monotonic()
             futures = [pool.submit(search, (one, two)[index % 2], f"q{index}") for index in range(4)]
             assert [future.result().status_code for future in futures] == [200] * 4
     assert len(upstream.asked) == 4
-    # Arrivals are a little after departures, and not all equally late.
-    assert min(later - earlier for earlier, later in pairwise(arrivals)) > 0.8
+    # Any arrival may be late, so that two may be close together; but the last cannot be early.
+    assert max(arrivals) - begun > 2.9
     assert all("us@example.org" in asked.headers["user-agent"] for asked in upstream.asked)
 
 
@@ -338,10 +348,10 @@ def in_flight(annotator: Annotator) -> int:
     )
 
 
-def wait_until(condition: object, timeout_s: float = 20.0) -> None:
+def wait_until(condition: object) -> None:
     """Returns when `condition()` holds."""
     assert callable(condition)
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.01)
