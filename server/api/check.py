@@ -55,6 +55,10 @@ def describe(found: dict[str, Any]) -> str:
         ("", f"from {engine['model_path']}, loaded in {engine['load_s']:.1f} s"),
         ("served as", ", ".join(found["models"])),
         ("context", f"{engine['max_model_len']:,} tokens"),
+        *(
+            ("variants" if index == 0 else "", f"{name}: {what}; up to {engine['variant_lens'][name]:,} tokens")
+            for index, (name, what) in enumerate(engine["descriptions"].items())
+        ),
         ("KV", f"{pages}: room for about {positions:,} positions in full"),
         ("", f"as {engine['kv_format']}, {engine['kv_token_bytes']:,} bytes a position"),
         ("batch", f"up to {engine['max_rows']} rows"),

@@ -122,7 +122,7 @@ class Duo(KVPolicy):
     @property
     def description(self) -> str:
         return (
-            f"duo: {int(self.streaming.sum())} of {self.streaming.numel()} KV heads stream by pattern "
+            f"DuoAttention: {int(self.streaming.sum())} of {self.streaming.numel()} KV heads stream by pattern "
             f"{self.pattern.name}, {self.sinks} sinks, {self.recent} recent, prefill {self.prefill}"
         )
 

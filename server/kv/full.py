@@ -14,5 +14,9 @@ class Full(KVPolicy):
         return ALL if group.sliding_window is None else window(sinks=0, recent=group.sliding_window)
 
     @property
+    def description(self) -> str:
+        return "every head keeps what the model itself sees"
+
+    @property
     def prefix_namespace(self) -> str:
         return "dense"

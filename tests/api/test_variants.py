@@ -45,10 +45,13 @@ def test_every_variant_answers_under_its_name_and_takes_the_pages_that_it_says(c
 def test_models_are_listed_with_what_they_are_and_how_long_a_context_fits(client: httpx.Client) -> None:
     cards = {card["id"]: card for card in client.get("/v1/models").json()["data"]}
     assert list(cards) == ["tiny", "tiny:full", "tiny:duo", "tiny:strict"]
-    assert cards["tiny"]["description"] == cards["tiny:full"]["description"] == "full"
-    assert cards["tiny:duo"]["description"] == (
-        "duo: 4 of 8 KV heads stream by pattern my-heads, 2 sinks, 6 recent, prefill dense (2 of 4 page groups)"
+    assert (
+        cards["tiny"]["description"]
+        == cards["tiny:full"]["description"]
+        == "every head keeps what the model itself sees"
     )
+    what = "4 of 8 KV heads stream by pattern my-heads, 2 sinks, 6 recent, prefill dense (2 of 4 page groups)"
+    assert cards["tiny:duo"]["description"] == f"DuoAttention: {what}"
     # Sixty pages for four groups, a copy for each set aside.
     assert cards["tiny"]["max_model_len"] == cards["tiny:duo"]["max_model_len"] == 56
     assert cards["tiny:strict"] == client.get("/v1/models/tiny:strict").json()
