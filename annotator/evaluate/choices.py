@@ -56,6 +56,8 @@ def options_in(shown: Shown, value: Any, *, allows_reasons: bool) -> list[ShownO
         if not found or any(one is None or len(one) != 1 for one in found):
             return None
         return _each_once([one[0] for one in found if one is not None])
+    if isinstance(value, str) and shown.form == "yes_no" and value.casefold() in ("true", "false"):
+        value = value.casefold() == "true"
     if isinstance(value, bool):
         value = "yes" if value else "no"
     elif isinstance(value, int):

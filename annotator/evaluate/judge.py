@@ -11,7 +11,7 @@ from annotator.errors import InputError
 from annotator.evaluate.closeness import closeness, jaccard
 from annotator.evaluate.model import Given, Judgement
 from annotator.evaluate.units import factor, is_measure
-from annotator.questions.answers import NumberAnswer, OpenAnswer
+from annotator.questions.answers import NumberAnswer, OpenAnswer, OrderedListAnswer, SetAnswer
 from annotator.review import given as answers
 from annotator.review import match
 
@@ -86,7 +86,7 @@ def _judged_keys(gold: answers.Keys, given: Given) -> Judgement:
 def _judged_open(gold: OpenAnswer, given: Given, said: OpenAnswer) -> Judgement:
     if gold.kind != said.kind:
         return _wrong(given, 0.0, f"a {gold.kind} was wanted and a {said.kind} was given")
-    said = in_unit_of(gold, said)
+    said = rejoined(gold, in_unit_of(gold, said))
     if match.is_right(gold, said):
         return _right(given, "within the tolerance" if gold.kind not in ("text", "ordered_list", "set") else "the same")
     partial = closeness(gold, said)
@@ -105,6 +105,26 @@ def in_unit_of(gold: OpenAnswer, said: OpenAnswer) -> OpenAnswer:
     if times is not None:
         return said.model_copy(update={"value": said.value * times, "unit": gold.unit})
     return said if is_measure(said.unit) else said.model_copy(update={"unit": gold.unit})
+
+
+def rejoined(gold: OpenAnswer, said: OpenAnswer) -> OpenAnswer:
+    """A list in which what the gold answer has as one item is one again.
+
+    Lists in words are parted at commas and `and`, which may be within a name: `Salt and Sons`.
+    """
+    if not isinstance(gold, OrderedListAnswer | SetAnswer) or not isinstance(said, OrderedListAnswer | SetAnswer):
+        return said
+    wanted = {match.loosely(item) for item in gold.items}
+    items: list[str] = []
+    for item in said.items:
+        joined = [f"{items[-1]}{between}{item}" for between in (" and ", ", ")] if items else []
+        # What is an item by itself stays one.
+        whole = next((one for one in joined if match.loosely(one) in wanted), None)
+        if whole is not None and match.loosely(item) not in wanted:
+            items[-1] = whole
+        else:
+            items.append(item)
+    return said.model_copy(update={"items": tuple(items)})
 
 
 def _right(given: Given, detail: str) -> Judgement:

@@ -165,7 +165,7 @@ def _parts(text: str) -> list[str]:
     parts = text.split(";" if ";" in text else ",")
     if len(parts) == 1:
         parts = re.split(r"\s+and\s+", text)
-    elif " and " in parts[-1] and not _LAST.match(parts[-1].strip()):
+    elif ";" not in text and " and " in parts[-1] and not _LAST.match(parts[-1].strip()):
         # `one, two and three`, without a comma before the last.
         parts = [*parts[:-1], *parts[-1].rsplit(" and ", 1)]
     return [_LAST.sub("", part.strip()).strip("\"'") for part in parts if part.strip()]

@@ -83,6 +83,9 @@ def test_verdicts_of_what_was_read(of, answer, verdict, partial) -> None:
         (OrderedListAnswer(items=("a1", "b1", "c1")), OrderedListAnswer(items=("b1", "a1", "c1")), "wrong", 2 / 3),
         (SetAnswer(items=("a1", "b1")), SetAnswer(items=("b1", "A1")), "right", 1),
         (SetAnswer(items=("a1", "b1")), SetAnswer(items=("b1", "c1")), "wrong", 1 / 3),
+        (SetAnswer(items=("Salt and Sons", "Mole")), SetAnswer(items=("Mole", "Salt", "Sons")), "right", 1),
+        (OrderedListAnswer(items=("Ox, Inn", "Mole")), OrderedListAnswer(items=("Ox", "Inn", "Mole")), "right", 1),
+        (SetAnswer(items=("Salt", "Salt and Sons", "Sons")), SetAnswer(items=("Salt", "Sons")), "wrong", 2 / 3),
         (TextAnswer(value="Harbour St", aliases=("Quay",)), TextAnswer(value="the quay!"), "right", 1),
     ],
 )
