@@ -24,6 +24,12 @@ def default_data_dir() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "mapqator"
 
 
+def default_assist_url() -> str:
+    """Rhumb beside this program: `make up RHUMB_PORT=9000` gives its port to both."""
+    port = os.environ.get("RHUMB_PORT", "")
+    return f"http://127.0.0.1:{port if port.isdecimal() else 8000}/v1"
+
+
 class Settings(BaseSettings):
     """Where MapQaTor keeps its data, whom it may ask, and where it listens."""
 
@@ -64,7 +70,8 @@ class Settings(BaseSettings):
         (), description="Host that webhooks may reach although it is this machine or in a private network (repeatable)."
     )
     assist_url: str = Field(
-        "http://127.0.0.1:8000/v1", description="OpenAI-compatible endpoint of the AI help; empty turns it off."
+        default_factory=default_assist_url,
+        description="OpenAI-compatible endpoint of the AI help and of evaluation; empty turns it off.",
     )
     assist_model: str = Field("", description="Model of the AI help; by default the endpoint's first.")
     model_hosts: CommaSeparated = Field(

@@ -1,10 +1,13 @@
 """Endpoints: where requests may go, and that no secret of this machine goes with them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from annotator.errors import ConflictError, InputError, NotFoundError
-from annotator.evaluate import endpoints
+from annotator.evaluate import endpoints, wire
 from annotator.evaluate.endpoints import Endpoint, check_url
+from annotator.settings import Settings
 from annotator.store.times import utc_now
 from tests.annotator.evaluate.runs.conftest import ACTOR, Town
 
@@ -82,3 +85,30 @@ def test_endpoints_are_added_listed_and_removed(town: Town) -> None:
     without = town.settings.model_copy(update={"assist_url": ""})
     with town.database.reading() as connection, pytest.raises(NotFoundError, match="endpoints add"):
         endpoints.find(connection, without, "local")
+
+
+def test_the_server_that_make_up_starts_is_the_local_endpoint_wherever_it_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, port in (("9000", "9000"), ("", "8000"), ("none", "8000")):
+        monkeypatch.setenv("RHUMB_PORT", name)
+        found = endpoints.local_endpoint(Settings(town=False))
+        assert found is not None
+        assert found.base_url == f"http://127.0.0.1:{port}/v1"
+
+
+async def test_requests_keep_their_pace_and_a_pause_that_a_server_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, gone = [100.0], []
+
+    async def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr(wire, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(wire, "asyncio", SimpleNamespace(sleep=sleep))
+    pace = wire.Pace(4.0)
+    for number in range(5):
+        if number == 3:
+            pace.hold(10.0)
+        await pace.turn()
+        gone.append(clock[0] - 100.0)
+    assert gone == [0.0, 0.25, 0.5, 10.5, 10.75]
