@@ -115,17 +115,25 @@ class TritonAttention(AttentionBackend):
         """
         out, launcher = q.new_empty(q.shape), self.launcher
         first_row = first_token = skipped = 0
-        for index, num_dense in self.dense.chosen(batch):
+        for part in self.dense.chosen(layer, batch):
+            index = part.index
             start = first_token - skipped + sum(batch.query_lens[first_row:index])
-            end = start + num_dense
-            result = self.dense.attend_row(layer, q[start:end], k[start:end], v[start:end], batch, index)
+            end = start + part.num_tokens
+            result = self.dense.attend(q[start:end], k[start:end], v[start:end], batch, part)
             if result is None:
                 break
-            if num_dense == q.shape[0]:
-                return result
-            out[start:end] = result
+            queries = part.heads.queries
+            if queries is None:
+                if part.num_tokens == q.shape[0]:
+                    return result
+                out[start:end] = result
+            else:
+                out[start:end].index_copy_(1, queries, result)
+                # The tokens that are left over are few, and windows short, so these are computed twice at worst.
+                rows = range(index, index + 1)
+                launcher.prefill(layer, q, out, batch, rows, batch.query_lens[index], windows_only=True)
             launcher.prefill(layer, q, out, batch, range(first_row, index), start - first_token, skipped)
-            first_row, first_token, skipped = index, end, num_dense
+            first_row, first_token, skipped = index, end, part.num_tokens
         rows = range(first_row, batch.num_prefill_rows)
         launcher.prefill(layer, q, out, batch, rows, batch.num_prefill_tokens - first_token, skipped)
         return out

@@ -44,16 +44,16 @@ def gather_kernel(
     MAX_PAGES: tl.constexpr,
     PAGE_SIZE: tl.constexpr,
     SLOTS: tl.constexpr,
-    KV_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     WIDTH: tl.constexpr,
     FORMAT: tl.constexpr,
     BLOCK_N: tl.constexpr,
 ):
-    """Copy K and V of a row out of its pages. Grid [blocks of positions, kv_heads].
+    """Copy K and V of a row out of its pages. Grid [blocks of positions, KV heads to copy].
 
     Args:
-        k_out_ptr, v_out_ptr: [num_positions, KV_HEADS, HEAD_DIM], from `first_position` on.
+        k_out_ptr, v_out_ptr: [num_positions, KV heads to copy, HEAD_DIM], from `first_position` on.
+        groups_ptr, slots_ptr: of the KV heads to copy.
         index: of the row in the batch.
     """
     STORED_DIM: tl.constexpr = HEAD_DIM // 2 if FORMAT == INT4 else HEAD_DIM
@@ -68,7 +68,7 @@ def gather_kernel(
     pages = tl.load(pages_ptr + entries, mask=is_present, other=0).to(tl.int64)
     places = (pages * PAGE_SIZE + positions % PAGE_SIZE) * SLOTS + slot
     dims = tl.arange(0, WIDTH)
-    outs = ((offsets.to(tl.int64) * KV_HEADS + kv_head) * HEAD_DIM)[:, None] + dims[None, :]
+    outs = ((offsets.to(tl.int64) * tl.num_programs(1) + kv_head) * HEAD_DIM)[:, None] + dims[None, :]
     is_number = is_present[:, None] & (dims < STORED_DIM)[None, :]
     out_type = k_out_ptr.dtype.element_ty
     k = load_heads(k_ptr, places, is_present, STORED_DIM, WIDTH, True)
@@ -91,7 +91,7 @@ def gather_kernel(
         tl.store(v_out_ptr + outs, v.to(out_type), mask=is_number)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_heads"])
 def merge_kernel(
     out_ptr,
     lse_ptr,
@@ -105,7 +105,7 @@ def merge_kernel(
     other_head_stride,
     other_lse_token_stride,
     other_lse_head_stride,
-    NUM_HEADS: tl.constexpr,
+    num_heads,
     HEAD_DIM: tl.constexpr,
     HEADS: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -113,14 +113,14 @@ def merge_kernel(
     """Join attention over some keys and over others, by the logarithms of their sums. Grid [tokens].
 
     Args:
-        out_ptr, other_ptr: [tokens, NUM_HEADS, HEAD_DIM]; the first receives the result.
-        lse_ptr, other_lse_ptr: float32 [tokens, NUM_HEADS], natural logarithms; the first is updated.
-        HEADS, WIDTH: NUM_HEADS and HEAD_DIM rounded up to powers of two.
+        out_ptr, other_ptr: [tokens, num_heads, HEAD_DIM]; the first receives the result.
+        lse_ptr, other_lse_ptr: float32 [tokens, num_heads], natural logarithms; the first is updated.
+        HEADS, WIDTH: the most heads, and HEAD_DIM, rounded up to powers of two.
     """
     token = tl.program_id(0).to(tl.int64)
     heads = tl.arange(0, HEADS)
     dims = tl.arange(0, WIDTH)
-    is_head = heads < NUM_HEADS
+    is_head = heads < num_heads
     is_number = is_head[:, None] & (dims < HEAD_DIM)[None, :]
     lse_ptrs = lse_ptr + token * lse_token_stride + heads * lse_head_stride
     lse = tl.load(lse_ptrs, mask=is_head, other=0.0)

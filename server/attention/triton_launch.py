@@ -49,6 +49,7 @@ class Launcher:
     """The kernels of one engine.
 
     Attributes:
+        slots: per layer, the groups of its KV heads and their indices in these, int32 [kv_heads] each.
         decode_config: how decode is cut up, whatever the rows; whoever changes it calls `make_scratch`. None chooses
             by the number of rows.
         prefill_config: how prefill is cut up, whatever the step; None chooses by the step.
@@ -71,7 +72,7 @@ class Launcher:
         pairs = (k, v) if pool.params is None else (params[0].view(torch.int32), params[1].view(torch.int32))
         self._storage, self._written = (k, v, *pairs), (k, v, *params)
         self._retention = (tables.pages, tables.sinks, tables.recent, tables.since)
-        self._slots = [
+        self.slots = [
             (plan.group_of_head[layer].contiguous(), plan.index_of_head[layer].contiguous())
             for layer in range(spec.num_layers)
         ]
@@ -101,7 +102,7 @@ class Launcher:
             "FLAT": triton.next_power_of_2(self.heads_per_kv * spec.head_dim),
             "MERGED": max(1, 2048 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
         }
-        self._gather_facts = {**self._page_facts, "KV_HEADS": spec.num_kv_heads, "WIDTH": width}
+        self._gather_facts = {**self._page_facts, "WIDTH": width}
         self._prefill_facts: dict[str, Any] = {
             **self._attend_facts,
             "NUM_HEADS": spec.num_heads,
@@ -177,7 +178,7 @@ class Launcher:
         if num_tokens == 0:
             return
         query_blocks = self._query_blocks if table is not None else 0
-        groups, slots = self._slots[layer]
+        groups, slots = self.slots[layer]
         write_kernel[num_tokens, query_blocks + self._kv_blocks](
             q,
             k,
@@ -224,7 +225,7 @@ class Launcher:
             out,
             *self._storage,
             *self._retention,
-            *self._slots[layer],
+            *self.slots[layer],
             batch.rows,
             batch.kv_lens,
             batch.query_starts,
@@ -251,6 +252,7 @@ class Launcher:
         rows: range,
         num_tokens: int,
         skipped: int = 0,
+        windows_only: bool = False,
     ) -> None:
         """Attention of the prefill rows among `rows`.
 
@@ -259,12 +261,13 @@ class Launcher:
             out: [n, heads, head_dim], contiguous.
             num_tokens: new tokens to compute that `rows` have together, or more.
             skipped: leading tokens of the first row that are not computed.
+            windows_only: leave out heads whose group keeps everything.
         """
         if not rows or num_tokens == 0:
             return
         longest = num_tokens if batch.is_static else max(batch.query_lens[rows.start : rows.stop])
         config = self.prefill_config or prefill_config(self.spec, longest)
-        self._prefill(layer, q, out, batch, rows, num_tokens, batch.counts[1:], config, False, skipped)
+        self._prefill(layer, q, out, batch, rows, num_tokens, batch.counts[1:], config, False, skipped, windows_only)
 
     def attend_invariantly(
         self, layer: int, q: torch.Tensor, out: torch.Tensor, batch: StepBatch, rows: range, num_tokens: int
@@ -286,6 +289,7 @@ class Launcher:
         config: PrefillConfig,
         is_invariant: bool,
         skipped: int,
+        windows_only: bool = False,
     ) -> None:
         packed = self.heads_per_kv if config.is_packed and self.heads_per_kv <= config.block_m else 1
         num_tiles = num_tokens // (config.block_m // packed) + len(rows)
@@ -294,7 +298,7 @@ class Launcher:
             out,
             *self._storage,
             *self._retention,
-            *self._slots[layer],
+            *self.slots[layer],
             batch.rows,
             batch.kv_lens,
             batch.query_starts,
@@ -302,6 +306,7 @@ class Launcher:
             rows.start,
             rows.stop,
             skipped,
+            int(windows_only),
             q.stride(0),
             q.stride(1),
             PACKED=packed,
@@ -314,19 +319,26 @@ class Launcher:
         )
 
     def gather(
-        self, layer: int, k: torch.Tensor, v: torch.Tensor, batch: StepBatch, index: int, first_position: int
+        self,
+        slots: tuple[torch.Tensor, torch.Tensor],
+        k: torch.Tensor,
+        v: torch.Tensor,
+        batch: StepBatch,
+        index: int,
+        first_position: int,
     ) -> None:
         """Copy keys and values of the batch's row `index` from `first_position` on out of its pages.
 
         Args:
-            k, v: [n, kv_heads, head_dim], contiguous, to be filled.
+            slots: the groups of the KV heads to copy, and their indices in these, int32 [heads] each.
+            k, v: [n, heads, head_dim], contiguous, to be filled.
         """
-        gather_kernel[-(-k.shape[0] // GATHER_POSITIONS), self.spec.num_kv_heads](
+        gather_kernel[-(-k.shape[0] // GATHER_POSITIONS), k.shape[1]](
             k,
             v,
             *self._storage,
             self.tables.pages,
-            *self._slots[layer],
+            *slots,
             batch.rows,
             index,
             first_position,

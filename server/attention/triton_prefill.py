@@ -15,7 +15,7 @@ from server.attention.triton_tiles import INT4, attend_tile
 
 
 @triton.jit(
-    do_not_specialize=["first_row", "end_row", "skipped"],
+    do_not_specialize=["first_row", "end_row", "skipped", "windows_only"],
     do_not_specialize_on_alignment=["rows_ptr", "kv_lens_ptr", "query_starts_ptr", "count_ptr"],
 )
 def prefill_kernel(
@@ -38,6 +38,7 @@ def prefill_kernel(
     first_row,
     end_row,
     skipped,
+    windows_only,
     q_token_stride,
     q_head_stride,
     LOG2_SCALE: tl.constexpr,
@@ -64,6 +65,7 @@ def prefill_kernel(
         out_ptr: [tokens, heads * HEAD_DIM], contiguous, of the whole batch.
         count_ptr: int32; rows from it on do not count either.
         skipped: leading tokens of `first_row` that are not computed.
+        windows_only: not 0 to leave out heads whose group keeps everything.
         WIDTH: numbers of a head (of INT4, of half a head) rounded up to a power of two.
         PACKED: query heads of one KV head that share a tile: 1, or all of them.
         ALWAYS_MASKED: one loop for all tiles, so that a query's arithmetic does not depend on its neighbours.
@@ -96,6 +98,8 @@ def prefill_kernel(
     sinks = tl.load(sinks_ptr + row * NUM_GROUPS + group)
     recent = tl.load(recent_ptr + row * NUM_GROUPS + group)
     since = tl.load(since_ptr + row * NUM_GROUPS + group)
+    if (windows_only != 0) & ((recent == 2147483647) | (since == 0)):
+        return
     table_ptr = pages_ptr + (row * NUM_GROUPS + group) * MAX_PAGES
 
     first_query = tl.load(kv_lens_ptr + index) - query_len + offset

@@ -52,7 +52,7 @@ class PageTables:
         recent: int32 [max_rows + 1, groups] on the device.
         since: int32 [max_rows + 1, groups] on the device.
         host: int32 [max_rows + 1, groups, max_pages], numpy; shares memory with `pages` on CPU.
-        keeps_all: bool [max_rows + 1], numpy: whether every group of the row keeps all positions.
+        keeps_all: bool [max_rows + 1, groups], numpy: whether the group keeps all positions of the row.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PageTables:
         self.recent = torch.full(shape[:2], UNLIMITED, dtype=torch.int32, device=device)
         self.since = torch.full(shape[:2], UNLIMITED, dtype=torch.int32, device=device)
         self.host = self.pages.numpy() if device.type == "cpu" else np.zeros(shape, dtype=np.int32)
-        self.keeps_all = np.ones(max_rows + 1, dtype=np.bool_)
+        self.keeps_all = np.ones(shape[:2], dtype=np.bool_)
         # Shared memory needs no updates, but then other devices hear of none.
         self._is_shared = device.type == "cpu" and not is_followed
         self._num_groups = num_groups
@@ -74,7 +74,7 @@ class PageTables:
 
     def set_retention(self, row: int, retentions: Sequence[Retention]) -> None:
         """Set the row's descriptor for every group."""
-        self.keeps_all[row] = all(retention.keeps_all for retention in retentions)
+        self.keeps_all[row] = [retention.keeps_all for retention in retentions]
         if self._is_shared:
             for field in FIELDS:
                 numbers = [getattr(retention, field) for retention in retentions]
@@ -120,5 +120,4 @@ class PageTables:
             self.recent[rows] = recent.to(torch.int32)
             self.since[rows] = since.to(torch.int32)
             # Who made these changes knows this already; who was told of them does not.
-            is_all = (updates.recent == UNLIMITED) | (updates.since == 0)
-            self.keeps_all[updates.retention_rows] = is_all.all(1)
+            self.keeps_all[updates.retention_rows] = (updates.recent == UNLIMITED) | (updates.since == 0)

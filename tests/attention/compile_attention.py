@@ -68,7 +68,7 @@ def compile_format(name: str) -> None:
             ALWAYS_MASKED=is_invariant,
             MAX_ROWS=256,
         )
-    compile_kernel(gather_kernel, stored, **pages, KV_HEADS=8, WIDTH=width, BLOCK_N=64)
+    compile_kernel(gather_kernel, stored, **pages, WIDTH=width, BLOCK_N=64)
     written = dict.fromkeys(("k_pages_ptr", "v_pages_ptr"), STORED[name])
     for is_rotated in (False, True):
         compile_kernel(
@@ -95,7 +95,7 @@ def compile_format(name: str) -> None:
 def main() -> None:
     for name in STORED:
         compile_format(name)
-    compile_kernel(merge_kernel, {}, NUM_HEADS=32, HEAD_DIM=HEAD_DIM, HEADS=32, WIDTH=HEAD_DIM)
+    compile_kernel(merge_kernel, {}, HEAD_DIM=HEAD_DIM, HEADS=32, WIDTH=HEAD_DIM)
 
 
 if __name__ == "__main__":

@@ -211,21 +211,35 @@ class PlainDense(DensePrefill):
 def test_long_rows_are_cut_between_cudnn_and_the_kernel(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense_prefill, "STEP", 4)
     monkeypatch.setattr(dense_prefill, "PIECE", 8)
-    since = Retention(2, 3, since=0)
-    rows = [RowSpec(0, 3, (ALL,)), RowSpec(12, 6, (since,)), RowSpec(5, 5, (ALL,)), RowSpec(0, 8, (ALL,))]
-    windowed = [RowSpec(8, 4, (window(2, 5),)), RowSpec(9, 1, (window(2, 5),))]
-    scenario = Scenario.random(ONE_HEAD, [*rows, *windowed], 8, here(kv_format=fmt))
+    since, few = Retention(2, 3, since=0), window(2, 5)
+    shape = Shape(1, 2, 2, 16, 4, ((1,), (0,)))
+    rows = [
+        RowSpec(0, 3, (ALL, ALL)),
+        RowSpec(12, 6, (since, ALL)),
+        RowSpec(5, 5, (ALL, ALL)),
+        RowSpec(4, 5, (few, ALL)),
+        RowSpec(0, 8, (ALL, ALL)),
+        RowSpec(8, 4, (few, few)),
+        RowSpec(16, 8, (ALL, few)),
+        RowSpec(9, 1, (few, ALL)),
+    ]
+    scenario = Scenario.random(shape, rows, 8, here(kv_format=fmt))
     attention = TritonAttention(
         scenario.spec, scenario.plan.to(scenario.setting.device), scenario.pool, scenario.tables
     )
     attention.dense = PlainDense(attention.launcher)
     attention.dense.is_refused = False
-    assert attention.dense.chosen(scenario.batch()) == [(1, 4), (3, 8)]
+    chosen = [
+        (part.index, part.num_tokens, None if part.heads.keys is None else part.heads.keys.tolist())
+        for part in attention.dense.chosen(0, scenario.batch())
+    ]
+    assert chosen == [(1, 4, None), (3, 4, [0]), (4, 8, None), (6, 8, [1])]
     # Where the batch's rows are known on the device alone, one window anywhere is one too many.
-    assert attention.dense.chosen(replace(scenario.batch(), host_rows=None)) == []
+    assert attention.dense.chosen(0, replace(scenario.batch(), host_rows=None)) == []
     PlainDense.calls = 0
     result = attention.attend(0, *scenario.new(0), scenario.batch()).cpu()
-    assert PlainDense.calls == 4
+    # Rows 1 and 6 have a prefix of two pieces, row 3 of one.
+    assert PlainDense.calls == 3 + 2 + 1 + 3
     assert_close(result, scenario.expected(0))
 
 
