@@ -82,6 +82,11 @@ def run(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=CLOSE_S,
         lifespan="on",
     )
-    shown = f"[{host}]" if ":" in host else host
-    print(f"MapQaTor {__version__} at http://{shown}:{port}", flush=True)
+    announce(host, port)
     _Server(config).run(sockets=[listener])
+
+
+def announce(host: str, port: int) -> None:
+    """Prints the address in one piece, also where output is not buffered: others may write to the same terminal."""
+    shown = f"[{host}]" if ":" in host else host
+    print(f"MapQaTor {__version__} at http://{shown}:{port}\n", end="", flush=True)

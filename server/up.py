@@ -209,8 +209,11 @@ class Supervisor:
 
 
 def say(text: str) -> None:
-    """Prints at once, so that the lines keep their place among those of the programs."""
-    print(text, flush=True)
+    """Prints at once, so that the lines keep their place among those of the programs, and whole.
+
+    An unbuffered `print` writes the line's end by itself, before which another program's line may come.
+    """
+    print(f"{text}\n", end="", flush=True)
 
 
 def environment(assignments: list[str]) -> dict[str, str]:

@@ -13,20 +13,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from annotator.serve import announce
 from server.errors import ConfigError
-from server.up import Program, Supervisor, check_port, environment, read_procfile
+from server.up import Program, Supervisor, check_port, environment, read_procfile, say
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -49,7 +46,7 @@ def up(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=90)
+        process.communicate(timeout=120)
         folder.cleanup()
 
 
@@ -70,7 +67,7 @@ def test_up_serves_its_curl_line_and_the_readmes_example_and_an_interrupt_frees_
         lines = lines_until(process, "curl ")
         assert any(line.startswith(f"server is ready at http://127.0.0.1:{port}") for line in lines), lines
         # What the line does is asked of the program that it names, as a reader of the terminal would.
-        answer = subprocess.run(shlex.split(lines[-1]), capture_output=True, text=True, timeout=60, check=True)
+        answer = subprocess.run(shlex.split(lines[-1]), capture_output=True, text=True, timeout=120, check=True)
         assert json.loads(answer.stdout)["choices"][0]["text"]
         example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
         assert example is not None
@@ -79,7 +76,7 @@ def test_up_serves_its_curl_line_and_the_readmes_example_and_an_interrupt_frees_
         assert story.returncode == 0, story.stderr
         assert story.stdout.strip()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         assert process.returncode == 0
     check_port(Program("server", (), "RHUMB", "127.0.0.1", port, "http"))
 
@@ -94,9 +91,11 @@ def test_up_never_prints_a_key_its_curl_line_still_works_and_the_annotator_has_t
         assert not any(key in line for line in lines)
         (curl,) = (line for line in lines if line.startswith("curl "))
         env = os.environ | {"RHUMB_API_KEYS": f"{key},other"}
-        answer = subprocess.run(["bash", "-c", curl], env=env, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(["bash", "-c", curl], env=env, capture_output=True, text=True, timeout=120)
         assert json.loads(answer.stdout)["choices"][0]["text"]
-        found = httpx.post(f"http://127.0.0.1:{map_port}/api/tools/text_search", json={"query": "pharmacy"}, timeout=30)
+        found = httpx.post(
+            f"http://127.0.0.1:{map_port}/api/tools/text_search", json={"query": "pharmacy"}, timeout=120
+        )
         assert found.json()["result"]["places"]
 
 
@@ -104,7 +103,7 @@ def test_a_taken_port_is_one_line_that_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with up(f"RHUMB_PORT={port}") as process:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert len(output.splitlines()) == 1
     assert str(port) in output
@@ -113,7 +112,7 @@ def test_a_taken_port_is_one_line_that_says_what_to_do() -> None:
 
 def test_a_program_that_ends_is_named_and_its_status_is_ours(tmp_path: Path) -> None:
     with up(f"RHUMB_PORT={free_port()}", f"RHUMB_MODEL={tmp_path}") as process:
-        output, _ = process.communicate(timeout=90)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "server stopped by itself with status 2" in output
     assert "Traceback" not in output
@@ -161,6 +160,16 @@ def test_a_second_interrupt_ends_a_program_that_ignores_the_first(tmp_path: Path
     assert "stubborn did not stop; ending it" in process.communicate()[0]
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text()), 0)
+
+
+def test_a_line_among_those_of_other_programs_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=written.append, flush=lambda: None))
+    say("server is ready")
+    announce("::1", 8100)
+    up_line, annotator_line = [text for text in written if text]
+    assert up_line == "server is ready\n"
+    assert re.fullmatch(r"MapQaTor \S+ at http://\[::1\]:8100\n", annotator_line)
 
 
 def test_a_procfile_line_gives_name_command_port_and_scheme() -> None:

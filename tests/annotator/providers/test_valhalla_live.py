@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from annotator.maps.calls import HttpResponse
 from annotator.maps.params import PARAMS, ToolName
 from annotator.maps.providers.valhalla import Valhalla
 from annotator.maps.results import Matrix, Route, RouteList
+from tests.ports import free_port
 
 PROGRAMS = Path(valhalla.__file__).parent / "bin"
 
@@ -107,9 +107,7 @@ def start(folder: Path, pbf: Path) -> Iterator[Service]:
     tiles = folder / "tiles"
     tiles.mkdir()
     config = valhalla.get_config(tile_extract="", tile_dir=str(tiles))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config["httpd"]["service"] |= {
         "listen": f"tcp://127.0.0.1:{port}",
         "loopback": f"ipc://{folder}/loopback",
@@ -125,16 +123,16 @@ def start(folder: Path, pbf: Path) -> Iterator[Service]:
     log = (folder / "log").open("wb")
     process = subprocess.Popen([PROGRAMS / "valhalla_service", config_path, "1"], stdout=log, stderr=log)
     try:
-        with httpx.Client(timeout=20) as client:
-            deadline = time.monotonic() + 30
+        with httpx.Client(timeout=60) as client:
+            deadline = time.monotonic() + 60
             while not ready(client, port):
                 assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "Valhalla is not ready after 30 s"
+                assert time.monotonic() < deadline, "Valhalla is not ready after a minute"
                 time.sleep(0.01)
             yield Service(Valhalla(f"http://127.0.0.1:{port}"), client)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         log.close()
 
 
