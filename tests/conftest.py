@@ -46,8 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         return
     import torch
+    from httpx._config import DEFAULT_TIMEOUT_CONFIG
     from hypothesis import HealthCheck, settings
 
+    # A busy machine may take longer over a request than the five seconds of who does not say.
+    for what in ("connect", "read", "write", "pool"):
+        setattr(DEFAULT_TIMEOUT_CONFIG, what, 60.0)
     torch.set_num_threads(1)
     # How long an example takes says how busy the machine is, not what is wrong. Tests take over the default of now.
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -79,9 +79,9 @@ def test_a_name_that_is_not_there_takes_as_long_as_one_that_is() -> None:
         verify_password(stored, "nine amber lanterns")
         return time.process_time() - begin
 
-    there = sorted(took_s(known) for _ in range(5))[2]
-    not_there = sorted(took_s(None) for _ in range(5))[2]
-    assert 0.5 < there / not_there < 2
+    # By turns, so that a busy machine is as slow for both, and the least of each.
+    there, not_there = zip(*((took_s(known), took_s(None)) for _ in range(5)), strict=True)
+    assert 0.5 < min(there) / min(not_there) < 2
 
 
 def test_an_account_without_a_password_lets_nobody_in(database, account_in) -> None:
