@@ -81,6 +81,7 @@ def test_verdicts_of_what_was_read(of, answer, verdict, partial) -> None:
         (PointAnswer(lat=0, lon=0, max_m=111_200), PointAnswer(lat=0, lon=2), "wrong", 1 / 2),
         (OrderedListAnswer(items=("a1", "b1", "c1")), OrderedListAnswer(items=("A1", "B1", "C1")), "right", 1),
         (OrderedListAnswer(items=("a1", "b1", "c1")), OrderedListAnswer(items=("b1", "a1", "c1")), "wrong", 2 / 3),
+        (OrderedListAnswer(items=("a1", "b1")), OrderedListAnswer(items=("a1", "x1", "b1", "y1")), "wrong", 1 / 2),
         (SetAnswer(items=("a1", "b1")), SetAnswer(items=("b1", "A1")), "right", 1),
         (SetAnswer(items=("a1", "b1")), SetAnswer(items=("b1", "c1")), "wrong", 1 / 3),
         (SetAnswer(items=("Salt and Sons", "Mole")), SetAnswer(items=("Mole", "Salt", "Sons")), "right", 1),

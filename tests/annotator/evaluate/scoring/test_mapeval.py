@@ -156,6 +156,16 @@ async def test_asking_ends_where_nobody_answers(file, tmp_path) -> None:
     assert not (tmp_path / "replies").exists()
 
 
+async def test_questions_that_are_too_long_do_not_end_the_asking(file, tmp_path) -> None:
+    too_long = ReplyError("the prompt is too long")
+    says = {"nearest": too_long, "open?": too_long, "paints": "unanswerable"}
+    failed = await ask_all(
+        Scripted(says), "tiny", read_items(file), RunConfig(concurrency=1, max_failures=1), tmp_path / "replies"
+    )
+    assert set(failed) == {"479", "480"}
+    assert read_replies(tmp_path / "replies") == {"497": "unanswerable"}
+
+
 def test_the_command_shows_the_replies_beside_the_papers_table(file, tmp_path) -> None:
     path = tmp_path / "replies.jsonl"
     path.write_text('{"id": 479, "reply": "Answer: B"}\n{"id": 480, "reply": "hm"}\n')

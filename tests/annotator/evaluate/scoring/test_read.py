@@ -29,6 +29,7 @@ ONE = shown_of(item(), offers_abstaining=True)
 SEVERAL = shown_of(item(type="multiple_choice", gold=("A", "C")), offers_abstaining=True)
 YES_NO = shown_of(item(type="yes_no", gold=("yes",)), offers_abstaining=True)
 NUMBERS = shown_of(item(options=("3", "4", "5"), gold=("A",)), offers_abstaining=False)
+TWINS = shown_of(item(options=("Mole", "The Mole", "Quay")), offers_abstaining=False)
 NUMBERED = shown_of(item(), offers_abstaining=True, labels="numbers")
 NAMES = ("Xi", "Psi", "Rho", "Tau", "Phi", "Eta", "Mu", "Nu")
 SENTENCE = "It lies, as far as the context says, and it says little, in Harbour Street beside the old mole."
@@ -72,7 +73,10 @@ def said(shown: Shown, reply: str) -> object:
         (ONE, "Answer: A, B", None),
         (ONE, "Answer: B. The Anchor", None),
         (ONE, "Answer: F", None),
+        (ONE, '["A", "B"]', None),
         (ONE, '{"answer": null}', None),
+        (TWINS, "Answer: mole", None),
+        (TWINS, "Answer: B", ("B",)),
         (ONE, '{"answer": {"answer": {}}}', None),
         (ONE, "", None),
         (ONE, "E", "abstains"),
@@ -140,6 +144,7 @@ def test_options_are_read_where_they_are_the_answer(shown: Shown, reply: str, wa
         ("ordered_list", "", "Answer:\n1. Mole\n2. Anchor", OrderedListAnswer(items=("Mole", "Anchor"))),
         ("ordered_list", "", "Mole -> Anchor → Lumen", OrderedListAnswer(items=("Mole", "Anchor", "Lumen"))),
         ("set", "", "Answer: Mole, Anchor and Lumen", SetAnswer(items=("Mole", "Anchor", "Lumen"))),
+        ("set", "", "Answer: Mole, Anchor, and Lumen", SetAnswer(items=("Mole", "Anchor", "Lumen"))),
         ("set", "", "Answer: Ox & Inn; Salt and Sons", SetAnswer(items=("Ox & Inn", "Salt and Sons"))),
         ("set", "", '{"answer": ["Mole", {"name": "Anchor"}]}', SetAnswer(items=("Mole", "Anchor"))),
         ("text", "", "Harbour Street", TextAnswer(value="Harbour Street")),
@@ -190,6 +195,13 @@ def test_labels_mean_what_was_shown_whatever_the_order(num, right, seed, labels)
     for reply in (label, f"Answer: {label}", f"^^{label}^^", json.dumps({"answer": label})):
         assert judge(of, read_reply(shown, reply)).verdict == "right"
     assert judge(of, read_reply(shown, f"Answer: {shown.options[-1].label}")).verdict == "abstained"
+
+
+def test_one_seed_deals_every_item_its_own_order() -> None:
+    orders = {
+        tuple(one.key for one in shown_of(item(n), offers_abstaining=True, shuffle_seed=1).options) for n in range(40)
+    }
+    assert len(orders) > 10
 
 
 _words = st.lists(
