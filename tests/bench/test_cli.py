@@ -1,13 +1,14 @@
 """The commands as a user types them."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 from fastapi.responses import JSONResponse
+
+from tests.ports import free_port
 
 VLLM_KEYS = {
     "date",
@@ -148,9 +149,7 @@ def test_a_mistake_is_one_line_and_no_traceback(serve, arguments, message):
 
 @pytest.fixture
 def real_server(tiny_llama) -> Iterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "server.cli", "serve", str(tiny_llama)]
     options = ["--port", str(port), "--num-pages", "256", "--num-threads", "1"]
     with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

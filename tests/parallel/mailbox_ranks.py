@@ -52,7 +52,7 @@ def main(size: int, folder: Path) -> int:
     for rank in ranks:
         rank.start()
     for rank in ranks:
-        rank.join(60)
+        rank.join(150)
         rank.kill()
     return sum(rank.exitcode != 0 for rank in ranks)
 
