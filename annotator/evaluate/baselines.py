@@ -17,8 +17,8 @@ from annotator.review.given import Given, Keys, Unanswerable
 
 _OfRun = Literal["closed_book", "oracle_evidence"]
 ReferenceName = Literal["chance", "majority", "human"] | _OfRun
-_MAX_CANDIDATES = 200
-"""Answers of one kind that are tried as the commonest; the search is quadratic."""
+_MAX_COMPARISONS = 50_000
+"""Of answers with each other in search of the commonest; of very many only the most frequent ones are tried."""
 
 
 class ItemBaseline(NamedTuple):
@@ -196,7 +196,7 @@ def _majority(golds: Mapping[str, Given], *, offers_abstaining: bool) -> dict[st
 
 
 def _commonest(golds: Sequence[Given]) -> Given:
-    counts = Counter(gold.model_dump_json() for gold in golds)
     by_text = {gold.model_dump_json(): gold for gold in golds}
-    candidates = [by_text[text] for text, _ in counts.most_common(_MAX_CANDIDATES)]
+    counts = Counter(gold.model_dump_json() for gold in golds)
+    candidates = [by_text[text] for text, _ in counts.most_common(max(10, _MAX_COMPARISONS // len(golds)))]
     return max(candidates, key=lambda candidate: sum(match.is_right(gold, candidate) for gold in golds))
