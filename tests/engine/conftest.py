@@ -9,6 +9,7 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM
 
 from server.config import EngineConfig
+from server.engine import graphs, mixed_graphs
 from server.engine.core import EngineCore
 from server.engine.request import EngineRequest, SampleOutput, SamplingParams, TokenLogprobs
 from tests.oracle import Oracle
@@ -116,3 +117,39 @@ def tiny_mistral(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> 
                 torch.nn.init.normal_(parameter, std=0.12)
     model.save_pretrained(folder)
     return folder
+
+
+class Replayed:
+    """Stands for a CUDA graph where there is none: does the work again, into the same memory."""
+
+    def __init__(self, work, outputs):
+        self._work = work
+        self._outputs = outputs
+
+    def replay(self) -> None:
+        fresh = self._work()
+        for old, new in zip(self._outputs or (), fresh or (), strict=True):
+            old.copy_(new)
+
+
+@pytest.fixture
+def static_steps(monkeypatch):
+    """Captured steps on CPU: fixed buffers and padding as on a GPU, by interpreted kernels."""
+
+    def record(work, memory):
+        outputs = work()
+        return Replayed(work, outputs), outputs
+
+    monkeypatch.setattr(graphs, "record_graph", record)
+    monkeypatch.setattr(mixed_graphs, "record_graph", record)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+
+    def capture(core):
+        def best(logits):
+            peak, token_ids = logits.max(1)
+            return token_ids, ~peak.isfinite()
+
+        core.runner.executor.capture(best, core.info.max_rows, 16)
+        return core
+
+    return capture

@@ -5,9 +5,9 @@ import torch
 
 from server.depth.registry import EXIT_SCHEDULES
 from server.depth.schedule import ExitSchedule
-from server.engine import graphs, mixed_graphs
 from server.engine.variant_specs import VARIANTS
-from tests.engine.conftest import drain, greedy, request
+from tests.engine.conftest import Results, collect, drain, greedy, request
+from tests.engine.duo_oracle import assert_greedy, duo, write_scores
 from tests.engine.test_schedules import prompt_of
 from tests.oracle import Oracle
 
@@ -72,42 +72,6 @@ def test_mixed_depths_equal_a_dense_model_with_a_layer_mask(make_core, oracle, s
     assert core.stats().layers_skipped == 3 * 8 * 2
 
 
-class Replayed:
-    """Stands for a CUDA graph where there is none: does the work again, into the same memory."""
-
-    def __init__(self, work, outputs):
-        self._work = work
-        self._outputs = outputs
-
-    def replay(self) -> None:
-        fresh = self._work()
-        for old, new in zip(self._outputs or (), fresh or (), strict=True):
-            old.copy_(new)
-
-
-@pytest.fixture
-def static_steps(monkeypatch):
-    """Captured steps on CPU: fixed buffers and padding as on a GPU, by interpreted kernels."""
-
-    def record(work, memory):
-        outputs = work()
-        return Replayed(work, outputs), outputs
-
-    monkeypatch.setattr(graphs, "record_graph", record)
-    monkeypatch.setattr(mixed_graphs, "record_graph", record)
-    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
-
-    def capture(core):
-        def best(logits):
-            peak, token_ids = logits.max(1)
-            return token_ids, ~peak.isfinite()
-
-        core.runner.executor.capture(best, core.info.max_rows, 16)
-        return core
-
-    return capture
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are real graphs")
 def test_captured_bands_leave_rows_alone_that_have_exited(make_core, oracle, shrinking, static_steps):
     core = static_steps(make_core(variants=("full", "shrinking"), attention_backend="triton"))
@@ -115,14 +79,16 @@ def test_captured_bands_leave_rows_alone_that_have_exited(make_core, oracle, shr
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are real graphs")
-def test_captured_prompts_and_decodes_equal_the_oracle(make_core, oracle, static_steps, monkeypatch):
+def test_captured_prompts_and_decodes_equal_the_oracle(make_core, oracle, static_steps, monkeypatch, tmp_path):
+    """Depths, lengths and retentions are read from the device: those of `duo` change where its prompt ends."""
     monkeypatch.setattr("server.engine.executor.mixed_sizes", lambda max_step_tokens: [8, 16])
-    core = static_steps(make_core(attention_backend="triton", max_step_tokens=16))
+    variants = ("full", duo("duo", write_scores(tmp_path), recent=4))
+    core = static_steps(make_core(variants=variants, attention_backend="triton", max_step_tokens=16))
     core.add(request("first", prompt_of(7), greedy(8), num_samples=2))
+    results: Results = {}
     for _ in range(3):
-        core.step()
-    core.add(request("second", prompt_of(21, 1), greedy(3)))
-    results = drain(core)
-    for name, sample, prompt, count in (("first", 1, prompt_of(7), 8), ("second", 0, prompt_of(21, 1), 3)):
-        tokens = results[name, sample].token_ids
-        assert tokens[-count:] == oracle.greedy(prompt, count)[-len(tokens) :]
+        collect(results, core.step())
+    core.add(request("second", prompt_of(21, 1), greedy(3), variant="duo"))
+    drain(core, results)
+    for name, sample, variant, prompt in (("first", 1, "full", prompt_of(7)), ("second", 0, "duo", prompt_of(21, 1))):
+        assert_greedy(oracle, core, variant, prompt, results[name, sample])
