@@ -5,11 +5,10 @@ import json
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from annotator.commands.database import opened
 from annotator.commands.options import settings_of
-from annotator.commands.show import console, line
+from annotator.commands.show import line
 from annotator.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Servers of models that runs may ask.", rich_markup_mode=None)
@@ -40,10 +39,9 @@ def list_endpoints(context: typer.Context, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    table = Table("name", "address", "model", "key in", "tools by")
     for one in found:
-        table.add_row(one.name, one.base_url, one.model or "(first)", one.secret_env or "", one.protocol)
-    console.print(table)
+        key = f", key in {one.secret_env}" if one.secret_env else ""
+        line(f"{one.name}: {one.base_url}, {one.model or 'its first model'}{key}, tools by {one.protocol}")
 
 
 @app.command()
@@ -102,11 +100,10 @@ def models(
     if as_json:
         typer.echo(json.dumps({"version": served.version, "models": list(served.models)}, indent=2, ensure_ascii=False))
         return
-    table = Table("model", "context", "what it is")
     for one in served.models:
-        described = str(one.get("description", "")).replace("[", r"\[")
-        table.add_row(str(one["id"]), str(one.get("max_model_len", "")), described)
-    console.print(table)
+        length = one.get("max_model_len")
+        facts = [str(one.get("description", "")), f"{length} tokens" if length else ""]
+        line(": ".join(part for part in (str(one["id"]), ", ".join(filter(None, facts))) if part))
 
 
 def _params(given: list[str]) -> dict[str, Any]:

@@ -87,18 +87,12 @@ def show_run(row: "RunState", summary: "Summary") -> None:
 def show_comparison(found: "Comparison") -> None:
     """Runs against each other."""
     line(f"{found.snapshot}: {found.num} questions that all runs answered")
-    table = Table("", "model", "mode", "right", "95 % interval", "tokens/s", "id")
     for row in found.rows:
-        table.add_row(
-            str(row.rank),
-            _plain(row.run.model),
-            row.run.mode,
-            f"{100 * row.accuracy:.1f} %",
-            f"{100 * row.wilson.low:.1f} to {100 * row.wilson.high:.1f} %",
-            "" if row.tokens_per_s is None else f"{row.tokens_per_s.p50:.1f}",
-            row.run.run_id,
+        speed = "" if row.tokens_per_s is None else f", {row.tokens_per_s.p50:.1f} tokens/s"
+        line(
+            f"{row.rank}. {row.run.model}, {row.run.mode}: {100 * row.accuracy:.1f} % right "
+            f"(95 %: {_between(row.wilson)}){speed}  {row.run.run_id}"
         )
-    console.print(table)
     names = {row.run.run_id: f"{row.run.model}, {row.run.mode}" for row in found.rows}
     for pair in found.pairs:
         between = ""

@@ -60,9 +60,12 @@ class Served:
         return tuple(str(one["id"]) for one in self.models)
 
     def variants(self, model: str) -> tuple[str, ...]:
-        """A model and its variants, `model:variant`, as far as they are served."""
+        """The variants of a model, `model:variant`; the model itself where it has none.
+
+        Its bare name is not among them: it means one of them.
+        """
         base = model.partition(":")[0]
-        return tuple(name for name in self.names if name.partition(":")[0] == base)
+        return tuple(name for name in self.names if name.startswith(f"{base}:")) or (model,)
 
     def find(self, wanted: str, endpoint: Endpoint) -> dict[str, Any]:
         """A model by name; the first for an empty one.

@@ -35,14 +35,18 @@ def test_everything_is_usable_from_the_command_line(evaluate, tmp_path: Path) ->
         evaluate("endpoints", "add", "scripted", server.url, "--key-env", "MAPQATOR_MODEL_KEY_TEST")
         assert "scripted" in evaluate("endpoints", "list")
         assert "tiny:fast" in evaluate("models", "--endpoint", "scripted")
-        made = json.loads(evaluate("run", "--endpoint", "scripted", "--variants", "--json"))
+        only = json.loads(evaluate("run", "--endpoint", "scripted", "--variants", "--limit", "1", "--json"))
+        assert [one["model"] for one in only] == ["tiny:fast"]
+        both = ("--model", "tiny", "--model", "tiny:fast")
+        made = json.loads(evaluate("run", "--endpoint", "scripted", *both, "--json"))
         assert [one["model"] for one in made] == ["tiny", "tiny:fast"]
         assert [one["verdicts"] for one in made] == [{"invalid": 1, "right": 4, "wrong": 1}] * 2
         ids = [one["id"] for one in made]
         assert all(run_id in evaluate("list") for run_id in ids)
         assert "66.7 %" in evaluate("show", ids[0])
         assert "Which café is number 1" in evaluate("show", ids[0], "1")
-        assert "+0.0 points" in evaluate("compare", *ids)
+        assert "+0.0 points" in evaluate("compare", *ids, "--picture", str(tmp_path / "pair.svg"))
+        assert (tmp_path / "pair.svg").read_text().startswith("<?xml")
         out = tmp_path / "out.jsonl"
         evaluate("export", ids[0], "--out", str(out))
         assert len(out.read_text().splitlines()) == NUM_ITEMS + 1
