@@ -4,7 +4,6 @@ Readable in print: marks and hatching beside colours. matplotlib is imported her
 this module only when something is to be drawn.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from pydantic import ValidationError
 
-from annotator.errors import ConfigError, InputError, MapqatorError
+from annotator.errors import ConfigError
 from annotator.evaluate.compare import Comparison, Row
 from annotator.evaluate.statistics import Interval
 
@@ -52,27 +50,6 @@ def draw(comparison: Comparison, path: Path) -> None:
             figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-
-
-def main(arguments: list[str]) -> int:
-    """Draws what `mapqator evaluate compare --json` printed: `COMPARISON.json PICTURE.svg`."""
-    try:
-        if len(arguments) != 2:
-            raise InputError("usage: python -m annotator.evaluate.picture COMPARISON.json PICTURE.svg")
-        draw(_read(Path(arguments[0])), Path(arguments[1]))
-    except MapqatorError as error:
-        print(error.message, file=sys.stderr)
-        return 2
-    return 0
-
-
-def _read(path: Path) -> Comparison:
-    try:
-        return Comparison.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValidationError:
-        raise InputError(f"{path} is no output of `mapqator evaluate compare --json`") from None
 
 
 def _names(comparison: Comparison) -> list[str]:
@@ -120,7 +97,3 @@ def _costs(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
     axes.set_xlabel("tokens a second, median over questions")
     axes.set_ylabel("right")
     axes.legend(fontsize=7, frameon=False, loc="best")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
