@@ -1,6 +1,6 @@
 """A picture of a comparison: how often each run is right, with its interval, and what it costs in speed.
 
-Readable in print: marks and hatching beside colours. matplotlib is imported here and nowhere else in this program, and
+Readable in print: numbers and marks beside colours. matplotlib is imported here and nowhere else in this program, and
 this module only when something is to be drawn.
 """
 
