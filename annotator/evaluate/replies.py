@@ -87,6 +87,7 @@ class ReplyError(MapqatorError):
         may_pass: trying again may help.
         retry_after_s: when the server wants to be asked again.
         partial: what had come of a reply until then.
+        status: of HTTP, where the request itself was refused.
     """
 
     code = "model_failed"
@@ -101,6 +102,7 @@ class ReplyError(MapqatorError):
         may_pass: bool = False,
         retry_after_s: float | None = None,
         partial: Reply | None = None,
+        status: int | None = None,
     ) -> None:
         line = " ".join(message.split())
         super().__init__(line if len(line) <= MAX_QUOTED else f"{line[: MAX_QUOTED - 1]}…")
@@ -110,6 +112,7 @@ class ReplyError(MapqatorError):
         self.may_pass = may_pass
         self.retry_after_s = retry_after_s
         self.partial = partial
+        self.status = status
 
 
 @dataclass

@@ -6,7 +6,7 @@ Nothing that a server sends is trusted: not its content type, its JSON, its leng
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -28,6 +28,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 _LOOK_TIMEOUT_S = 10.0
 _RETRIED = frozenset({408, 409, 425, 429})
+_SPARED = {"stream_options": "stream_options", "max_tokens": "max_completion_tokens"}
+"""What can be left out, or said by another name, without a change of the reply; and the word by which a server that
+refuses it shows what is wrong."""
 _REFUSED = frozenset({401, 402, 403, 404, 405})
 """No question will fare better."""
 
@@ -76,6 +79,8 @@ class ModelClient:
         self._config = config
         self._pace = Pace(config.requests_per_s)
         self._jitter = random.Random()
+        self._unknown: set[str] = set()
+        """Parameters that this server said it does not know."""
         self._http = httpx.AsyncClient(
             headers={"user-agent": f"mapqator/{__version__}", **endpoint.headers(env)},
             # One clock for all of a request stands around it; only connecting has its own.
@@ -118,21 +123,25 @@ class ModelClient:
             body["tools"] = list(tools)
         if stop:
             body["stop"] = list(stop)
-        for attempt in range(self._config.max_retries + 1):
+        attempt = 0
+        while True:
             await self._pace.turn()
             try:
-                return await self._timed(body)
+                return await self._timed(_without(body, self._unknown))
             except ReplyError as failure:
+                if refused := _refused_parameter(failure, body, self._unknown):
+                    self._unknown.add(refused)
+                    _tell(note, failure, 0.0, attempt)
+                    continue
                 pause_s = self._pause_s(failure, attempt)
                 if not failure.may_pass or attempt == self._config.max_retries or pause_s > MAX_PAUSE_S:
                     raise
-                if note is not None:
-                    note({"reason": failure.message, "pause_s": round(pause_s, 3), "attempt": attempt + 1})
+                _tell(note, failure, pause_s, attempt)
                 if failure.retry_after_s is not None:
                     self._pace.hold(pause_s)
                 else:
                     await asyncio.sleep(pause_s)
-        raise AssertionError("the last attempt returns or raises")
+                attempt += 1
 
     async def models(self) -> list[dict[str, Any]]:
         """The models that the server lists, as it lists them.
@@ -217,6 +226,25 @@ class ModelClient:
         return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt) * self._jitter.uniform(0.5, 1.0)
 
 
+def _tell(note: Note | None, failure: ReplyError, pause_s: float, attempt: int) -> None:
+    if note is not None:
+        note({"reason": failure.message, "pause_s": round(pause_s, 3), "attempt": attempt + 1})
+
+
+def _refused_parameter(failure: ReplyError, body: Mapping[str, Any], unknown: Iterable[str]) -> str:
+    """The parameter that a server refuses by name though it can do without; empty where that is not what is wrong."""
+    if failure.status not in (400, 422):
+        return ""
+    named = (name for name, word in _SPARED.items() if name in body and name not in unknown and word in failure.message)
+    return next(named, "")
+
+
+def _without(body: Mapping[str, Any], unknown: Collection[str]) -> dict[str, Any]:
+    """A request without what its server does not know; some know `max_tokens` by another name only."""
+    kept = {name: value for name, value in body.items() if name not in unknown}
+    return kept | ({"max_completion_tokens": body["max_tokens"]} if "max_tokens" in unknown else {})
+
+
 def _refusal(response: httpx.Response, body: bytes) -> ReplyError:
     status = response.status_code
     said = _words(response, body)
@@ -227,7 +255,7 @@ def _refusal(response: httpx.Response, body: bytes) -> ReplyError:
         return ReplyError(
             f"the server failed: {message}", is_down=True, may_pass=True, retry_after_s=_retry_after_s(response)
         )
-    return ReplyError(f"the server refused the request: {message}")
+    return ReplyError(f"the server refused the request: {message}", status=status)
 
 
 def _words(response: httpx.Response, body: bytes) -> str:

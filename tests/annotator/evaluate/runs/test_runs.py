@@ -142,6 +142,21 @@ def test_whatever_the_server_does_is_a_verdict_of_one_question_and_the_run_goes_
         assert len(connection.execute(retried).all()) == 3
 
 
+def test_a_server_that_knows_parameters_by_other_names_is_asked_so(town: Town) -> None:
+    def play(body: dict) -> bytes:
+        for name, hint in (("stream_options", "stream_options"), ("max_tokens", "max_completion_tokens")):
+            if name in body:
+                return http(400, {"error": {"message": f"unknown parameter, see {hint}"}})
+        return says("Answer: A")
+
+    with served(play) as server:
+        _, found = town.evaluate(server.url, concurrency=1)
+    assert "error" not in {one.judgement.verdict for one in found}
+    # What a server refused once is not tried again.
+    assert len(server.bodies) == NUM_ITEMS + 2
+    assert server.bodies[-1]["max_completion_tokens"] == 60
+
+
 def test_a_server_that_is_down_stops_the_run_and_costs_no_question(town: Town) -> None:
     answers = iter([says("Answer: A"), says("Answer: A")])
     with served(lambda body: next(answers, http(503, {"error": {"message": "starting"}}))) as server:
