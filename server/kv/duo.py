@@ -7,7 +7,7 @@ Xiao et al., "DuoAttention" (2024). Which heads stream, a pattern tells: a publi
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -47,7 +47,7 @@ class Duo(KVPolicy):
     Args:
         variant: the name under which groups know it.
         pattern: scores of the model's KV heads.
-        sparsity: share of KV heads that stream, in [0, 1].
+        sparsity: share of the KV heads of full-attention layers that stream, in [0, 1].
         sinks: leading positions that streaming heads keep.
         recent: trailing positions that streaming heads keep; the query's own counts, but for relaxed prefill, where
             the reference implementation keeps one more.
@@ -69,7 +69,11 @@ class Duo(KVPolicy):
     name = "duo"
 
     def __post_init__(self) -> None:
-        self.streaming = self.pattern.streaming(self.sparsity) & self.is_full_attention[:, None]
+        # Heads with a window already are none of those that the share is of.
+        self.streaming = torch.zeros_like(self.pattern.scores, dtype=torch.bool)
+        if self.is_full_attention.any():
+            own = replace(self.pattern, scores=self.pattern.scores[self.is_full_attention])
+            self.streaming[self.is_full_attention] = own.streaming(self.sparsity)
         self._mode = self.prefill.mode if self.streaming.any() else "full"
         self.is_uniform = self._mode in ("strict", "full")
 

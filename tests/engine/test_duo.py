@@ -4,11 +4,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from server.engine.request import SamplingParams
 from tests.engine.conftest import Results, collect, drain, greedy, request
 from tests.engine.duo_oracle import assert_greedy, duo, mask_of, write_scores
 from tests.engine.test_schedules import prompt_of
+from tests.oracle import Oracle
 
 PREFILLS = ["dense", "strict", "relaxed:7"]
 
@@ -216,6 +218,40 @@ def test_a_window_models_own_windows_stay_as_they_are(make_core, tiny_mistral, t
     assert core.variants["duo"].retentions == core.variants["full"].retentions
     assert torch.equal(logprobs(core, "duo", prompt_of(50)), logprobs(core, "full", prompt_of(50)))
     assert logprobs(core, "duo", prompt_of(50)).numel() == 55
+
+
+@pytest.fixture(scope="module")
+def half_sliding(tmp_path_factory, tiny_llama):
+    """A random Qwen3 of which every other layer slides over 11 positions."""
+    folder = tmp_path_factory.mktemp("half-sliding")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_text((tiny_llama / name).read_text())
+    config = Qwen3Config(
+        vocab_size=384, hidden_size=64, intermediate_size=128, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=16, max_position_embeddings=256, sliding_window=11, use_sliding_window=True,
+        layer_types=["full_attention", "sliding_attention"] * 2,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = Qwen3ForCausalLM(config)
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.12)
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_of_a_model_with_windows_only_the_other_layers_stream(make_core, half_sliding, pattern):
+    variants = [duo(mode, pattern, sparsity=s, prefill=mode) for mode, s in (("dense", 1), ("strict", 0.5))]
+    core = make_core(model=half_sliding, variants=("full", *variants, duo("relaxed", pattern, prefill="relaxed:5")))
+    # The share is one of the four heads of full-attention layers.
+    assert [int(core.variants[name].policy.streaming.sum()) for name in ("dense", "strict")] == [4, 2]
+    judge = Oracle.from_directory(half_sliding)
+    for index, name in enumerate(core.variants):
+        core.add(request(name, prompt_of(30, index), greedy(20), variant=name))
+    results = drain(core)
+    for index, name in enumerate(core.variants):
+        assert_greedy(judge, core, name, prompt_of(30, index), results[name, 0])
 
 
 @pytest.mark.parametrize("kv_format", ["bfloat16", "fp8", "int8", "int4"])
