@@ -222,18 +222,20 @@ def export(
 ) -> None:
     """Write the results of a run in a form that other programs read."""
     from annotator.evaluate import store
+    from annotator.evaluate.interchange.model import file_name
     from annotator.evaluate.interchange.registry import result_format
     from annotator.evaluate.trace import samples
 
     how = result_format(format_key)
     with opened(settings_of(context)) as database, database.reading() as connection:
         found = store.find_run(connection, run_id)
-        path = out or Path(f"{found.id}-{how.key}{how.suffix}")
+        facts = store.facts_of_run(connection, found)
+        path = out or Path(file_name(facts, how))
         if path.exists():
             raise InputError(f"{path} is there already; name another with --out")
         if not path.absolute().parent.is_dir():
             raise InputError(f"there is no folder {path.absolute().parent} to write into")
-        num = how.write(store.facts_of_run(connection, found), samples(connection, found), path)
+        num = how.write(facts, samples(connection, found), path)
     line(f"{path}: {num} questions as {how.title}")
 
 
