@@ -202,6 +202,9 @@ def cancel(connection: Connection, actor: Actor, run: Run, *, now: datetime) -> 
     Raises:
         ConflictError: it is over.
     """
+    state = jobs.get(connection, run.project_id, run.job_id, now).state
+    if state not in ("waiting", "running"):
+        raise ConflictError(f"this run is {state} and cannot be cancelled any more")
     stopped = jobs.cancel(connection, actor, run.project_id, run.job_id, now=now)
     record(connection, actor, "run.cancel", run.id, project_id=run.project_id, now=now)
     return stopped

@@ -30,7 +30,7 @@ def evaluate(town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
-def test_everything_is_usable_from_the_command_line(evaluate, tmp_path: Path) -> None:
+def test_everything_is_usable_from_the_command_line(evaluate, town: Town, tmp_path: Path) -> None:
     with served(lambda body: says("Answer: A")) as server:
         evaluate("endpoints", "add", "scripted", server.url, "--key-env", "MAPQATOR_MODEL_KEY_TEST")
         assert "scripted" in evaluate("endpoints", "list")
@@ -54,6 +54,12 @@ def test_everything_is_usable_from_the_command_line(evaluate, tmp_path: Path) ->
         assert "no model 'huge'" in evaluate("run", "--endpoint", "scripted", "--model", "huge", code=2)
         assert "no run" in evaluate("show", "nonsense", code=2)
         assert "is there already" in evaluate("export", ids[0], "--out", str(out), code=2)
+        assert server.upstream is not None
+        assert {one.headers["authorization"] for one in server.upstream.asked} == {"Bearer sk-not-in-any-output"}
+    town.database.truncate_log()
+    kept = Path(str(town.database.engine.url.database)).read_bytes() + out.read_bytes()
+    assert b"MAPQATOR_MODEL_KEY_TEST" in kept
+    assert b"sk-not-in" not in kept
     gone = evaluate("run", "--endpoint", "scripted", code=2)
     assert "no server answers at" in gone
     assert gone.count("\n") == 1

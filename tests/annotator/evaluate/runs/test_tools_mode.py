@@ -17,6 +17,7 @@ from annotator.evaluate.trace import messages_of, trace_of
 from annotator.maps.params import PARAMS
 from tests.annotator.evaluate.runs.conftest import Town
 from tests.annotator.evaluate.runs.scripted import calls, says, served
+from tests.annotator.upstream import http, running_upstream
 
 NEAR = {"lat": 45.3957, "lon": -65.32998, "radius_m": 3000, "type": "cafe", "limit": 5}
 
@@ -70,10 +71,11 @@ def test_calls_are_answered_counted_and_kept_with_the_hashes_of_their_bytes(town
     assert (told["ref"], told["kind"], len(told["places"])) == ("r4", "places", 5)
 
 
-def test_the_embedded_map_answers_what_nobody_asked_before(town: Town) -> None:
+@pytest.mark.parametrize("live", [False, True])
+def test_the_embedded_map_answers_what_nobody_asked_before(town: Town, live: bool) -> None:
     asked = {**NEAR, "radius_m": 1234, "limit": 3}
     with served(script(calls(("nearby_search", asked)), says("Answer: A"))) as server:
-        _, found = town.evaluate(server.url, mode="tools", limit=2)
+        _, found = town.evaluate(server.url, mode="tools", limit=2, live=live)
     assert [(one.num_tool_errors, one.num_offline_misses) for one in found] == [(0, 0)] * 2
     told = json.loads(server.bodies[-1]["messages"][-1]["content"])
     assert 0 < len(told["places"]) <= 3
@@ -137,29 +139,35 @@ def test_actions_are_read_from_text(said: str, name: str | None, arguments: str 
     assert read == (name, arguments)
 
 
-def test_another_providers_unknown_answer_is_an_offline_miss_and_nobody_is_asked(town: Town) -> None:
+def remote_manifest(town: Town, url: str) -> Manifest:
+    """The dataset's manifest as if its map were Nominatim's."""
     found = manifest(town)
     entries = tuple(
-        entry.model_copy(update={"key": "nominatim", "build": None, "base_url": "http://127.0.0.1:1"})
-        if entry.build
-        else entry
+        entry.model_copy(update={"key": "nominatim", "build": None, "base_url": url}) if entry.build else entry
         for entry in found.providers
     )
     made = tuple(call.model_copy(update={"provider": "nominatim", "build": None}) for call in found.calls)
-    remote = found.model_copy(update={"providers": entries, "calls": made, "maps": ()})
+    return found.model_copy(update={"providers": entries, "calls": made, "maps": ()})
 
-    async def ask() -> tuple[Called, Called, tuple[str, ...]]:
-        async with open_service(town.settings, {}) as service:
-            tools = SnapshotTools(service, town.snapshot, remote)
-            missed = await tools.call("text_search", '{"query": "harbour"}')
-            return missed, await tools.call("compute_routes", "{}"), tools.names
 
-    missed, unknown, names = asyncio.run(ask())
-    assert missed.is_offline_miss
-    assert "nothing is recorded" in json.loads(missed.content)["error"]["message"]
-    assert unknown.error == "not_found"
-    assert {"text_search", "distance_bearing", "open_at"} <= set(names)
-    assert "compute_routes" not in names
+def test_no_provider_is_asked_for_what_is_not_recorded_unless_the_run_is_live(town: Town) -> None:
+    async def ask(url: str, wanted: str, *, is_live: bool) -> tuple[Called, tuple[str, ...]]:
+        settings = town.settings.model_copy(update={"enable": ("nominatim",), "urls": {"nominatim": url}})
+        async with open_service(settings, {}) as service:
+            live = service if is_live else None
+            tools = SnapshotTools(service, town.snapshot, remote_manifest(town, url), live=live)
+            return await tools.call("text_search", json.dumps({"query": wanted})), tools.names
+
+    with running_upstream(lambda asked: http(200, [])) as provider:
+        missed, names = asyncio.run(ask(provider.url, "harbour", is_live=False))
+        assert missed.is_offline_miss
+        assert "nothing is recorded" in json.loads(missed.content)["error"]["message"]
+        assert {"text_search", "distance_bearing", "open_at"} <= set(names)
+        assert "compute_routes" not in names
+        assert provider.asked == []
+        found, _ = asyncio.run(ask(provider.url, "harbour", is_live=True))
+        assert (found.error, found.shown["places"]) == ("", [])
+        assert len(provider.asked) == 1
 
 
 def test_long_lists_are_cut_by_rows_and_say_so(town: Town) -> None:
