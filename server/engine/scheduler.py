@@ -322,7 +322,7 @@ class Scheduler:
         if self.manager.prefix is None or sequence.row is None:
             return
         for block in range(sequence.num_published):
-            self.manager.prefix.withdraw(sequence.block_keys[block], self.manager.block_pages(sequence.row, block))
+            self.manager.prefix.withdraw(sequence.block_keys[block])
 
     def finish(self, sequence: Sequence) -> None:
         """The sequence has ended, wherever it was. Its pages go back after its last output, before the next step."""

@@ -96,9 +96,12 @@ class PrefixCache:
                 self._owner[page] = (key, group)
                 self._pool.mark_cached(page)
 
-    def withdraw(self, key: bytes, pages: Sequence[int]) -> None:
-        """Take back those of `pages` that were published under `key`: their content proved wrong."""
-        for page in pages:
+    def withdraw(self, key: bytes, pages: Sequence[int] | None = None) -> None:
+        """Take back those of `pages` that were published under `key`: their content proved wrong.
+
+        All of them by default: a row that let go of some in the meantime cannot name them.
+        """
+        for page in list(self._blocks.get(key, ())) if pages is None else pages:
             if self._owner.get(page, (None, 0))[0] == key:
                 self._forget_page(page)
                 self._pool.forget(page)

@@ -184,6 +184,20 @@ def test_a_dense_prompt_needs_every_page_and_a_strict_one_its_sinks_and_window(m
     assert hits["strict"] > 60
 
 
+def test_a_request_gone_wrong_takes_back_the_pages_too_that_it_has_let_go(make_core, pattern):
+    core = make_core(variants=("full", duo("duo", pattern)), page_size=4)
+    core.add(request("bad", prompt_of(40), greedy(30), variant="duo"))
+    while core.pool.num_cached == 0:
+        core.step()
+    # Streaming heads have let go of the middle of the prompt, which is still cached.
+    (sequence,) = core.scheduler.running
+    core.scheduler.withdraw(sequence)
+    assert core.pool.num_cached == 0
+    core.abort(["bad"])
+    drain(core)
+    assert cached(core, "r", prompt_of(40), "full")[0] == 0
+
+
 def test_retentions_follow_the_row_to_the_device(make_core, pattern):
     core = make_core(variants=(duo("duo", pattern),), max_step_tokens=8)
     core.add(request("r", prompt_of(20), greedy(4), variant="duo"))
