@@ -30,6 +30,8 @@ def show_rows(rows: Sequence["RunState"]) -> None:
             low, high = row.wilson
             right = f", {100 * row.accuracy:.1f} % right (95 %: {100 * low:.1f} to {100 * high:.1f})"
         speed = "" if row.tokens_per_s is None else f", {row.tokens_per_s:.1f} tokens/s"
+        if row.kv_bytes is not None:
+            speed += f", {row.kv_bytes / 2**20:.2f} MiB KV"
         line(f"{row.id}  {row.model}, {row.mode}: {row.num_done} of {row.num_items} asked{right}{speed}")
         line(f"    {row.state}, {row.snapshot}" + (f"; {ended}" if ended else ""))
 

@@ -63,6 +63,7 @@ class Outcome:
         reply: the last that the model said, or the arguments with which it handed the answer in.
         is_down, is_fatal: that the server, not the question, is at fault; see `ReplyError`.
         calls: of tools, in order.
+        kv_bytes: of the largest request, `depth_layers` of the last one; None where the server does not say.
     """
 
     given: Given | None = None
@@ -78,7 +79,8 @@ class Outcome:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     num_turns: int = 0
-    fingerprint: str = ""
+    kv_bytes: int | None = None
+    depth_layers: float | None = None
 
     @property
     def tools(self) -> dict[str, int]:
@@ -206,7 +208,8 @@ class Talk:
         out.num_turns += 1
         if out.num_turns == 1:
             out.first_token_ms = reply.first_token_ms
-        out.fingerprint = reply.fingerprint or out.fingerprint
+        out.kv_bytes = max(out.kv_bytes or 0, reply.kv_bytes) if reply.kv_bytes is not None else out.kv_bytes
+        out.depth_layers = reply.depth_layers if reply.depth_layers is not None else out.depth_layers
         out.prompt_tokens = _sum(out.prompt_tokens, reply.prompt_tokens, is_first=out.num_turns == 1)
         out.completion_tokens = _sum(out.completion_tokens, reply.completion_tokens, is_first=out.num_turns == 1)
 

@@ -83,6 +83,8 @@ class RunState(BaseModel):
         num_right: sum of scores.
         wilson: 95 % interval of `accuracy`; None before the first question.
         tokens_per_s: that were generated, over the time that the run was worked on; None where the server counts none.
+        kv_bytes: KV cache of a question's largest request, on average, and `depth_layers` the layers that a token ran;
+            None where the server does not say.
     """
 
     id: str
@@ -102,6 +104,8 @@ class RunState(BaseModel):
     wilson: Interval | None
     verdicts: dict[str, int]
     tokens_per_s: float | None
+    kv_bytes: float | None
+    depth_layers: float | None
     template: str
     template_sha: str
     config: RunConfig
@@ -115,7 +119,7 @@ def state_of(connection: Connection, run: Run, now: datetime) -> RunState:
     """How far a run is."""
     job = jobs.get(connection, run.project_id, run.job_id, now)
     snapshot, manifest_sha = store.snapshot_name(connection, run.snapshot_id)
-    num_done, num_right = records.score(connection, run.id)
+    totals = records.totals(connection, run.id)
     work_s, tokens = float(run.server.get("work_s", 0.0)), int(run.server.get("work_tokens", 0))
     return RunState(
         id=run.id,
@@ -129,12 +133,14 @@ def state_of(connection: Connection, run: Run, now: datetime) -> RunState:
         state=job.state,
         message=job.message,
         num_items=run.num_items,
-        num_done=num_done,
-        num_right=num_right,
-        accuracy=num_right / num_done if num_done else None,
-        wilson=wilson(num_right, num_done) if num_done else None,
+        num_done=totals.num,
+        num_right=totals.score,
+        accuracy=totals.score / totals.num if totals.num else None,
+        wilson=wilson(totals.score, totals.num) if totals.num else None,
         verdicts=records.verdicts(connection, run.id),
         tokens_per_s=round(tokens / work_s, 3) if work_s and tokens else None,
+        kv_bytes=totals.kv_bytes,
+        depth_layers=totals.depth_layers,
         template=run.template,
         template_sha=run.template_sha,
         config=run.config,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, and_, delete, func, select
 
@@ -67,11 +67,32 @@ def verdicts(connection: Connection, run_id: str) -> dict[str, int]:
     return {str(verdict): int(n) for verdict, n in connection.execute(query.group_by(eval_item.c.verdict))}
 
 
-def score(connection: Connection, run_id: str) -> tuple[int, float]:
-    """How many questions are over, and the sum of their scores."""
-    query = select(func.count(), func.coalesce(func.sum(eval_item.c.score), 0.0)).where(eval_item.c.run_id == run_id)
-    num, total = connection.execute(query).one()
-    return int(num), float(total)
+class Totals(NamedTuple):
+    """Of the questions that are over.
+
+    Args:
+        score: the sum.
+        kv_bytes, depth_layers: means of what the server said; None where it did not.
+    """
+
+    num: int
+    score: float
+    kv_bytes: float | None
+    depth_layers: float | None
+
+
+def totals(connection: Connection, run_id: str) -> Totals:
+    """How many questions of a run are over, and what they come to."""
+    counted = (
+        func.count(),
+        func.coalesce(func.sum(eval_item.c.score), 0.0),
+        func.avg(eval_item.c.kv_bytes),
+        func.avg(eval_item.c.depth_layers),
+    )
+    num, score, kv_bytes, depth = connection.execute(select(*counted).where(eval_item.c.run_id == run_id)).one()
+    return Totals(
+        int(num), float(score), None if kv_bytes is None else float(kv_bytes), None if depth is None else float(depth)
+    )
 
 
 def forget_errors(connection: Connection, run_id: str) -> int:
@@ -116,6 +137,8 @@ def pack(run_id: str, asked: Asked, now: datetime) -> Packing:
         "first_token_ms": None if outcome.first_token_ms is None else round(outcome.first_token_ms, 3),
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
+        "kv_bytes": outcome.kv_bytes,
+        "depth_layers": outcome.depth_layers,
         "num_turns": outcome.num_turns,
         "num_tool_calls": len(outcome.calls),
         "num_tool_errors": outcome.num_tool_errors,

@@ -1,6 +1,7 @@
 """What comes back from a server of models: a reply as it streams in or as a whole, and what is wrong with it."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,18 @@ class Reply:
     usage: Mapping[str, Any] | None = None
     timings: Mapping[str, Any] | None = None
     fingerprint: str = ""
+
+    @property
+    def kv_bytes(self) -> int | None:
+        """KV cache that the request held at its end, where the server says so."""
+        value = (self.timings or {}).get("kv_bytes")
+        return value if _is_count(value) else None
+
+    @property
+    def depth_layers(self) -> float | None:
+        """Layers that a generated token ran, on average, where the server says so."""
+        value = (self.timings or {}).get("mean_depth_layers")
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
     def message(self) -> dict[str, Any]:
         """The reply as the next request repeats it."""

@@ -82,7 +82,8 @@ class ModelClient:
         self._unknown: set[str] = set()
         """Parameters that this server said it does not know."""
         self._http = httpx.AsyncClient(
-            headers={"user-agent": f"mapqator/{__version__}", **endpoint.headers(env)},
+            # Rhumb then adds a block of timings, with the bytes of KV cache; other servers know no such header.
+            headers={"user-agent": f"mapqator/{__version__}", "x-rhumb-timings": "1", **endpoint.headers(env)},
             # One clock for all of a request stands around it; only connecting has its own.
             timeout=httpx.Timeout(None, connect=min(_LOOK_TIMEOUT_S, config.timeout_s)),
             limits=httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency),

@@ -113,6 +113,8 @@ def upgrade() -> None:
         sa.Column("first_token_ms", number, nullable=True),
         sa.Column("prompt_tokens", count, nullable=True),
         sa.Column("completion_tokens", count, nullable=True),
+        sa.Column("kv_bytes", count, nullable=True),
+        sa.Column("depth_layers", number, nullable=True),
         sa.Column("num_turns", count, nullable=False),
         sa.Column("num_tool_calls", count, nullable=False),
         sa.Column("num_tool_errors", count, nullable=False),

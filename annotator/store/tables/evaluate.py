@@ -71,6 +71,8 @@ eval_item = Table(
     optional("first_token_ms", Number),
     optional("prompt_tokens", Count),
     optional("completion_tokens", Count),
+    optional("kv_bytes", Count),
+    optional("depth_layers", Number),
     required("num_turns", Count),
     required("num_tool_calls", Count),
     required("num_tool_errors", Count),

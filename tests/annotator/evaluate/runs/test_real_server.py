@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from annotator.evaluate import records, store
+from annotator.evaluate.numbers import state_of
+from annotator.store.times import utc_now
 from tests.annotator.evaluate.runs.conftest import Town
 
 
@@ -49,7 +51,12 @@ def test_the_embedded_model_is_evaluated_and_speaks_of_every_question(town: Town
             for one in (run, again)
         ]
         kept = store.get_run(connection, run.project_id, run.id)
+        state = state_of(connection, kept, utc_now())
     assert replies[0] == replies[1]
     assert all(replies[0])
     assert kept.server["version"]
     assert kept.server["work_tokens"] > 0
+    assert state.kv_bytes is not None
+    assert state.kv_bytes > 0
+    assert state.depth_layers is not None
+    assert state.depth_layers > 0
