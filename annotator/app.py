@@ -139,6 +139,7 @@ def build_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         telemetry={"logs": False},
     )
+    app.state.is_stopping = False
     for module in _ROUTED:
         app.include_router(module.router)
     assets.mount(app)

@@ -8,6 +8,7 @@ import sys
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from annotator import __version__
 from annotator.app import build_app
@@ -46,11 +47,20 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Ends with status 0 when it is asked to stop: uvicorn's own would send itself the signal again at the end."""
+    """Ends with status 0 when it is asked to stop: uvicorn's own would send itself the signal again at the end.
+
+    Args:
+        app: is told, so that answers which would go on for ever end.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._app.state.is_stopping = True
 
 
 async def _try_out(settings: Settings) -> None:
@@ -74,8 +84,9 @@ def run(settings: Settings, listener: socket.socket) -> None:
     # What cannot work is told in one line now, and not by uvicorn with a traceback later.
     asyncio.run(_try_out(settings))
     host, port = listener.getsockname()[:2]
+    app = build_app(settings)
     config = uvicorn.Config(
-        build_app(settings),
+        app,
         log_config=None,
         access_log=settings.log_level == "debug",
         server_header=False,
@@ -83,7 +94,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
         lifespan="on",
     )
     announce(host, port)
-    _Server(config).run(sockets=[listener])
+    _Server(config, app).run(sockets=[listener])
 
 
 def announce(host: str, port: int) -> None:

@@ -175,7 +175,10 @@ def get_summary(state: State, access: Reading, run_id: RunId) -> Summary:
 
 @router.get(_RUNS + "/{run_id}/events", response_class=StreamingResponse)
 async def watch_run(request: Request, state: State, access: Reading, run_id: RunId) -> StreamingResponse:
-    """Progress as server-sent events: `progress` whenever something changed, `end` when nothing more will."""
+    """Progress as server-sent events: `progress` whenever something changed, `end` when nothing more will.
+
+    A stream that ends without `end` is to be asked for again: the program stopped, and the run may have been resumed.
+    """
     first = await run_in_threadpool(_state, state, access, run_id)
 
     async def told() -> AsyncIterator[str]:
@@ -194,7 +197,7 @@ async def watch_run(request: Request, state: State, access: Reading, run_id: Run
             if quiet_s >= QUIET_S:
                 yield ": still here\n\n"
                 quiet_s = 0.0
-            if state.evaluations.is_closing or await request.is_disconnected():
+            if request.app.state.is_stopping or await request.is_disconnected():
                 return
             now = await run_in_threadpool(_state, state, access, run_id)
 
