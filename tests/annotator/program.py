@@ -52,12 +52,7 @@ def serving(data_dir: Path, env: Mapping[str, str] | None = None) -> Iterator[An
             assert process.stdout is not None
             found = re.search(r"http://\S+", process.stdout.readline())
             assert found, log.read_text()
-            transport = httpx.HTTPTransport(retries=20)
-            with httpx.Client(transport=transport, timeout=START_S) as client:
-                while client.get(f"{found[0]}/health/ready").status_code != 200:
-                    assert process.poll() is None, log.read_text()
-                    # Asking without a pause would take the processor from what is waited for.
-                    time.sleep(0.05)
+            _wait_until_ready(found[0], process)
             yield Annotator(found[0], data_dir, process)
         finally:
             process.terminate()
@@ -68,6 +63,36 @@ def serving(data_dir: Path, env: Mapping[str, str] | None = None) -> Iterator[An
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+
+
+@contextmanager
+def serving_model() -> Iterator[str]:
+    """Rhumb with the embedded model in a process of its own: the base URL of its API."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        found = next(match for line in process.stdout if (match := re.search(r"http://[\d.]+:\d+", line)))
+        _wait_until_ready(found[0], process)
+        yield f"{found[0]}/v1"
+    finally:
+        process.terminate()
+        process.wait(60)
+        process.stdout.close()
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[str]") -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=START_S) as client:
+        while client.get(f"{url}/health/ready").status_code != 200:
+            assert process.poll() is None, (
+                f"it ended with exit code {process.returncode}; its log is in the data folder"
+            )
+            # Asking without a pause would take the processor from what is waited for.
+            time.sleep(0.05)
 
 
 def run_mapqator(

@@ -1,9 +1,6 @@
 """Help over HTTP: from Rhumb's own server as `make up` runs it, and refused where terms or its absence say so."""
 
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,32 +14,14 @@ from annotator.maps.embedded.library import MapLibrary
 from annotator.people.projects import Project, ProjectSettings
 from annotator.settings import Settings
 from annotator.store.times import utc_now
-from tests.annotator.program import Annotator, serving
+from tests.annotator.program import Annotator, serving, serving_model
 
 
 @pytest.fixture(scope="module")
 def model_url() -> Iterator[str]:
     """Rhumb with the embedded model."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        found = next(match for line in process.stdout if (match := re.search(r"http://[\d.]+:\d+", line)))
-        transport = httpx.HTTPTransport(retries=20)
-        with httpx.Client(transport=transport, timeout=60) as client:
-            while client.get(f"{found[0]}/health/ready").status_code != 200:
-                assert process.poll() is None
-                # Asking without a pause would take the processor from the engine that is waited for.
-                time.sleep(0.05)
-        yield f"{found[0]}/v1"
-    finally:
-        process.terminate()
-        process.wait(60)
-        process.stdout.close()
+    with serving_model() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,20 @@
 """A run against Rhumb itself with the embedded model, as `make up` puts the two programs side by side."""
 
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from annotator.evaluate import records, store
 from annotator.evaluate.numbers import state_of
 from annotator.store.times import utc_now
 from tests.annotator.evaluate.runs.conftest import Town
+from tests.annotator.program import serving_model
 
 
 @pytest.fixture
 def model_url() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        found = next(match for line in process.stdout if (match := re.search(r"http://[\d.]+:\d+", line)))
-        with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=60) as client:
-            while client.get(f"{found[0]}/health/ready").status_code != 200:
-                assert process.poll() is None
-                # Asking without a pause would take the processor from the engine that is waited for.
-                time.sleep(0.05)
-        yield f"{found[0]}/v1"
-    finally:
-        process.terminate()
-        process.wait(60)
-        process.stdout.close()
+    with serving_model() as url:
+        yield url
 
 
 def test_the_embedded_model_is_evaluated_and_speaks_of_every_question(town: Town, model_url: str) -> None:
