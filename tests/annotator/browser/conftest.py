@@ -31,7 +31,7 @@ FLAGS = [
 ]
 DRAWN_BY_THE_PROCESSOR = "GPU stall due to ReadPixels"
 """A warning that comes of these flags and of no page."""
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 # The least at which the workbench has three panes: the map is drawn by the processor, so its pixels cost.
 WIDTH, HEIGHT = 1024, 640
 # Drawing the town takes a third of what a page takes, and most tests never look at it: theirs is a map of nothing, on
