@@ -17,12 +17,9 @@
         )
         harbour.submit(question)
 
-        town = mq.project("saltmere")
-        run = town.evaluations.wait(town.evaluations.start("saltmere-questions", mode="text_context"))
-        print(run["accuracy"], run["wilson"])
-
-Objects are the API's JSON as dictionaries; `/docs` of the running program describes every field. Where people sign in,
-give a token from the page of your account: `MapQaTor(url, token="mq_...")`.
+A frozen dataset is evaluated with `harbour.evaluations` (docs/evaluate.md). Objects are the API's JSON as dictionaries;
+`/docs` of the running program describes every field. Where people sign in, give a token from the page of your account:
+`MapQaTor(url, token="mq_...")`.
 """
 
 from annotator.client.connection import ApiError, JobError, Json
