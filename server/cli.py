@@ -90,11 +90,15 @@ def check(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )
-def bench(context: typer.Context) -> None:
+def bench(context: typer.Context) -> int | None:
     """Measure a server or the engine; see `rhumb bench --help`."""
     from server.bench.cli import app as bench_app
 
-    typer.main.get_command(bench_app)(args=context.args, prog_name="rhumb bench", standalone_mode=False)
+    # A number where it was ended early, by Ctrl-C for one.
+    code: int | None = typer.main.get_command(bench_app)(
+        args=context.args, prog_name="rhumb bench", standalone_mode=False
+    )
+    return code
 
 
 @app.command(

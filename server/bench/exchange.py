@@ -130,6 +130,8 @@ class _Answer(asyncio.Protocol):
             self._end(ExchangeError(f"ReadError: the connection ended in the middle of the answer{_because(error)}"))
 
     def close(self) -> None:
+        # Nobody waits any longer, so that how the connection ends is of no interest.
+        self.done.cancel()
         if self._transport is not None:
             self._transport.abort()
 

@@ -175,3 +175,11 @@ def test_our_own_server_is_waited_for_and_counts_tokens_as_the_client_does(bench
             assert result["input_lens"] == [30] * 6
             assert result["total_input_tokens"] == result["total_input_tokens_by_client"]
         assert result["max_concurrent_requests"] == 2
+
+
+def test_ctrl_c_ends_with_the_exit_code_of_an_interruption(bench, monkeypatch):
+    def interrupted(config: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("server.bench.offline.load_core", interrupted)
+    assert bench("latency", "--disable-tqdm").exit_code == 130

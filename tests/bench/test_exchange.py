@@ -1,6 +1,7 @@
 """Reading HTTP answers off the wire, however the network cuts them."""
 
 import asyncio
+import gc
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,31 @@ async def test_what_a_reader_raises_ends_the_exchange():
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ValueError, match="200"):
             await post(f"http://127.0.0.1:{port}", b"{}", {}, refuse, bytes)
+
+
+async def test_an_exchange_that_is_given_up_leaves_no_error_behind():
+    begun, ended = asyncio.Event(), asyncio.Event()
+    complaints: list[dict] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        asking = asyncio.create_task(post(f"http://127.0.0.1:{port}", b"{}", {}, print, lambda _: begun.set()))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await ended.wait()
+    del asking
+    # A future whose error nobody has asked for complains when it is collected.
+    gc.collect()
+    assert not complaints
 
 
 async def test_addresses_without_a_server_are_errors():
