@@ -50,6 +50,7 @@ from annotator.web.metrics import Metrics
 from annotator.web.middleware import BodyLimit, SameOrigin, SecurityHeaders
 from annotator.web.pages import admin as admin_pages
 from annotator.web.pages import datasets as dataset_pages
+from annotator.web.pages import evaluation_runs as evaluation_run_pages
 from annotator.web.pages import evidence as evidence_pages
 from annotator.web.pages import home as home_pages
 from annotator.web.pages import people as people_pages
@@ -98,6 +99,8 @@ _ROUTED = (
     review_pages,
     dataset_pages,
     transfer_pages,
+    # Last of evaluation's pages, since any name may be the beginning of a run's id.
+    evaluation_run_pages,
     evidence_pages,
 )
 
