@@ -1,0 +1,319 @@
+// The list of runs, the form that starts them, and a run while it goes on.
+
+import { ApiError, getJson, send } from "./api.js";
+import { byId, make, named } from "./dom.js";
+import { refresh } from "./forms.js";
+import { toast } from "./toast.js";
+
+const POLL_MS = 1500;
+const PLAN_AFTER_MS = 250;
+const SPEED_OVER_MS = 30_000;
+const OVER = ["done", "failed", "cancelled"];
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+// ── The list ──
+
+function wireCompare(form) {
+  const button = byId("compare-button");
+  const show = () => {
+    const chosen = form.querySelectorAll("input[name=run]:checked").length;
+    button.disabled = chosen < 2;
+    byId("compare-why").textContent = chosen < 2 ? "Tick two runs or more over the same version." : `${chosen} chosen.`;
+  };
+  form.addEventListener("change", show);
+  form.addEventListener("htmx:afterSettle", show);
+  show();
+}
+
+// ── The form ──
+
+// Models with their variants below them, each to be ticked; the first variant of the first model is.
+function modelList(models, isFirst = true) {
+  const groups = Map.groupBy(models, ({ id }) => id.split(":")[0]);
+  return [...groups].map(([base, all], index) => {
+    const variants = all.filter(({ id }) => id.includes(":"));
+    // The bare name means one of the variants.
+    const rows = variants.length ? variants : all;
+    const boxes = rows.map(({ id, description }, at) => {
+      const box = make("input", { type: "checkbox", name: "model", value: id });
+      box.checked = isFirst && index === 0 && at === 0;
+      return make(
+        "label",
+        { class: "check" },
+        box,
+        make("span", {}, named("span", id), description ? named("span", ` ${description}`, { class: "quiet" }) : ""),
+      );
+    });
+    const every = make("button", { type: "button", class: "quiet-button" }, `All ${rows.length} variants`);
+    every.addEventListener("click", () => {
+      for (const box of every.closest("li").querySelectorAll("input")) box.checked = true;
+      every.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    return make("li", {}, make("p", {}, named("strong", base), " ", rows.length > 1 && every), ...boxes);
+  });
+}
+
+async function showModels(name) {
+  const note = byId("models-note");
+  const list = byId("model-list");
+  list.replaceChildren();
+  if (!name) return;
+  note.className = "quiet";
+  note.textContent = "Asking the server what it serves…";
+  try {
+    const { models, version } = await getJson(`/api/evaluations/endpoints/${encodeURIComponent(name)}/models`);
+    if (byId("endpoint").value !== name) return;
+    list.replaceChildren(make("ul", { class: "models" }, ...modelList(models)));
+    note.textContent = `${plural(models.length, "name")} served${version ? `, server version ${version}` : ""}. Each one ticked is a run.`;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (byId("endpoint").value !== name) return;
+    note.className = "bad";
+    const again = make("button", { type: "button", onclick: () => showModels(name) }, "Ask again");
+    note.replaceChildren(`${error.message} `, again);
+  }
+}
+
+const numberOf = (form, name) => (form.elements[name].value === "" ? null : Number(form.elements[name].value));
+
+function configOf(form, model) {
+  const data = new FormData(form);
+  const config = {
+    model,
+    mode: data.get("mode"),
+    abstain: data.get("abstain"),
+    shuffle_seed: data.get("shuffle") ? (numberOf(form, "shuffle_seed") ?? 0) : null,
+    limit: numberOf(form, "limit"),
+    types: data.getAll("type"),
+    requests_per_s: numberOf(form, "requests_per_s"),
+  };
+  for (const name of ["temperature", "max_tokens", "seed", "epochs", "concurrency"]) {
+    const value = numberOf(form, name);
+    if (value !== null) config[name] = value;
+  }
+  return config;
+}
+
+function wireForm(form) {
+  const { path, pages, plan } = form.dataset;
+  const alert = form.querySelector("[role=alert]");
+  const endpoint = byId("endpoint");
+  let waiting = null;
+  let asking = null;
+
+  const showShuffle = () => (byId("shuffle-seed").hidden = form.elements.shuffle.value === "");
+
+  async function showPlan() {
+    asking?.abort();
+    asking = new AbortController();
+    const data = new FormData(form);
+    const query = new URLSearchParams();
+    for (const name of ["dataset", "mode", "limit", "epochs"]) query.set(name, data.get(name));
+    for (const type of data.getAll("type")) query.append("type", type);
+    try {
+      const response = await fetch(`${plan}?${query}`, { headers: { accept: "text/html" }, signal: asking.signal });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const fresh = page.getElementById("plan-text");
+      byId("plan").replaceChildren(fresh ? document.adoptNode(fresh) : make("p", { class: "bad" }, "It could not be counted; the numbers above are out of range."));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      byId("plan").replaceChildren(make("p", { class: "bad" }, "MapQaTor does not answer, so nothing could be counted."));
+    }
+    showStart();
+  }
+
+  function showStart() {
+    const chosen = form.querySelectorAll("input[name=model]:checked").length;
+    byId("start").textContent = chosen > 1 ? `Start ${chosen} runs` : "Start";
+  }
+
+  async function start() {
+    const models = new FormData(form).getAll("model");
+    if (!models.length) throw new ApiError("Tick a model first.");
+    const [dataset, version] = form.elements.dataset.value.split("@");
+    const begun = [];
+    try {
+      for (const model of models) {
+        const body = { dataset, version, endpoint: endpoint.value, config: configOf(form, model) };
+        const name = form.elements.name.value.trim();
+        if (name) body.name = models.length > 1 ? `${name.slice(0, 150)}, ${model}`.slice(0, 200) : name;
+        begun.push(await send("POST", path, body));
+        // Begun ones are not begun again by whoever presses once more.
+        form.querySelector(`input[name=model][value="${CSS.escape(model)}"]`).checked = false;
+      }
+    } catch (error) {
+      if (begun.length) error.message = `${plural(begun.length, "run")} began; then: ${error.message}`;
+      throw error;
+    }
+    location.assign(begun.length === 1 ? `${pages}/${begun[0].id}` : pages);
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (form.hasAttribute("aria-busy")) return;
+    form.setAttribute("aria-busy", "true");
+    alert.textContent = "";
+    try {
+      await start();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      alert.textContent = error.message;
+      const field = error.param && form.elements[error.param.split(".").at(-1)];
+      field?.focus?.();
+    } finally {
+      form.removeAttribute("aria-busy");
+      showStart();
+    }
+  });
+  form.addEventListener("input", () => {
+    showShuffle();
+    clearTimeout(waiting);
+    waiting = setTimeout(showPlan, PLAN_AFTER_MS);
+  });
+  form.addEventListener("change", showStart);
+  endpoint.addEventListener("change", () => showModels(endpoint.value).then(showStart));
+  showShuffle();
+  showPlan();
+  showModels(endpoint.value).then(showStart);
+}
+
+function wireEndpoints(form) {
+  const alert = form.querySelector("[role=alert]");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (form.hasAttribute("aria-busy")) return;
+    form.setAttribute("aria-busy", "true");
+    alert.textContent = "";
+    const data = Object.fromEntries(new FormData(form));
+    try {
+      const made = await send("POST", "/api/evaluations/endpoints", { ...data, secret_env: data.secret_env.trim() || null });
+      const select = byId("endpoint");
+      if (select.disabled) select.replaceChildren();
+      select.disabled = false;
+      select.append(make("option", { value: made.name }, `${made.name}: ${made.base_url}`));
+      select.value = made.name;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+      form.reset();
+      toast(`Endpoint ${made.name} is added and chosen.`);
+      select.focus();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      alert.textContent = error.message;
+      form.elements[error.param]?.focus();
+    } finally {
+      form.removeAttribute("aria-busy");
+    }
+  });
+}
+
+// ── A run ──
+
+function timeWords(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+// Questions a second over the last half minute, and what is left at that pace; empty until there is something to go by.
+function speedometer() {
+  const seen = [];
+  return ({ num_done: done, num_items: all }) => {
+    const now = performance.now();
+    seen.push([now, done]);
+    while (seen.length > 2 && now - seen[0][0] > SPEED_OVER_MS) seen.shift();
+    const [[then, before]] = seen;
+    if (done === before || now - then < 500) return "";
+    const speed = (done - before) / ((now - then) / 1000);
+    return `· ${speed.toPrecision(2)} a second, about ${timeWords((all - done) / speed)} left`;
+  };
+}
+
+// Calls told(state) as it changes and resolves when the run is over: by server-sent events, or by asking where those do
+// not come.
+function follow(api, told) {
+  return new Promise((resolve) => {
+    let isOver = false;
+    const stream = new EventSource(`${api}/events`);
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      stream.close();
+      resolve();
+    };
+    async function poll() {
+      if (isOver) return;
+      try {
+        const state = await getJson(api);
+        told(state);
+        if (OVER.includes(state.state)) {
+          end();
+          return;
+        }
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status) {
+          byId("run-alert").textContent = error.message;
+          return;
+        }
+        byId("live-message").textContent = "The connection is lost; the run goes on.";
+      }
+      setTimeout(poll, POLL_MS);
+    }
+    stream.addEventListener("progress", ({ data }) => told(JSON.parse(data)));
+    stream.addEventListener("end", end);
+    // The browser would ask again by itself, and for ever; polling says more of what is wrong.
+    stream.addEventListener("error", () => {
+      stream.close();
+      poll();
+    });
+  });
+}
+
+async function watch() {
+  const root = byId("run");
+  if (OVER.includes(root.dataset.state)) return;
+  const speed = speedometer();
+  await follow(root.dataset.api, (state) => {
+    byId("live-bar").value = state.num_done;
+    byId("live-done").textContent = state.num_done;
+    byId("live-speed").textContent = speed(state);
+    byId("live-message").textContent = state.message;
+    for (const cell of byId("live-verdicts").querySelectorAll("[data-verdict]")) {
+      cell.textContent = state.verdicts[cell.dataset.verdict] ?? 0;
+    }
+  });
+  await refresh("#run");
+  byId("toasts").hasChildNodes() || toast(`The run is over: ${byId("run").dataset.state}.`);
+}
+
+async function order(button, action, body) {
+  button.setAttribute("aria-busy", "true");
+  byId("run-alert").textContent = "";
+  try {
+    await send("POST", `${byId("run").dataset.api}/${action}`, body);
+    if (action === "resume") {
+      await refresh("#run");
+      byId("live-title")?.scrollIntoView({ block: "nearest" });
+      watch();
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    byId("run-alert").textContent = error.message;
+    button.removeAttribute("aria-busy");
+  }
+}
+
+function wireRun() {
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest("#cancel, [data-resume]");
+    if (!button || button.hasAttribute("aria-busy")) return;
+    if (button.id === "cancel") order(button, "cancel");
+    else order(button, "resume", { again: button.dataset.resume === "again" });
+  });
+  watch();
+}
+
+if (byId("compare")) wireCompare(byId("compare"));
+if (byId("run-form")) wireForm(byId("run-form"));
+if (byId("endpoint-form")) wireEndpoints(byId("endpoint-form"));
+if (byId("run")) wireRun();
