@@ -27,16 +27,13 @@ function wireCompare(form) {
 
 // ── The form ──
 
-// Models with their variants below them, each to be ticked; the first variant of the first model is.
-function modelList(models, isFirst = true) {
+// Models with their variants below them, each to be ticked; the first one is.
+function modelList(models) {
   const groups = Map.groupBy(models, ({ id }) => id.split(":")[0]);
   return [...groups].map(([base, all], index) => {
-    const variants = all.filter(({ id }) => id.includes(":"));
-    // The bare name means one of the variants.
-    const rows = variants.length ? variants : all;
-    const boxes = rows.map(({ id, description }, at) => {
+    const boxes = all.map(({ id, description }, at) => {
       const box = make("input", { type: "checkbox", name: "model", value: id });
-      box.checked = isFirst && index === 0 && at === 0;
+      box.checked = index === 0 && at === 0;
       return make(
         "label",
         { class: "check" },
@@ -44,12 +41,14 @@ function modelList(models, isFirst = true) {
         make("span", {}, named("span", id), description ? named("span", ` ${description}`, { class: "quiet" }) : ""),
       );
     });
-    const every = make("button", { type: "button", class: "quiet-button" }, `All ${rows.length} variants`);
+    // The bare name means one of the variants, so that it is none itself.
+    const variants = boxes.map((label) => label.firstElementChild).filter(({ value }) => value.includes(":"));
+    const every = make("button", { type: "button", class: "quiet-button" }, "All variants");
     every.addEventListener("click", () => {
-      for (const box of every.closest("li").querySelectorAll("input")) box.checked = true;
+      for (const label of boxes) label.firstElementChild.checked = variants.includes(label.firstElementChild);
       every.dispatchEvent(new Event("change", { bubbles: true }));
     });
-    return make("li", {}, make("p", {}, named("strong", base), " ", rows.length > 1 && every), ...boxes);
+    return make("li", {}, make("p", {}, named("strong", base), " ", variants.length > 0 && every), ...boxes);
   });
 }
 
@@ -107,8 +106,8 @@ function wireForm(form) {
     asking?.abort();
     asking = new AbortController();
     const data = new FormData(form);
-    const query = new URLSearchParams();
-    for (const name of ["dataset", "mode", "limit", "epochs"]) query.set(name, data.get(name));
+    const query = new URLSearchParams({ dataset: data.get("what") });
+    for (const name of ["mode", "limit", "epochs"]) query.set(name, data.get(name));
     for (const type of data.getAll("type")) query.append("type", type);
     try {
       const response = await fetch(`${plan}?${query}`, { headers: { accept: "text/html" }, signal: asking.signal });
@@ -130,7 +129,7 @@ function wireForm(form) {
   async function start() {
     const models = new FormData(form).getAll("model");
     if (!models.length) throw new ApiError("Tick a model first.");
-    const [dataset, version] = form.elements.dataset.value.split("@");
+    const [dataset, version] = form.elements.what.value.split("@");
     const begun = [];
     try {
       for (const model of models) {

@@ -72,7 +72,8 @@ function showDrawing(drawing, title, note = "") {
       ),
     ),
   );
-  view?.show(drawing, { isFitted });
+  if (!view) return;
+  view.show(drawing, { isFitted });
   if (drawing.markers.length + drawing.lines.length) isFitted = false;
 }
 
@@ -99,7 +100,7 @@ async function draw() {
     showDrawing({ markers: [], lines: [] }, "This call put nothing on the map.");
     return;
   }
-  const title = `${titleOf(answer, words)} ${summaryOf(answer)}`;
+  const title = [titleOf(answer, words), summaryOf(answer)].filter(Boolean).join(": ");
   showDrawing(
     drawingOf(answer, { known, chosen: 0 }),
     title,
@@ -143,8 +144,8 @@ function onMap(pointer, what) {
   row?.classList.toggle("lit", what === "enter");
 }
 
-// The first call is what there is to see; without any, the question's own places.
-go(Math.max(0, replay.steps.findIndex(Boolean)));
+// The first call that found something is what there is to see; without any, the question's own places.
+go(Math.max(0, replay.steps.findIndex((step) => step?.sha)));
 const base = await startMap({ key: replay.provider, onMarker: onMap, onLine: onMap });
 view = base?.view ?? null;
 draw();

@@ -88,7 +88,7 @@ function pressed(event) {
 }
 
 export const isTyping = (target) =>
-  target.matches?.("input:not([type=radio], [type=checkbox]), select, textarea, [contenteditable]");
+  target.matches?.("input:not([type=radio], [type=checkbox], [type=range]), select, textarea, [contenteditable]");
 
 function onKey(event) {
   if (event.defaultPrevented || event.isComposing || event.key === "Dead") return;
