@@ -29,6 +29,7 @@ from annotator.web import (
     datasets,
     drafts,
     evaluation_files,
+    evaluation_variants,
     evaluations,
     exchanges,
     me,
@@ -50,6 +51,7 @@ from annotator.web.metrics import Metrics
 from annotator.web.middleware import BodyLimit, SameOrigin, SecurityHeaders
 from annotator.web.pages import admin as admin_pages
 from annotator.web.pages import datasets as dataset_pages
+from annotator.web.pages import evaluation_compare as evaluation_compare_pages
 from annotator.web.pages import evaluation_runs as evaluation_run_pages
 from annotator.web.pages import evidence as evidence_pages
 from annotator.web.pages import home as home_pages
@@ -91,6 +93,7 @@ _ROUTED = (
     datasets,
     transfer,
     evaluations,
+    evaluation_variants,
     evaluation_files,
     home_pages,
     people_pages,
@@ -99,6 +102,7 @@ _ROUTED = (
     review_pages,
     dataset_pages,
     transfer_pages,
+    evaluation_compare_pages,
     # Last of evaluation's pages, since any name may be the beginning of a run's id.
     evaluation_run_pages,
     evidence_pages,

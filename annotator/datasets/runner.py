@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -124,12 +124,13 @@ class JobRunner:
         Args:
             after: called when it is over, however it ended.
         """
-        with self._lock:
-            self._alive.add(job_id)
-            if self._heart is None:
-                self._heart = threading.Thread(target=self._beat, name="job-heart", daemon=True)
-                self._heart.start()
+        self._take_on([job_id])
         self._pool.submit(self._run, job_id, task, after)
+
+    def submit_in_turn(self, work: Sequence[tuple[str, Task]]) -> None:
+        """Takes on waiting jobs that run one after the other, so that what they measure is not each other."""
+        self._take_on([job_id for job_id, _ in work])
+        self._pool.submit(self._run_in_turn, tuple(work))
 
     @property
     def is_closing(self) -> bool:
@@ -148,6 +149,20 @@ class JobRunner:
             with self._database.writing() as connection:
                 for job_id in waiting:
                     jobs.finish(connection, job_id, "failed", STOPPED, None, now=utc_now())
+
+    def _take_on(self, job_ids: Sequence[str]) -> None:
+        with self._lock:
+            self._alive.update(job_ids)
+            if self._heart is None:
+                self._heart = threading.Thread(target=self._beat, name="job-heart", daemon=True)
+                self._heart.start()
+
+    def _run_in_turn(self, work: Sequence[tuple[str, Task]]) -> None:
+        for job_id, task in work:
+            if self.is_closing:
+                # `close` tells those that are left as stopped.
+                return
+            self._run(job_id, task, None)
 
     def _run(self, job_id: str, task: Task, after: Callable[[], None] | None) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -11,7 +11,7 @@ from annotator.datasets import jobs
 from annotator.datasets.items import items
 from annotator.datasets.snapshots import Snapshot, by_id
 from annotator.evaluate import records, store
-from annotator.evaluate.baselines import MemberRun, item_baselines, sibling
+from annotator.evaluate.baselines import MemberRun, Reference, item_baselines, references, sibling
 from annotator.evaluate.compare import Comparison, Row, compare, leaderboard
 from annotator.evaluate.config import RunConfig
 from annotator.evaluate.model import Mode
@@ -21,6 +21,7 @@ from annotator.evaluate.summary import Summary, summarise
 from annotator.store.times import to_text
 
 _FLOOR_AND_CEILING: tuple[Literal["closed_book", "oracle_evidence"], ...] = ("closed_book", "oracle_evidence")
+_WITHOUT_MODEL = ("chance", "majority", "human")
 MAX_RUNS = 50
 """That a leaderboard looks at."""
 
@@ -63,14 +64,43 @@ def leaderboard_of(connection: Connection, project_id: str, snapshot: Snapshot) 
 
     Runs that asked fewer questions than others did are left out, since only what all of them answered can be compared.
     """
+    return board_of(connection, project_id, snapshot).rows
+
+
+class Board(NamedTuple):
+    """A leaderboard and what must be seen beside it.
+
+    Args:
+        references: chance, the commonest answer and people, over the questions of the rows; none without rows.
+        num_left_out: finished runs that asked fewer questions.
+    """
+
+    rows: tuple[Row, ...]
+    references: tuple[Reference, ...]
+    num_left_out: int
+
+
+def board_of(connection: Connection, project_id: str, snapshot: Snapshot, mode: Mode | None = None) -> Board:
+    """The finished runs over most of a frozen dataset, the best first.
+
+    Args:
+        mode: only runs of it.
+    """
     found = [
         run
         for run in store.list_runs(connection, project_id, snapshot_id=snapshot.id, limit=MAX_RUNS)
-        if run.finished_at is not None
+        if run.finished_at is not None and mode in (None, run.mode)
     ]
     most = max((run.num_items // run.config.epochs for run in found), default=0)
-    members = [member(connection, run) for run in found if run.num_items // run.config.epochs == most]
-    return leaderboard(members) if members else ()
+    chosen = [run for run in found if run.num_items // run.config.epochs == most]
+    if not chosen:
+        return Board((), (), 0)
+    members = [member(connection, run) for run in chosen]
+    rows = leaderboard(members)
+    common = set.intersection(*({result.facts.item_id for result in one.results} for one in members))
+    baselines = item_baselines(items(connection, snapshot), offers_abstaining=rows[0].run.offers_abstaining)
+    beside = references(sorted(common), baselines, {})
+    return Board(rows, tuple(one for one in beside if one.name in _WITHOUT_MODEL), len(found) - len(chosen))
 
 
 class RunState(BaseModel):

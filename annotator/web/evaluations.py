@@ -105,7 +105,7 @@ def list_runs(
 ) -> RunsOut:
     """Runs of the project, the latest first; of one frozen dataset, if it is named."""
     with state.database.reading() as connection:
-        of = None if dataset is None else _snapshot(connection, access, dataset, version).id
+        of = None if dataset is None else find_frozen(connection, access, dataset, version).id
         found = store.list_runs(connection, access.project.id, snapshot_id=of, before=cursor, limit=limit + 1)
         rows = [state_of(connection, run, utc_now()) for run in found[:limit]]
         total = store.count_runs(connection, access.project.id, of)
@@ -116,7 +116,7 @@ def list_runs(
 def start_run(state: State, access: Managing, body: RunIn) -> RunState:
     """Starts a run, which goes on as a job; `GET …/{run_id}` and `…/{run_id}/events` say how far it is."""
     with state.database.reading() as connection:
-        snapshot = _snapshot(connection, access, body.dataset, body.version)
+        snapshot = find_frozen(connection, access, body.dataset, body.version)
         endpoint = endpoints.find(connection, state.settings, body.endpoint)
         num_items = runs.check_run(connection, state.service.catalogue, access.project, snapshot, body.config)
     served = asyncio.run(runs.look(endpoint))
@@ -156,7 +156,7 @@ def leaderboard(
 ) -> LeaderboardOut:
     """The finished runs over a frozen dataset, the best first."""
     with state.database.reading() as connection:
-        snapshot = _snapshot(connection, access, dataset, version)
+        snapshot = find_frozen(connection, access, dataset, version)
         return LeaderboardOut(rows=list(leaderboard_of(connection, access.project.id, snapshot)))
 
 
@@ -297,7 +297,8 @@ def _state(state: AppState, access: ProjectAccess, run_id: str) -> RunState:
         return state_of(connection, store.get_run(connection, access.project.id, run_id), utc_now())
 
 
-def _snapshot(connection: Connection, access: ProjectAccess, slug: str, version: str | None) -> Snapshot:
+def find_frozen(connection: Connection, access: ProjectAccess, slug: str, version: str | None) -> Snapshot:
+    """A frozen version of a dataset of the project, by default the latest."""
     dataset = snapshots.get_dataset(connection, access.project.id, slug)
     if version is not None:
         return snapshots.get_snapshot(connection, dataset.id, version)

@@ -23,8 +23,10 @@ export const points = (share) => `${share > 0 ? "+" : share < 0 ? "−" : ""}${M
 export function bytes(size) {
   if (size < 1000) return `${Math.round(size)} B`;
   const [unit, of] = size < 1e6 ? ["kB", 1e3] : size < 1e9 ? ["MB", 1e6] : ["GB", 1e9];
-  return `${(size / of).toPrecision(3)} ${unit}`;
+  return `${+(size / of).toPrecision(3)} ${unit}`;
 }
+
+export const speed = (value) => `${value >= 100 ? Math.round(value) : +value.toPrecision(3)}`;
 
 // What JSON a page carries in <script type="application/json" id="…">; null where there is none.
 export function dataOf(id) {
@@ -74,8 +76,9 @@ function shortened(text, words, room) {
 function columnsOf(width, { hasLabels, valueRoom }) {
   const isNarrow = hasLabels && width < NARROW_PX;
   const labelRoom = !hasLabels ? 0 : isNarrow ? width - valueRoom - 12 : Math.min(240, Math.round(width * 0.3));
-  const from = isNarrow || !hasLabels ? GAP_PX : labelRoom + 12;
-  const to = isNarrow ? width - GAP_PX : width - valueRoom - (valueRoom ? 12 : GAP_PX);
+  // The scale's last words reach beyond its end.
+  const from = isNarrow || !hasLabels ? 14 : labelRoom + 12;
+  const to = isNarrow ? width - 18 : width - valueRoom - 12;
   return { isNarrow, labelRoom, from, to, lineHeight: isNarrow ? 46 : 32, middle: isNarrow ? 32 : 16, words: isNarrow ? 14 : 21 };
 }
 
@@ -131,7 +134,7 @@ export function intervalBars(element, rows, { title = "", domain = [0, 1], isDif
       group.append("line").attr("class", "track").attr("x1", columns.from).attr("x2", columns.to).attr("y1", y).attr("y2", y);
       if (row.low !== null) {
         const [low, high] = [x(row.low), x(row.high)];
-        group.append("rect").attr("class", "interval").attr("x", low).attr("y", y - 5).attr("width", Math.max(1, high - low)).attr("height", 10).attr("rx", 2);
+        group.append("rect").attr("class", "extent").attr("x", low).attr("y", y - 5).attr("width", Math.max(1, high - low)).attr("height", 10).attr("rx", 2);
       }
       const at = x(row.value);
       group.append("line").attr("class", "tick").attr("x1", at).attr("x2", at).attr("y1", y - 9).attr("y2", y + 9);
@@ -226,7 +229,7 @@ export function scatter(element, given, { title = "", x: xName = "tokens per sec
       }
       group.append("circle").attr("class", "bubble").attr("cx", cx).attr("cy", cy).attr("r", r);
       group.append("circle").attr("class", "centre").attr("cx", cx).attr("cy", cy).attr("r", 2);
-      group.append("title").text(`${point.label}: ${percent(point.y)}, ${point.x.toPrecision(3)} ${xName}${point.size ? `, ${size(point.size)}` : ""}`);
+      group.append("title").text(`${point.label}: ${percent(point.y)}, ${speed(point.x)} ${xName}${point.size ? `, ${size(point.size)}` : ""}`);
     });
     const taken = marks.map(({ cx, cy, r }) => ({ x0: cx - r, x1: cx + r, y0: cy - r, y1: cy + r }));
     const names = svg.append("g");
