@@ -36,7 +36,7 @@ export function dataOf(id) {
 
 // ── What all charts share ──
 
-// Calls draw(svg, width) now and whenever there is more or less room.
+// Calls draw(svg, width) now and whenever there is more or less room; gives a function that ends this.
 function drawn(element, title, draw) {
   element.classList.add("chart");
   const svg = d3.select(element).selectAll("svg").data([null]).join("svg").attr("role", "img").attr("aria-label", title);
@@ -53,6 +53,11 @@ function drawn(element, title, draw) {
   const watcher = new ResizeObserver(again);
   watcher.observe(element);
   return () => watcher.disconnect();
+}
+
+function nothing(element) {
+  element.replaceChildren();
+  return () => {};
 }
 
 // Words shortened to what fits; the whole of them is in the tooltip.
@@ -110,6 +115,7 @@ export function intervalBars(element, rows, { title = "", domain = [0, 1], isDif
   const told = (row) =>
     row.value === null ? "none" : row.low === null ? words(row.value) : `${words(row.value)} (${words(row.low)} to ${words(row.high)})`;
   const spoken = title || rows.map((row) => `${row.label}: ${told(row)}`).join("; ");
+  if (!rows.length) return nothing(element);
   return drawn(element, spoken, (svg, width) => {
     const columns = isBare
       ? { from: 3, to: width - 3, lineHeight: 22, middle: 11, words: 0, labelRoom: 0 }
@@ -150,6 +156,7 @@ export function intervalBars(element, rows, { title = "", domain = [0, 1], isDif
 
 export function histogram(element, bins, { title = "", unit = "" } = {}) {
   const most = Math.max(1, ...bins.map((bin) => bin.num));
+  if (!bins.length) return nothing(element);
   const told = (bin) => `${bin.num}${unit ? ` ${unit}` : ""}`;
   return drawn(element, title || bins.map((bin) => `${bin.label}: ${told(bin)}`).join("; "), (svg, width) => {
     const columns = columnsOf(width, { hasLabels: true, valueRoom: 88 });
@@ -166,12 +173,13 @@ export function histogram(element, bins, { title = "", unit = "" } = {}) {
 
 // ── Accuracy over speed, with a bubble for what it takes ──
 
-const MARGIN = { top: 20, right: 16, bottom: 44, left: 52 };
+const MARGIN = { top: 36, right: 16, bottom: 44, left: 52 };
 
 // Around a bubble, the nearest place first where its name covers nothing.
 function placed(text, { cx, cy, r }, taken, room) {
   const width = text.node().getComputedTextLength();
   const height = 15;
+  const near = 4;
   const spots = [
     [cx + r + GAP_PX, cy - height / 2],
     [cx - r - GAP_PX - width, cy - height / 2],
@@ -192,19 +200,23 @@ function placed(text, { cx, cy, r }, taken, room) {
   const x = Math.max(0, Math.min(best.x0, room.width - width));
   taken.push({ ...best, x0: x, x1: x + width });
   text.attr("x", x).attr("y", best.y0 + height - 4);
+  // What stands apart from its bubble needs a line to it.
+  return spots.indexOf(best) < near ? null : [x > cx ? x : x + width, (best.y0 + best.y1) / 2];
 }
 
 // options.x, options.y: names of the axes; options.size writes a bubble's size, options.sizeName says what it is.
 // Points without x are left out: the table has them.
 export function scatter(element, given, { title = "", x: xName = "tokens per second", y: yName = "right", size = bytes, sizeName = "KV cache per request" } = {}) {
   const shown = given.filter((point) => point.x !== null && point.y !== null);
+  if (!shown.length) return nothing(element);
   const largest = Math.max(0, ...shown.map((point) => point.size ?? 0));
   return drawn(element, title, (svg, width) => {
     const height = Math.round(Math.max(280, Math.min(440, width * 0.55)));
     const to = { right: width - MARGIN.right, bottom: height - MARGIN.bottom };
-    const x = d3.scaleLinear([0, (d3.max(shown, (point) => point.x) ?? 1) * 1.15 || 1], [MARGIN.left, to.right]).nice();
-    const lowest = d3.min(shown, (point) => point.low ?? point.y) ?? 0;
-    const highest = d3.max(shown, (point) => point.high ?? point.y) ?? 1;
+    const x = d3.scaleLinear([0, d3.max(shown, (point) => point.x) * 1.15 || 1], [MARGIN.left, to.right]).nice();
+    const highest = d3.max(shown, (point) => point.high ?? point.y);
+    // Less than 20 points would make large of what is small.
+    const lowest = Math.min(highest - 0.2, d3.min(shown, (point) => point.low ?? point.y));
     const y = d3.scaleLinear([Math.max(0, lowest - 0.05), Math.min(1, highest + 0.05)], [to.bottom, MARGIN.top]).nice();
     const radius = d3.scaleSqrt([0, largest || 1], [0, width < NARROW_PX ? 16 : 22]);
 
@@ -236,7 +248,10 @@ export function scatter(element, given, { title = "", x: xName = "tokens per sec
     for (const mark of d3.sort(marks, ({ cx }) => cx)) {
       const text = names.append("text").attr("class", "label beside");
       shortened(text, mark.point.label, width * 0.4);
-      placed(text, mark, taken, { width, height: to.bottom });
+      const end = placed(text, mark, taken, { width, height: to.bottom });
+      if (end !== null) {
+        names.append("line").attr("class", "leader").attr("x1", mark.cx).attr("y1", mark.cy).attr("x2", end[0]).attr("y2", end[1]);
+      }
     }
     return height;
   });

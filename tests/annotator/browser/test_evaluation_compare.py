@@ -139,7 +139,7 @@ def test_runs_over_other_questions_are_refused_and_others_offered(open_page, com
 
 def test_the_leaderboard_is_sorted_by_keyboard_and_keeps_its_intervals(open_page, compared) -> None:
     page = open_page(path=compared.path("leaderboard") + "?dataset=walks@1.0.0&mode=text_context&quoted=true")
-    shares = page.locator("#board tbody td:nth-child(4)").all_inner_texts()
+    shares = page.locator("#board tbody td:nth-child(3)").all_inner_texts()
     assert shares == sorted(shares, key=lambda text: -float(text.split()[0]))
     assert page.locator("#board tr.reference").count() >= 2
     assert page.locator("#board tr.quoted .chip").first.inner_text() == "quoted"

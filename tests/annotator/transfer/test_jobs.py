@@ -134,6 +134,34 @@ def test_a_runner_that_closes_ends_its_jobs_at_their_next_step(place):
     assert all("stopped" in place.job(job_id).message for job_id in ids)
 
 
+def test_jobs_in_turn_never_run_beside_each_other_and_go_on_after_one_that_ended_early(place):
+    runner = JobRunner(place.database)
+    going, order, over = threading.Lock(), [], threading.Event()
+
+    def task_of(name):
+        def task(progress):
+            assert going.acquire(blocking=False)
+            order.append(name)
+            if name == "first":
+                # The one after it is cancelled while it waits.
+                place.change(lambda connection: jobs.cancel(connection, ACTOR, place.project.id, ids[1], now=utc_now()))
+            going.release()
+            if name == "last":
+                over.set()
+            if name == "failing":
+                raise InputError("no")
+            return {}
+
+        return task
+
+    ids = [new_job(place).id for _ in range(4)]
+    runner.submit_in_turn(list(zip(ids, map(task_of, ("first", "cancelled", "failing", "last")), strict=True)))
+    assert over.wait(PATIENCE_S)
+    runner.close()
+    assert order == ["first", "failing", "last"]
+    assert [place.job(job_id).state for job_id in ids] == ["done", "cancelled", "failed", "done"]
+
+
 def num_questions(place):
     with place.database.reading() as connection:
         return connection.execute(select(func.count(question.c.id))).scalar_one()
