@@ -27,13 +27,14 @@ function wireCompare(form) {
 
 // ── The form ──
 
-// Models with their variants below them, each to be ticked; the first one is.
-function modelList(models) {
+// Models with their variants below them, each to be ticked; the wanted one is, or else the first.
+function modelList(models, wanted) {
+  const ticked = models.some(({ id }) => id === wanted) ? wanted : models[0]?.id;
   const groups = Map.groupBy(models, ({ id }) => id.split(":")[0]);
-  return [...groups].map(([base, all], index) => {
-    const boxes = all.map(({ id, description }, at) => {
+  return [...groups].map(([base, all]) => {
+    const boxes = all.map(({ id, description }) => {
       const box = make("input", { type: "checkbox", name: "model", value: id });
-      box.checked = index === 0 && at === 0;
+      box.checked = id === ticked;
       return make(
         "label",
         { class: "check" },
@@ -62,7 +63,7 @@ async function showModels(name) {
   try {
     const { models, version } = await getJson(`/api/evaluations/endpoints/${encodeURIComponent(name)}/models`);
     if (byId("endpoint").value !== name) return;
-    list.replaceChildren(make("ul", { class: "models" }, ...modelList(models)));
+    list.replaceChildren(make("ul", { class: "models" }, ...modelList(models, list.dataset.model)));
     note.textContent = `${plural(models.length, "name")} served${version ? `, server version ${version}` : ""}. Each one ticked is a run.`;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -272,6 +273,8 @@ async function watch() {
   const root = byId("run");
   if (OVER.includes(root.dataset.state)) return;
   const speed = speedometer();
+  // Until now nobody would have heard it.
+  byId("cancel")?.removeAttribute("disabled");
   await follow(root.dataset.api, (state) => {
     byId("live-bar").value = state.num_done;
     byId("live-done").textContent = state.num_done;
@@ -281,8 +284,12 @@ async function watch() {
       cell.textContent = state.verdicts[cell.dataset.verdict] ?? 0;
     }
   });
-  await refresh("#run");
-  byId("toasts").hasChildNodes() || toast(`The run is over: ${byId("run").dataset.state}.`);
+  try {
+    await refresh("#run");
+    toast(`The run is over: ${byId("run").dataset.state}.`);
+  } catch {
+    toast("The run is over. Load the page again to see it.", { isBad: true });
+  }
 }
 
 async function order(button, action, body) {
@@ -291,7 +298,7 @@ async function order(button, action, body) {
   try {
     await send("POST", `${byId("run").dataset.api}/${action}`, body);
     if (action === "resume") {
-      await refresh("#run");
+      await refresh("#run").catch(() => location.reload());
       byId("live-title")?.scrollIntoView({ block: "nearest" });
       watch();
     }

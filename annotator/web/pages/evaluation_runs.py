@@ -45,9 +45,6 @@ MODE_WORDS: dict[Mode, tuple[str, str]] = {
     "tools": ("Tools", "map tools to be called, which the recordings answer"),
 }
 
-Dataset = Annotated[str, Query(max_length=63)]
-Version = Annotated[str, Query(max_length=64)]
-
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
@@ -95,8 +92,17 @@ def runs(
 
 
 @router.get("/p/{project}/evaluations/new")
-def new(request: Request, state: State, access: Managing, dataset: Dataset = "", version: Version = "") -> HTMLResponse:
-    """The form that starts runs; a link may choose a dataset's version."""
+def new(
+    request: Request,
+    state: State,
+    access: Managing,
+    dataset: Annotated[str, Query(max_length=63)] = "",
+    version: Annotated[str, Query(max_length=64)] = "",
+    mode: Mode = "text_context",
+    endpoint: Annotated[str, Query(max_length=63)] = "",
+    model: Annotated[str, Query(max_length=200)] = "",
+) -> HTMLResponse:
+    """The form that starts runs; a link may choose what it begins with."""
     with state.database.reading() as connection:
         frozen = frozen_versions(connection, access)
         known = endpoints.listing(connection, state.settings)
@@ -108,6 +114,9 @@ def new(request: Request, state: State, access: Managing, dataset: Dataset = "",
         frozen=frozen,
         chosen=f"{dataset}@{version}",
         endpoints=known,
+        endpoint=endpoint,
+        model=model,
+        mode=mode,
         modes=MODE_WORDS,
         standard=RunConfig(),
         max_name=MAX_NAME,
