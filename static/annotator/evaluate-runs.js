@@ -21,7 +21,6 @@ function wireCompare(form) {
     byId("compare-why").textContent = chosen < 2 ? "Tick two runs or more over the same version." : `${chosen} chosen.`;
   };
   form.addEventListener("change", show);
-  form.addEventListener("htmx:afterSettle", show);
   show();
 }
 

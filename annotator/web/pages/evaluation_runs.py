@@ -83,6 +83,7 @@ def runs(
         "evaluate/runs.html",
         access,
         rows=rows,
+        here=f"{request.url.path}?{request.url.query}",
         next=rows[-1].id if len(found) > PAGE_RUNS else None,
         frozen=frozen,
         chosen=chosen,

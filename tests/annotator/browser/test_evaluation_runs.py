@@ -148,6 +148,28 @@ def test_a_run_is_cancelled_and_resumed_where_events_do_not_come(open_page, eval
     assert page.get_attribute("#run", "data-state") == "done"
 
 
+def test_the_list_follows_what_goes_on_and_leads_to_comparisons(open_page, evaluated: Evaluated) -> None:
+    evaluated.model.may_say.clear()
+    try:
+        page = open_page(path=f"{evaluated.base}?dataset=walks@1.0.0")
+        page.wait_for_selector("#compare-button:disabled")
+        started = httpx.post(
+            f"{page.url.split('/p/')[0]}/api/projects/{evaluated.slug}/evaluations",
+            json={"dataset": "walks", "endpoint": "runs-box", "config": {"types": ["single_choice"]}},
+            timeout=60,
+        ).json()["id"]
+        page.reload()
+        page.wait_for_selector(f"#run-{started}:has-text('0 of 2')")
+        assert page.locator(f"#run-{started} input").count() == 0
+        page.check(f"#run-{evaluated.told} input")
+    finally:
+        evaluated.model.may_say.set()
+    page.check(f"#run-{started} input")
+    assert page.is_checked(f"#run-{evaluated.told} input")
+    page.click("#compare-button:enabled")
+    page.wait_for_url(f"**/compare?run={started}&run={evaluated.told}")
+
+
 def test_questions_are_filtered_and_walked_with_their_filter(open_page, evaluated: Evaluated) -> None:
     page = open_page(path=f"{evaluated.base}/{evaluated.told}")
     page.wait_for_selector("#items tbody tr >> nth=2")
