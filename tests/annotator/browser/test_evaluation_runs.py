@@ -87,6 +87,8 @@ def test_a_run_is_started_watched_and_becomes_its_page(open_page, evaluated: Eva
     page.wait_for_selector("#model-list input:checked")
     page.fill("[name=limit]", "2")
     page.wait_for_selector("#plan-text:has-text('2 questions')")
+    page.fill("[name=limit]", "")
+    page.wait_for_selector("#plan-text:has-text('3 questions')")
     page.click("#model-list button:text-is('All variants')")
     assert page.locator("#model-list input:checked").evaluate_all("all => all.map(({ value }) => value)") == [
         "tiny:fast"
@@ -100,9 +102,9 @@ def test_a_run_is_started_watched_and_becomes_its_page(open_page, evaluated: Eva
         evaluated.model.may_say.set()
     page.wait_for_selector("#accuracy")
     assert page.locator("#live").count() == 0
-    assert "2 questions cannot tell this run from another one" in page.inner_text("#visible")
+    assert "3 questions cannot tell this run from another one" in page.inner_text("#visible")
     assert "knows the answers" in page.inner_text("#right-title + .scroll")
-    page.wait_for_selector("#items tbody tr >> nth=1")
+    page.wait_for_selector("#items tbody tr >> nth=2")
     assert "tiny:fast" in page.inner_text("#run")
 
 
