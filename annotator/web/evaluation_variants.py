@@ -62,8 +62,8 @@ def _variants(served: Served, endpoint: Endpoint, wanted: str) -> tuple[str, ...
     variants = served.variants(model)
     if len(variants) < 2:
         raise InputError(
-            f"'{endpoint.name}' serves no variants of '{model}' that could be compared; a server lists them as "
-            f"'{model}:NAME'",
+            f"'{endpoint.name}' serves no variants of '{model}' that could be compared; Rhumb serves several with "
+            "--variants, and lists them as MODEL:NAME",
             param="model",
         )
     if len(variants) > MAX_VARIANTS:

@@ -201,7 +201,10 @@ def models_part(
             found = endpoints.find(connection, state.settings, endpoint)
         names = [name.partition(":") for name in asyncio.run(runs.look(found)).names]
         families = Counter(base for base, _, variant in names if variant)
-        problem = f"{endpoint} serves no model in several variants. Choose another server, or compare runs of models."
+        problem = (
+            f"{endpoint} serves no model in several variants. Rhumb does with --variants, for instance "
+            "rhumb serve --variants full,duo"
+        )
     except MapqatorError as error:
         problem = error.message
     several = {base: size for base, size in families.items() if size > 1}
