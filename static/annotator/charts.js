@@ -215,10 +215,12 @@ export function scatter(element, given, { title = "", x: xName = "tokens per sec
     const to = { right: width - MARGIN.right, bottom: height - MARGIN.bottom };
     const x = d3.scaleLinear([0, d3.max(shown, (point) => point.x) * 1.15 || 1], [MARGIN.left, to.right]).nice();
     const highest = d3.max(shown, (point) => point.high ?? point.y);
+    // The lowest bubble must not cover the scale below it.
+    const most = width < NARROW_PX ? 16 : 22;
     // Less than 20 points would make large of what is small.
     const lowest = Math.min(highest - 0.2, d3.min(shown, (point) => point.low ?? point.y));
-    const y = d3.scaleLinear([Math.max(0, lowest - 0.05), Math.min(1, highest + 0.05)], [to.bottom, MARGIN.top]).nice();
-    const radius = d3.scaleSqrt([0, largest || 1], [0, width < NARROW_PX ? 16 : 22]);
+    const y = d3.scaleLinear([Math.max(0, lowest - 0.05), Math.min(1, highest + 0.05)], [to.bottom - most, MARGIN.top]).nice();
+    const radius = d3.scaleSqrt([0, largest || 1], [0, most]);
 
     svg.append("g").selectAll("line").data(y.ticks(5)).join("line").attr("class", "grid").attr("x1", MARGIN.left).attr("x2", to.right).attr("y1", y).attr("y2", y);
     const across = d3.axisBottom(x).ticks(width < NARROW_PX ? 4 : 8).tickSize(4);

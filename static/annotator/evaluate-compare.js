@@ -144,6 +144,7 @@ async function watch() {
     if (byId("told").textContent !== words) byId("told").textContent = words;
   }
   await refresh("#variants");
+  await refresh("#earlier");
   drawAll();
   toast("All variants are over.");
 }

@@ -203,7 +203,7 @@ def models_part(
         families = Counter(base for base, _, variant in names if variant)
         problem = (
             f"{endpoint} serves no model in several variants. Rhumb does with --variants, for instance "
-            "rhumb serve --variants full,duo"
+            'rhumb serve --variants "full,duo(pattern=auto)"'
         )
     except MapqatorError as error:
         problem = error.message
