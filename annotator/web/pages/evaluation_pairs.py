@@ -115,10 +115,13 @@ def against(baseline: MemberRun, others: Sequence[MemberRun]) -> dict[str, Pair]
 
 
 def names_of(runs: Sequence[RunFacts]) -> dict[str, str]:
-    """What to call runs beside each other: the model, and what else tells them apart, down to the end of the id."""
-    names = {run.run_id: run.model for run in runs}
+    """What to call runs beside each other: the model, or the variant where the model is the same, and what else tells
+    them apart, down to the end of the id.
+    """
+    is_one_model = all(run.variant for run in runs) and len({run.model.partition(":")[0] for run in runs}) == 1
+    names = {run.run_id: run.variant if is_one_model else run.model for run in runs}
     if len({run.mode for run in runs}) > 1:
-        names = {run.run_id: f"{run.model}, {run.mode.replace('_', ' ')}" for run in runs}
+        names = {run.run_id: f"{names[run.run_id]}, {run.mode.replace('_', ' ')}" for run in runs}
     for more in (lambda run: run.name, lambda run: run.run_id[-6:]):
         used = list(names.values())
         names = {

@@ -42,7 +42,9 @@ def test_runs_are_called_by_their_model_and_by_more_only_where_that_is_not_enoug
     def called(*runs: dict[str, str]) -> list[str]:
         return list(names_of([facts(f"run{at:06}", **run) for at, run in enumerate(runs)]).values())
 
-    assert called({"model": "m:full"}, {"model": "m:duo"}) == ["m:full", "m:duo"]
+    full, duo = {"model": "m:full", "variant": "full"}, {"model": "m:duo", "variant": "duo"}
+    assert called(full, duo) == ["full", "duo"]
+    assert called(full, {"model": "other:duo", "variant": "duo"}) == ["m:full", "other:duo"]
     assert called({"model": "m", "mode": "tools"}, {"model": "m"}) == ["m, tools", "m, text context"]
     assert called({"model": "m", "name": "first"}, {"model": "m", "name": "second"}) == ["m (first)", "m (second)"]
     assert called({"model": "m", "name": "x"}, {"model": "m", "name": "x"}) == ["m (x) (000000)", "m (x) (000001)"]
