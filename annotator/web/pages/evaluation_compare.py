@@ -47,7 +47,7 @@ DIFFERING_SHOWN = 50
 BASELINE = "full"
 """The variant that the others are measured by, where a server has it."""
 
-RunIds = Annotated[list[str], Query(alias="run", max_length=50, description="Runs, each once.")]
+RunIds = Annotated[tuple[str, ...], Query(alias="run", max_length=50, description="Runs, each once.")]
 Frozen = Annotated[str, Query(max_length=130, description="`dataset@version`; empty takes the latest of the first.")]
 
 
@@ -78,7 +78,7 @@ def compare_page(
     request: Request,
     state: State,
     access: Reading,
-    run: RunIds = [],  # noqa: B006
+    run: RunIds = (),
     only: Annotated[str, Query(max_length=26, description="Questions that just this run of two has right.")] = "",
     start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> HTMLResponse:
@@ -147,7 +147,7 @@ def variants_page(
     request: Request,
     state: State,
     access: Reading,
-    run: RunIds = [],  # noqa: B006
+    run: RunIds = (),
     dataset: Frozen = "",
     endpoint: Annotated[str, Query(max_length=63)] = "",
     model: Annotated[str, Query(max_length=200)] = "",
