@@ -11,7 +11,6 @@ speed depends on neither.
 """
 
 import argparse
-import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu.engine import Engine
 from benchmarks.gpu.pretend import cache_of, fill_with_noise
 from benchmarks.gpu.record import Mark, Record, Row, default_path
 from benchmarks.gpu.shapes import build_shape
@@ -28,7 +28,8 @@ from server.bench.datasets import Lengths, random_ids
 from server.bench.latency import measure_latency
 from server.bench.throughput import measure_throughput
 from server.config import EngineConfig
-from server.engine.loop import Core, load_core
+from server.engine.loop import Core
+from server.errors import ConfigError
 
 GIB = 1 << 30
 PATTERNS = Path(__file__).parent / ".carry" / "duo-patterns"
@@ -88,7 +89,11 @@ class Bench:
 
     @contextmanager
     def engine(self, family: Family, variant: str, context: int, **settings: Any) -> Iterator[Core]:
-        """An engine with one variant, whose requests may have `context` positions."""
+        """An engine with one variant, whose requests may have `context` positions.
+
+        Raises:
+            ConfigError: the memory does not hold such a request.
+        """
         shape = self._shape or family.shape
         model = self._folder / f"{shape}-{context}"
         if not model.exists():
@@ -96,16 +101,17 @@ class Bench:
         config = EngineConfig(
             str(model), load_format="dummy", max_model_len=context, variants=(variant,), **({"max_rows": 1} | settings)
         )
-        core = load_core(config)
-        print(f"{variant}: {core.info.num_pages} pages, contexts up to {core.info.max_model_len:,}", flush=True)
+        engine = Engine(config)
+        # The last measurement's frames may have held its engine until they ended.
+        engine.drop()
         try:
-            yield core
+            limit = engine.core.info.max_model_len
+            print(f"{variant}: contexts up to {limit:,}", flush=True)
+            if limit < context:
+                raise ConfigError(f"the memory holds contexts of up to {limit:,} positions, not {context:,}")
+            yield engine.core
         finally:
-            core.close()
-            del core
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            engine.drop()
 
     def decode(self, row: Row, family: Family, variant: str, context: int, **settings: Any) -> None:
         """The median step of one row around `context` positions; bytes of pages and of the device are in `details`."""
@@ -147,14 +153,14 @@ class Bench:
         chunk = CHUNK // self.shrink
         with self.engine(family, variant, num_tokens + 1, max_step_tokens=chunk) as core:
             # The first prompt compiles kernels; chunks are alike, so two of them do.
-            for length, iterations in ((2 * chunk, 1), (num_tokens, 1)):
+            for length in (2 * chunk, num_tokens):
                 result = measure_latency(
                     core,
                     variant=core.info.default_variant,
                     batch_size=1,
                     input_len=length,
                     output_len=1,
-                    num_iters=iterations,
+                    num_iters=1,
                     num_iters_warmup=0,
                     seed=length,
                 )
@@ -212,7 +218,7 @@ def longest_rows(bench: Bench) -> None:
             try:
                 # Large pages: the tables of millions of positions stay small.
                 bench.decode(row, FAMILIES[0], FAMILIES[0].duo(bench.patterns), context, kv_format="int4", page_size=64)
-            except (torch.OutOfMemoryError, ValueError) as error:
+            except (torch.OutOfMemoryError, ConfigError) as error:
                 print(f"{context:,}: {error}", flush=True)
                 continue
             row.details["decode_step_ms"] = row.value

@@ -12,7 +12,7 @@ from server.bench.datasets import Prompt
 from server.engine.loop import Core
 from server.engine.variants import Variant
 from server.kv.pool import NULL_PAGE, PagePool
-from server.kv.prefix import extend_chain, prefix_seed
+from server.kv.prefix import extend_chain
 
 BLOCKS_AT_ONCE = 4096
 
@@ -49,7 +49,7 @@ def _pretend(core: Core, variant: Variant, token_ids: list[int]) -> None:
     assert prefix is not None
     page_size = pool.page_size
     chain: list[bytes] = []
-    extend_chain(chain, prefix_seed(*core._identity, variant.policy.prefix_namespace, ""), token_ids, page_size)
+    extend_chain(chain, core.cache_seed(variant), token_ids, page_size)
     needed: list[tuple[int, int]] = []
     for retention in variant.retentions_since(variant.policy.stretch(0, len(token_ids)).since):
         sinks_end = retention.first_droppable(page_size)

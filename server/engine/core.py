@@ -22,6 +22,7 @@ from server.engine.runner import PendingStep
 from server.engine.scheduler import Schedule, ScheduledRow, Scheduler
 from server.engine.sequence import Sequence
 from server.engine.tokenizer import Tokenizer
+from server.engine.variants import Variant
 from server.errors import ConfigError, RhumbError
 from server.grammar import GrammarCompiler
 from server.kv.prefix import prefix_seed
@@ -83,10 +84,8 @@ class EngineCore:
             raise ConfigError(f"variant {request.variant!r} is not served")
         if not request.prompt_ids:
             raise ConfigError("the prompt is empty")
-        longest, limit = (
-            len(request.prompt_ids) + max(request.params.max_tokens, 1),
-            self.info.limit_of(request.variant),
-        )
+        longest = len(request.prompt_ids) + max(request.params.max_tokens, 1)
+        limit = self.info.limit_of(request.variant)
         # The last generated token is never computed, so it may stand one past the limit.
         if longest > limit + 1:
             raise ConfigError(f"prompt plus max_tokens is {longest}, above the limit of {limit}")
@@ -94,7 +93,7 @@ class EngineCore:
         priority = request.priority if self._config.scheduling == "priority" else 0
         self._num_arrivals += 1
         now = time.monotonic()
-        seed = prefix_seed(*self._identity, variant.policy.prefix_namespace or "", request.cache_salt)
+        seed = self.cache_seed(variant, request.cache_salt)
         grammar = request.params.grammar
         sequences = []
         for index in range(request.num_samples):
@@ -114,6 +113,10 @@ class EngineCore:
                 sequence.prompt_logprobs = [None]
             sequences.append(sequence)
         return sequences
+
+    def cache_seed(self, variant: Variant, cache_salt: str = "") -> bytes:
+        """Seed of the prefix-cache keys of this variant's prompts."""
+        return prefix_seed(*self._identity, variant.policy.prefix_namespace or "", cache_salt)
 
     def _grammar_compiler(self) -> GrammarCompiler:
         # Only constrained requests need a tokenizer here, and a benchmark of random weights may have none.
