@@ -86,6 +86,7 @@ STEPS = (
         (
             *("-m", "pytest", "-m", "gpu", "-n", "12", "-q", "-p", "no:cacheprovider", "--junitxml", "{out}/tests.xml"),
             *(f"tests/{area}" for area in GPU_TESTS),
+            "tests/calibrate/test_cuda.py",
         ),
         240,
         needs=("pytest", "xdist", "hypothesis", "pytest_asyncio", "pytest_timeout", "llguidance"),
