@@ -242,8 +242,10 @@ class EngineCore:
         for chunk in schedule.chunks:
             self.scheduler.unfork(chunk)
         scheduler, smallest_step = self.scheduler, self.info.max_rows
+        # Some may have come to their end with what was read just now.
         decoding = [sequence for sequence in scheduler.rows.sequences[schedule.decoding] if sequence is not None]
-        sequences = [*(chunk.sequence for chunk in schedule.chunks), *decoding]
+        chunked = [chunk.sequence for chunk in schedule.chunks if chunk.sequence.row is not None]
+        sequences = [*chunked, *decoding]
         if scheduler.max_step_tokens > smallest_step:
             scheduler.max_step_tokens = max(scheduler.max_step_tokens // 2, smallest_step)
         elif len(sequences) > 1:
@@ -258,8 +260,7 @@ class EngineCore:
             scheduler.max_running,
         )
         for sequence in sequences[1:]:
-            if sequence.row is not None:
-                scheduler.preempt(sequence)
+            scheduler.preempt(sequence)
 
     def _collect(self, pending: PendingStep, outputs: list[SampleOutput]) -> None:
         """Read a step's tokens and decide who has finished."""

@@ -21,6 +21,7 @@ from server.engine.step import StepInputs
 from server.engine.upload import upload
 from server.engine.variants import Variant
 from server.kv.manager import KVManager
+from server.kv.policy import Retention
 
 PROMPT_LOGPROBS_SLICE = 256
 """Prompt positions whose logits exist at one time, so that long prompts do not need [prompt, vocab] floats."""
@@ -96,15 +97,23 @@ class Runner:
 
     @torch.inference_mode()
     def launch(self, schedule: Schedule) -> PendingStep:
-        """Run one step. On GPU, returns before the device is done."""
+        """Run one step. On GPU, returns before the device is done.
+
+        Raises:
+            torch.OutOfMemoryError: the device has no room for it; another step may be tried.
+        """
         # Prompts first, and those with one position left beside the rows that decode.
         chunks = sorted(schedule.chunks, key=lambda chunk: chunk.num_tokens == 1)
         decoding, runs = self._by_depth(schedule.decoding)
         samplers, sampler_rows, num_generated = self._samplers(chunks, decoding)
         inputs = self._inputs(chunks, decoding, runs, sampler_rows)
-        output = self.executor.execute(inputs)
-        self._add_prompt_logprobs(chunks, output.prompt_logits)
-        sampled = None if output.logits is None else self._sample(output, samplers, sampler_rows, num_generated)
+        try:
+            output = self.executor.execute(inputs)
+            self._add_prompt_logprobs(chunks, output.prompt_logits)
+            sampled = None if output.logits is None else self._sample(output, samplers, sampler_rows, num_generated)
+        except torch.OutOfMemoryError:
+            self._put_back(inputs)
+            raise
         return PendingStep(
             sampled=sampled,
             samplers=samplers,
@@ -118,6 +127,22 @@ class Runner:
             layers_run=None if runs is None else runs @ self._band_widths,
             num_tokens=inputs.num_tokens,
         )
+
+    def _put_back(self, inputs: StepInputs) -> None:
+        """The step did not run to its end: what the device was to learn from it, the next step has to bring.
+
+        It may have begun, but nothing that is done twice does harm.
+        """
+        tables, updates = self.manager.tables, inputs.tables
+        if updates is not None:
+            for row, block in zip(updates.rows.tolist(), updates.blocks.tolist(), strict=True):
+                tables.touch(row, block, block + 1)
+            descriptors = np.stack([updates.sinks, updates.recent, updates.since], 2).tolist()
+            for row, numbers in zip(updates.retention_rows.tolist(), descriptors, strict=True):
+                tables.set_retention(row, [Retention(*fields) for fields in numbers])
+        self.manager.put_back_copies(inputs.copy_sources, inputs.copy_targets)
+        # Its rows may go to other sequences, and what the sampler has counted for those that stay may be one too many.
+        self.states.can_sample[inputs.logit_rows] = False
 
     def _by_depth(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """The rows, deepest first, so that every band runs on a prefix of the batch; and bool [rows, bands]."""

@@ -176,6 +176,10 @@ class KVManager:
         copies, self._copies = self._copies, {}
         return list(copies.values()), list(copies)
 
+    def put_back_copies(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        """The step that took these copies did not run: they are the next one's, before any that came since."""
+        self._copies = dict(zip(targets, sources, strict=True)) | self._copies
+
     def _shared_tail(self, row: int) -> list[int]:
         """Groups whose partly written last page is shared, and must be copied before it is written."""
         block, offset = divmod(int(self.written[row]), self.pool.page_size)

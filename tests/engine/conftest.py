@@ -87,6 +87,18 @@ def make_core(tiny_llama: Path) -> CoreFactory:
 
 
 @pytest.fixture(scope="session")
+def alone(make_core):
+    """The tokens of a request that has the engine to itself, whole prompt in one step."""
+    core = make_core(page_size=16, max_step_tokens=512, prefix_caching=False)
+
+    def run(prompt: list[int], params: SamplingParams, sample_index: int = 0) -> list[int]:
+        core.add(request("alone", prompt, params, num_samples=sample_index + 1))
+        return drain(core)["alone", sample_index].token_ids
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def oracle(tiny_llama: Path) -> Oracle:
     return Oracle.from_directory(tiny_llama)
 

@@ -121,8 +121,9 @@ def test_one_rows_nan_fails_that_row_alone_and_poisons_no_cache(make_core, oracl
     assert again.last.cached_tokens == 0
 
 
-def test_running_out_of_memory_shrinks_the_step_and_loses_nothing(make_core, oracle, monkeypatch):
-    core = make_core(max_step_tokens=64)
+@pytest.mark.parametrize("overlap", [False, True])
+def test_running_out_of_memory_shrinks_the_step_and_loses_nothing(make_core, oracle, monkeypatch, overlap):
+    core = make_core(max_step_tokens=64, overlap=overlap)
     execute = core.runner.executor.execute
     limit = 10
 
@@ -143,6 +144,49 @@ def test_running_out_of_memory_shrinks_the_step_and_loses_nothing(make_core, ora
     result = drain(core)["hopeless", 0]
     assert result.finish_reason == "error"
     assert "memory" in result.last.error
+
+
+def part_tables_from_their_host(core):
+    """As on a GPU: what the scheduler changes reaches the steps by their inputs only."""
+    core.tables._is_shared = False
+    core.tables.host = core.tables.host.copy()
+
+
+def fail_once(monkeypatch, owner, method, which):
+    """The call with this number finds no memory; returns a list that grows with the calls."""
+    work, calls = getattr(owner, method), []
+
+    def run(*args):
+        calls.append(args)
+        if len(calls) == which + 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return work(*args)
+
+    monkeypatch.setattr(owner, method, run)
+    return calls
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("how_far", ["not begun", "not sampled"])
+def test_a_step_that_found_no_memory_leaves_nothing_out_and_nothing_behind(
+    make_core, alone, monkeypatch, overlap, how_far
+):
+    """At whichever step it happens: while prompts run, when samples part and pages are copied, while rows decode."""
+    drawn = SamplingParams(max_tokens=9, temperature=0.9, seed=3, ignore_eos=True, frequency_penalty=0.5)
+    wanted = {"greedy": (prompt_of(30), greedy(9)), "drawn": (prompt_of(13, 1), drawn), "later": (prompt_of(9), drawn)}
+    expected = {(name, index): alone(*wanted[name], index) for name in wanted for index in range(2)}
+    for failing in range(9):
+        core = make_core(overlap=overlap, max_step_tokens=24)
+        part_tables_from_their_host(core)
+        if how_far == "not begun":
+            calls = fail_once(monkeypatch, core.runner.executor, "execute", failing)
+        else:
+            calls = fail_once(monkeypatch, core.runner.sampler, "sample", failing)
+        for name, (prompt, params) in wanted.items():
+            core.add(request(name, prompt, params, num_samples=2))
+        results = drain(core)
+        assert len(calls) > failing
+        assert {key: result.token_ids for key, result in results.items()} == expected
 
 
 def test_requests_that_can_never_run_end_with_an_error_at_once(make_core):

@@ -19,18 +19,6 @@ def prompt_of(length: int, salt: int = 0) -> list[int]:
     return [3 + (7 * i * i + 13 * i + 31 * salt) % (VOCAB - 3) for i in range(length)]
 
 
-@pytest.fixture(scope="module")
-def alone(make_core):
-    """The tokens of a request that has the engine to itself, whole prompt in one step."""
-    core = make_core(page_size=16, max_step_tokens=512, prefix_caching=False)
-
-    def run(prompt: list[int], params: SamplingParams, sample_index: int = 0) -> list[int]:
-        core.add(request("alone", prompt, params, num_samples=sample_index + 1))
-        return drain(core)["alone", sample_index].token_ids
-
-    return run
-
-
 def test_greedy_tokens_are_the_oracles(make_core, oracle, alone):
     core = make_core()
     for salt, length in enumerate([1, 3, 4, 5, 17, 33, 70]):
