@@ -65,6 +65,12 @@ def drain(core: EngineCore, results: Results | None = None, max_steps: int = 20_
     return results
 
 
+def part_tables_from_their_host(core: EngineCore) -> None:
+    """As on a GPU: what the scheduler changes reaches the steps by their inputs only."""
+    core.tables._is_shared = False
+    core.tables.host = core.tables.host.copy()
+
+
 def greedy(max_tokens: int, **params) -> SamplingParams:
     return SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True, **params)
 

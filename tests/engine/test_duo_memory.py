@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from server.kv.pool import NULL_PAGE
-from tests.engine.conftest import Results, collect, drain, greedy, request
+from tests.engine.conftest import Results, collect, drain, greedy, part_tables_from_their_host, request
 from tests.engine.duo_oracle import assert_greedy, duo, pages_of, write_scores
 from tests.engine.test_schedules import prompt_of
 
@@ -198,20 +198,22 @@ def test_a_request_gone_wrong_takes_back_the_pages_too_that_it_has_let_go(make_c
     assert cached(core, "r", prompt_of(40), "full")[0] == 0
 
 
-def test_retentions_follow_the_row_to_the_device(make_core, pattern):
+def test_retentions_follow_the_row_to_the_device(make_core, pattern, monkeypatch):
+    """Every step runs with what its queries may see: all of a prompt, a window of it afterwards."""
     core = make_core(variants=(duo("duo", pattern),), max_step_tokens=8)
-    core.add(request("r", prompt_of(20), greedy(4), variant="duo"))
+    part_tables_from_their_host(core)
+    execute = core.runner.executor.execute
     streams = torch.tensor(["duo" in group.streams for group in core.plan.groups])
     seen = []
-    while core.has_work:
-        core.step()
-        for sequence in core.scheduler.running:
-            since = core.tables.since[sequence.row]
-            assert (since[~streams] > 1000).all()
-            seen.append((int(core.manager.written[sequence.row]), int(since[streams].amax())))
-    assert [(written, since > 1000) for written, since in seen] == [
-        (8, False),
-        (16, False),
-        (20, True),
-        *((written, True) for written in range(21, 20 + len(seen) - 2)),
-    ]
+
+    def noted(inputs):
+        output = execute(inputs)
+        since = core.tables.since[inputs.rows].cpu()
+        assert (since[:, ~streams] > 1000).all()
+        seen.append((inputs.kv_lens.tolist(), bool((since[:, streams] > 1000).all())))
+        return output
+
+    monkeypatch.setattr(core.runner.executor, "execute", noted)
+    core.add(request("r", prompt_of(20), greedy(4), variant="duo"))
+    drain(core)
+    assert seen == [([8], False), ([16], False), ([20], False), ([21], True), ([22], True), ([23], True)]

@@ -8,7 +8,7 @@ import torch
 
 from server.engine.request import GrammarSpec, SamplingParams
 from server.errors import ConfigError
-from tests.engine.conftest import Results, collect, drain, greedy, request
+from tests.engine.conftest import Results, collect, drain, greedy, part_tables_from_their_host, request
 from tests.engine.test_schedules import prompt_of
 
 
@@ -144,12 +144,6 @@ def test_running_out_of_memory_shrinks_the_step_and_loses_nothing(make_core, ora
     result = drain(core)["hopeless", 0]
     assert result.finish_reason == "error"
     assert "memory" in result.last.error
-
-
-def part_tables_from_their_host(core):
-    """As on a GPU: what the scheduler changes reaches the steps by their inputs only."""
-    core.tables._is_shared = False
-    core.tables.host = core.tables.host.copy()
 
 
 def fail_once(monkeypatch, owner, method, which):

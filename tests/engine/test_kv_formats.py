@@ -197,11 +197,11 @@ def test_formats_never_share_a_cached_prefix(make_core):
 
 
 def test_the_cpu_loops_say_why_they_leave_quantised_kv_to_the_reference(make_core):
-    info = make_core(kv_format="int8").info
+    info = make_core(kv_format="int8", device="cpu").info
     assert info.attention_backend == "torch"
     assert info.backend_refusals == {"cpu": ["needs K and V in float32, not in int8"]}
     with pytest.raises(ConfigError, match="not in int4"):
-        make_core(kv_format="int4", attention_backend="cpu")
+        make_core(kv_format="int4", attention_backend="cpu", device="cpu")
 
 
 @pytest.mark.parametrize("device", [GPU])

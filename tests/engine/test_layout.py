@@ -2,7 +2,6 @@
 
 import random
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from server.engine import variants
@@ -54,4 +53,4 @@ def test_any_grouping_of_slots_gives_the_same_tokens(make_core, oracle, monkeypa
     for index in range(3):
         expected = oracle.greedy(prompt_of(20 + index, index), 10)
         assert results[f"r{index}", 0].token_ids == results[f"r{index}", 1].token_ids == expected
-    assert torch.equal(core.plan.group_of_head.unique(), torch.tensor([0, 1], dtype=torch.int32))
+    assert core.plan.group_of_head.unique().tolist() == [0, 1]

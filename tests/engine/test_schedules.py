@@ -178,23 +178,26 @@ def test_decodes_advance_in_every_step_of_a_long_prefill(make_core):
     drain(core)
 
 
-def test_a_long_prompt_gets_on_beside_rows_that_decode_without_holding_them_up(make_core):
-    core = make_core(max_step_tokens=32, max_mixed_tokens=12, num_pages=600)
-    for index in range(3):
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_long_prompt_gets_on_beside_rows_that_decode_without_holding_them_up(make_core, overlap):
+    core = make_core(max_step_tokens=32, max_mixed_tokens=12, max_rows=5, num_pages=600, overlap=overlap)
+    for index in range(4):
         core.add(request(f"talker{index}", prompt_of(4, index), greedy(60)))
     core.step()
     core.add(request("long", prompt_of(100, 9), greedy(2)))
     sizes = []
     while not any(output.request_id == "long" for output in core.step()):
         sizes += core.stats().iteration_tokens
-    # 3 rows decode and 9 prompt tokens fit beside them; a prompt alone may fill the whole step.
+    # 4 rows decode and 8 prompt tokens fit beside them; a prompt alone may fill the whole step.
     assert set(sizes[1:-1]) == {12}
     # Where the rows alone fill the budget, a quarter of it is still left for prompts.
+    while "long" in core.scheduler.by_request:
+        core.step()
     core.scheduler.mixed_budget = MixedBudget(4)
     core.add(request("patient", prompt_of(30, 8), greedy(2)))
     core.stats()
     core.step()
-    assert core.stats().iteration_tokens == [3 + 1]
+    assert core.stats().iteration_tokens == [4 + 1]
     drain(core)
 
 
