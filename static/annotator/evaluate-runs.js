@@ -73,6 +73,28 @@ async function showModels(name) {
   }
 }
 
+const NUMBERS = ["temperature", "top_p", "max_tokens", "seed", "epochs", "concurrency", "timeout_s", "max_retries", "max_failures"];
+const TOOL_NUMBERS = ["max_turns", "max_tool_calls", "max_repeats", "max_rows"];
+const PARTS = { category: "categories", split: "splits" };
+
+// Boxes for the categories and splits of a frozen version; a single one parts nothing.
+function showParts(form) {
+  const parts = JSON.parse(byId("parts").textContent)[form.elements.what.value] ?? {};
+  for (const [name, id] of Object.entries(PARTS)) {
+    const found = Object.entries(parts[name] ?? {});
+    byId(id).hidden = found.length < 2;
+    const boxes = found.length < 2 ? [] : found.map(([value, size]) =>
+      make(
+        "label",
+        { class: "check" },
+        make("input", { type: "checkbox", name, value }),
+        make("span", {}, named("span", value.replaceAll("_", " ")), make("span", { class: "quiet" }, ` ${size}`)),
+      ),
+    );
+    byId(id).querySelector(".checks").replaceChildren(...boxes);
+  }
+}
+
 const numberOf = (form, name) => (form.elements[name].value === "" ? null : Number(form.elements[name].value));
 
 function configOf(form, model) {
@@ -83,10 +105,15 @@ function configOf(form, model) {
     abstain: data.get("abstain"),
     shuffle_seed: data.get("shuffle") ? (numberOf(form, "shuffle_seed") ?? 0) : null,
     limit: numberOf(form, "limit"),
+    sample_seed: numberOf(form, "sample_seed") ?? 0,
     types: data.getAll("type"),
+    categories: data.getAll("category"),
+    splits: data.getAll("split"),
     requests_per_s: numberOf(form, "requests_per_s"),
   };
-  for (const name of ["temperature", "max_tokens", "seed", "epochs", "concurrency"]) {
+  const isCalling = config.mode === "tools";
+  if (isCalling) Object.assign(config, { protocol: data.get("protocol") || null, live: data.has("live") });
+  for (const name of isCalling ? [...NUMBERS, ...TOOL_NUMBERS] : NUMBERS) {
     const value = numberOf(form, name);
     if (value !== null) config[name] = value;
   }
@@ -100,7 +127,11 @@ function wireForm(form) {
   let waiting = null;
   let asking = null;
 
-  const showShuffle = () => (byId("shuffle-seed").hidden = form.elements.shuffle.value === "");
+  // What is asked only in some cases.
+  function showMore() {
+    byId("shuffle-seed").hidden = form.elements.shuffle_seed.disabled = form.elements.shuffle.value === "";
+    byId("tools-settings").hidden = byId("tools-settings").disabled = form.elements.mode.value !== "tools";
+  }
 
   async function showPlan() {
     asking?.abort();
@@ -108,7 +139,7 @@ function wireForm(form) {
     const data = new FormData(form);
     const query = new URLSearchParams({ dataset: data.get("what") });
     for (const name of ["mode", "limit", "epochs"]) query.set(name, data.get(name));
-    for (const type of data.getAll("type")) query.append("type", type);
+    for (const name of ["type", "category", "split"]) for (const value of data.getAll(name)) query.append(name, value);
     try {
       const response = await fetch(`${plan}?${query}`, { headers: { accept: "text/html" }, signal: asking.signal });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -158,20 +189,25 @@ function wireForm(form) {
       if (!(error instanceof ApiError)) throw error;
       alert.textContent = error.message;
       const field = error.param && form.elements[error.param.split(".").at(-1)];
+      field?.closest?.("details")?.setAttribute("open", "");
       field?.focus?.();
     } finally {
       form.removeAttribute("aria-busy");
       showStart();
     }
   });
+  // What is folded up cannot show what is wrong with it.
+  form.addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
   form.addEventListener("input", () => {
-    showShuffle();
+    showMore();
     clearTimeout(waiting);
     waiting = setTimeout(showPlan, PLAN_AFTER_MS);
   });
   form.addEventListener("change", showStart);
   endpoint.addEventListener("change", () => showModels(endpoint.value).then(showStart));
-  showShuffle();
+  form.elements.what.addEventListener("input", () => showParts(form));
+  showMore();
+  showParts(form);
   showPlan();
   showModels(endpoint.value).then(showStart);
 }

@@ -1,15 +1,17 @@
 """Runs of models over frozen datasets: their list, the form that starts one, and a run while it goes on and after."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
+from pydantic import StringConstraints
 from sqlalchemy import Connection
 
 from annotator.datasets import snapshots
 from annotator.datasets.manifest import Counts
-from annotator.datasets.snapshots import Snapshot
+from annotator.datasets.snapshots import Dataset, Snapshot
 from annotator.errors import MapqatorError
 from annotator.evaluate import endpoints, store
 from annotator.evaluate.config import RunConfig
@@ -46,15 +48,24 @@ MODE_WORDS: dict[Mode, tuple[str, str]] = {
 }
 
 
+Words = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Query(max_length=50)]
+
+
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A version of a dataset that a run may be about."""
+    """A version of a dataset that a run may be about.
+
+    Args:
+        categories, splits: how many questions each has.
+    """
 
     slug: str
     title: str
     version: str
     num_items: int
     snapshot_id: str
+    categories: Mapping[str, int]
+    splits: Mapping[str, int]
 
     @property
     def key(self) -> str:
@@ -114,6 +125,7 @@ def new(
         access,
         frozen=frozen,
         chosen=f"{dataset}@{version}",
+        parts={one.key: {"category": one.categories, "split": one.splits} for one in frozen},
         endpoints=known,
         endpoint=endpoint,
         model=model,
@@ -135,11 +147,20 @@ def plan(
     limit: Annotated[str, Query(pattern=r"^[0-9]{0,9}$")] = "",
     epochs: Annotated[str, Query(pattern=r"^[0-9]{0,3}$")] = "",
     types: Annotated[tuple[QuestionType, ...], Query(alias="type")] = (),
+    category: Words = (),
+    split: Words = (),
 ) -> HTMLResponse:
     """What a run would ask and how large a difference it could show; a part of the form."""
     trouble, num_items, num_asked, powers = "", 0, 0, list[Power]()
     try:
-        config = RunConfig(mode=mode, limit=int(limit or 0) or None, epochs=int(epochs or 1) or 1, types=types)
+        config = RunConfig(
+            mode=mode,
+            limit=int(limit or 0) or None,
+            epochs=int(epochs or 1) or 1,
+            types=types,
+            categories=category,
+            splits=split,
+        )
         slug, _, version = dataset.partition("@")
         with state.database.reading() as connection:
             found = snapshots.get_snapshot(
@@ -199,7 +220,7 @@ def run(request: Request, state: State, access: Reading, run_id: RunId) -> HTMLR
 def frozen_versions(connection: Connection, access: ProjectAccess) -> list[Frozen]:
     """Every frozen version of the project's datasets, by dataset, the latest version first."""
     return [
-        Frozen(found.slug, found.title, one.version, _num_items(one), one.id)
+        _frozen(found, one)
         for found, newest, _ in snapshots.list_datasets(connection, access.project.id)
         if newest is not None
         for one in snapshots.snapshots_of(connection, found.id)
@@ -215,9 +236,22 @@ def spreads_of(summary: Summary) -> list[tuple[str, str, Spread]]:
         ("Tokens of the reply", "", summary.completion_tokens),
         ("Tokens a second", "", summary.tokens_per_s),
         ("Turns", "", summary.num_turns),
+        ("KV cache of the largest request", "MiB", mebibytes(summary.kv_bytes)),
     )
     return [(title, unit, spread) for title, unit, spread in named if spread is not None]
 
 
-def _num_items(snapshot: Snapshot) -> int:
-    return Counts.model_validate(snapshot.counts).items
+def mebibytes(spread: Spread | None) -> Spread | None:
+    """What was measured in bytes, as people read it."""
+    if spread is None:
+        return None
+    return Spread(**{name: value if name == "num" else value / 2**20 for name, value in spread.model_dump().items()})
+
+
+def _frozen(dataset: Dataset, snapshot: Snapshot) -> Frozen:
+    counts = Counts.model_validate(snapshot.counts)
+    # A question without a category or a split has an empty one, by which nobody can ask.
+    categories, splits = (
+        {name: size for name, size in sorted(sizes.items()) if name} for sizes in (counts.categories, counts.splits)
+    )
+    return Frozen(dataset.slug, dataset.title, snapshot.version, counts.items, snapshot.id, categories, splits)
