@@ -27,6 +27,14 @@ class Evaluations:
         found: list[Json] = self._api.get("/api/evaluations/endpoints")["endpoints"]
         return found
 
+    def add_endpoint(self, name: str, base_url: str, **more: Any) -> Json:
+        """Adds a server of models, for all projects; `more` is `model`, `secret_env`, `protocol` or `params`."""
+        return self._api.send("POST", "/api/evaluations/endpoints", {"name": name, "base_url": base_url, **more})
+
+    def remove_endpoint(self, name: str) -> None:
+        """Removes an endpoint; runs that asked it stay."""
+        self._api.send("DELETE", f"/api/evaluations/endpoints/{name}")
+
     def models(self, endpoint: str = "local") -> list[Json]:
         """What a server serves, `model:variant` for variants."""
         found: list[Json] = self._api.get(f"/api/evaluations/endpoints/{endpoint}/models")["models"]
@@ -38,6 +46,17 @@ class Evaluations:
         """Starts a run; `config` is what the API's documentation has, such as `mode="tools", model="m:duo"`."""
         body = {"dataset": dataset, "version": version, "endpoint": endpoint, "name": name, "config": config}
         return self._api.send("POST", self._path, body)
+
+    def start_variants(
+        self, dataset: str, *, version: str | None = None, endpoint: str = "local", name: str = "", **config: Any
+    ) -> list[Json]:
+        """Starts a run for each variant of `model`, by default of the server's first; they go on one after the other.
+
+        `wait` for each of them, then `compare`.
+        """
+        body = {"dataset": dataset, "version": version, "endpoint": endpoint, "name": name, "config": config}
+        found: list[Json] = self._api.send("POST", f"{self._path}/variants", body)["runs"]
+        return found
 
     def wait(self, run: Json) -> Json:
         """A run when all its questions have been asked.

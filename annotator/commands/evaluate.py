@@ -35,6 +35,7 @@ app.command("mapeval")(evaluate_mapeval.mapeval)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning, or latest.")]
+_HOW = {"tools": "to call functions", "react": "for calls in text (ReAct)"}
 ModeName = Literal["closed_book", "text_context", "json_context", "oracle_evidence", "tools"]
 
 
@@ -52,6 +53,7 @@ def run(
     ] = None,
     variants: Annotated[bool, typer.Option("--variants", help="One run for each variant of the model.")] = False,
     limit: Annotated[int | None, typer.Option(help="Ask at most so many questions, drawn evenly.")] = None,
+    sample_seed: Annotated[int, typer.Option(help="Draws the questions of --limit.")] = 0,
     category: Annotated[list[str] | None, typer.Option(help="Only of this category (repeatable).")] = None,
     kind: Annotated[list[str] | None, typer.Option("--type", help="Only of this type (repeatable).")] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only of this split (repeatable).")] = None,
@@ -61,6 +63,7 @@ def run(
     shuffle: Annotated[int | None, typer.Option(help="Shuffle options by this seed.")] = None,
     epochs: Annotated[int, typer.Option(help="How often to ask every question.")] = 1,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this share together.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(help="Of one reply.")] = 256,
     seed: Annotated[int, typer.Option(help="Sent with every request.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Questions asked at once.")] = 4,
@@ -69,10 +72,13 @@ def run(
     retries: Annotated[int, typer.Option(help="Further attempts after 429, 5xx and lost connections.")] = 4,
     max_failures: Annotated[int, typer.Option(help="Failures in a row after which the server is down.")] = 5,
     protocol: Annotated[
-        Literal["tools", "react"] | None, typer.Option(help="How tools are called. [default: the endpoint's]")
+        Literal["tools", "react"] | None,
+        typer.Option(help="Of tools mode: call functions, or ask in text. [default: as the server can]"),
     ] = None,
     max_turns: Annotated[int, typer.Option(help="Of tools mode: replies of one question.")] = 15,
     max_calls: Annotated[int, typer.Option(help="Of tools mode: calls of one question.")] = 25,
+    max_repeats: Annotated[int, typer.Option(help="Of tools mode: how often one and the same call ends it.")] = 3,
+    max_rows: Annotated[int, typer.Option(help="Of tools mode: rows of a list that are shown.")] = 10,
     live: Annotated[
         bool, typer.Option("--live", help="Of tools mode: ask enabled map providers for what is not recorded.")
     ] = False,
@@ -83,6 +89,7 @@ def run(
     given = {
         "mode": mode,
         "limit": limit,
+        "sample_seed": sample_seed,
         "categories": category or (),
         "types": kind or (),
         "splits": split or (),
@@ -90,6 +97,7 @@ def run(
         "shuffle_seed": shuffle,
         "epochs": epochs,
         "temperature": temperature,
+        "top_p": top_p,
         "max_tokens": max_tokens,
         "seed": seed,
         "concurrency": concurrency,
@@ -100,6 +108,8 @@ def run(
         "protocol": protocol,
         "max_turns": max_turns,
         "max_tool_calls": max_calls,
+        "max_repeats": max_repeats,
+        "max_rows": max_rows,
         "live": live,
     }
     settings = settings_of(context)
@@ -267,7 +277,15 @@ async def _run(settings: "Settings", config: "RunConfig", asked: _Asked) -> "lis
             num_items = runs.check_run(connection, service.catalogue, project, snapshot, config)
         served = await runs.look(endpoint)
         rows = []
+        family, protocol = None, None
         for model in _models(served, endpoint, asked):
+            config = config.model_copy(update={"model": model})
+            # Variants of a model call tools in the same way.
+            if model.partition(":")[0] != family:
+                family = model.partition(":")[0]
+                protocol = await runs.protocol_of(endpoint, served, config)
+                if protocol is not None and not asked.quiet:
+                    typer.echo(f"{family} is asked {_HOW[protocol.protocol]}: {protocol.why}", err=True)
             with database.writing() as connection:
                 made = runs.begin(
                     connection,
@@ -276,8 +294,9 @@ async def _run(settings: "Settings", config: "RunConfig", asked: _Asked) -> "lis
                     snapshot,
                     endpoint,
                     served,
-                    config.model_copy(update={"model": model}),
+                    config,
                     num_items=num_items,
+                    protocol=protocol,
                     name=asked.name,
                     now=utc_now(),
                 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from annotator.evaluate.trace import Trace
 
 _SHOWN_DIFFERING = 20
+_HOW = {"tools": "by function calling", "react": "in text (ReAct)"}
 _GROUPS = {"context_length": "tokens"}
 
 
@@ -40,6 +41,9 @@ def show_run(row: "RunState", summary: "Summary") -> None:
     """A run in numbers."""
     line(f"{row.name}: {row.snapshot}, endpoint {row.endpoint}, prompt {row.template}")
     line(f"{row.state}: {row.message}")
+    if row.mode == "tools":
+        why = row.server.get("tools", {}).get("why", "")
+        line(f"tools {_HOW[row.config.protocol or 'tools']}" + (f": {why}" if why else ""))
     if not summary.overall.num:
         line("nothing has been asked yet")
         return
@@ -75,6 +79,7 @@ def show_run(row: "RunState", summary: "Summary") -> None:
         ("first token", summary.first_token_ms, "ms"),
         ("prompt", summary.prompt_tokens, "tokens"),
         ("reply", summary.completion_tokens, "tokens"),
+        ("KV cache of a request", summary.kv_bytes, "bytes"),
     ):
         _show_spread(name, spread, unit)
     if summary.tools.num_calls:
@@ -83,6 +88,13 @@ def show_run(row: "RunState", summary: "Summary") -> None:
             f"tools: {summary.tools.num_calls} calls ({by_name}), {summary.tools.num_errors} errors, "
             f"{summary.tools.num_offline_misses} without a recording; evidence found: {summary.tools.evidence.num} of "
             f"{summary.tools.evidence.of}"
+        )
+    told_tools = summary.tools
+    if told_tools.num_answers:
+        line(
+            f"evidence cited: {told_tools.num_citing} of {told_tools.num_answers} answers cite results; "
+            f"{told_tools.cited_precision.num} of {told_tools.cited_precision.of} cited results show supporting "
+            f"values, {told_tools.cited_recall.num} of {told_tools.cited_recall.of} values are shown by them"
         )
 
 
@@ -138,6 +150,14 @@ def show_trace(trace: "Trace", *, as_json: bool) -> None:
         return
     line(f"question {result.facts.number}, {result.facts.type}, {result.facts.category}: {trace.item.question}")
     line(f"{result.judgement.verdict}: {result.judgement.detail}")
+    if (citing := result.judgement.citing) is not None:
+        cited = ", ".join(citing.refs) or "nothing"
+        line(
+            f"cites {cited}: {citing.num_supporting} of {len(citing.refs)} show supporting values, "
+            f"{citing.num_values} of {result.evidence_wanted} values are shown"
+        )
+    if result.kv_bytes is not None:
+        line(f"KV cache of its largest request: {result.kv_bytes} bytes")
     line(f"prompt sha256 {trace.row.prompt_sha}")
     for message in trace.prompt.get("messages", ()):
         line(f"--- {message['role']}")

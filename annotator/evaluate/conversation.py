@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from annotator.datasets.native import NativeItem
 from annotator.evaluate.config import RunConfig
+from annotator.evaluate.evidence import cited_in_call, cited_in_words, ref_of
 from annotator.evaluate.judge import Stop
 from annotator.evaluate.model import Given
 from annotator.evaluate.plain import plain_bytes
@@ -63,6 +63,7 @@ class Outcome:
         reply: the last that the model said, or the arguments with which it handed the answer in.
         is_down, is_fatal: that the server, not the question, is at fault; see `ReplyError`.
         calls: of tools, in order.
+        cited: refs of the results that the answer names as its evidence.
         kv_bytes: of the largest request, `depth_layers` of the last one; None where the server does not say.
     """
 
@@ -74,6 +75,7 @@ class Outcome:
     is_fatal: bool = False
     events: list[Event] = field(default_factory=list)
     calls: list[Called] = field(default_factory=list)
+    cited: tuple[str, ...] = ()
     latency_ms: float = 0.0
     first_token_ms: float | None = None
     prompt_tokens: int | None = None
@@ -147,19 +149,21 @@ class Talk:
 
     def read(self, reply: Reply) -> Outcome:
         """The end, with the answer that a message holds."""
-        given = read_reply(self.prompt.shown, reply.content)
-        if given is None and reply.finish == "length":
+        self._read(reply.content)
+        if self.outcome.given is None and reply.finish == "length":
             return self.stop("limit", f"the reply was cut off after {self.config.max_tokens} tokens")
-        return self.end(given)
+        return self._over()
 
     def submit(self, arguments: str) -> Outcome:
         """The end, with the answer that was handed in."""
         self.outcome.reply = arguments
-        return self.end(read_submitted(self.prompt.shown, arguments))
+        self.outcome.given = read_submitted(self.prompt.shown, arguments)
+        self.outcome.cited = cited_in_call(arguments)
+        return self._over()
 
     def limit(self, why: str) -> Outcome:
         """The end by a limit; what was said of an answer until then counts."""
-        self.outcome.given = read_reply(self.prompt.shown, self.outcome.reply or "")
+        self._read(self.outcome.reply or "")
         return self.stop("limit", why)
 
     def fail(self, failure: ReplyError) -> Outcome:
@@ -169,7 +173,7 @@ class Talk:
             self.outcome.reply = failure.partial.content
             self.record("reply", failure.partial.event())
         if failure.ends == "limit" and failure.partial is not None:
-            self.outcome.given = read_reply(self.prompt.shown, failure.partial.content)
+            self._read(failure.partial.content)
         self.outcome.is_down, self.outcome.is_fatal = failure.is_down, failure.is_fatal
         return self.stop(failure.ends, failure.message)
 
@@ -177,11 +181,6 @@ class Talk:
         """The end without a last word of the model."""
         self.outcome.stopped, self.outcome.why = stopped, why
         self.record("end", {"stopped": stopped, "why": why})
-        return self._over()
-
-    def end(self, given: Given | None) -> Outcome:
-        """The end by the model's last word."""
-        self.outcome.given = given
         return self._over()
 
     def refusal(self, call: Wanted) -> str:
@@ -197,11 +196,15 @@ class Talk:
     async def call(self, tools: SnapshotTools, call: Wanted) -> str:
         """Makes a call; gives what the model is told."""
         called = await tools.call(call.name, call.arguments)
+        ref = ref_of(len(self.outcome.calls))
         self.outcome.calls.append(called)
-        ref = f"r{len(self.outcome.calls)}"
         payload = {"id": call.id, **called.event(ref)}
         self.record("call", payload, tool_call_id=called.tool_call_id, result_sha=called.result_sha)
         return told(ref, called.content)
+
+    def _read(self, text: str) -> None:
+        self.outcome.given = read_reply(self.prompt.shown, text)
+        self.outcome.cited = cited_in_words(text)
 
     def _count(self, reply: Reply) -> None:
         out = self.outcome
@@ -252,33 +255,6 @@ async def ask_with_tools(talk: Talk, tools: SnapshotTools) -> Outcome:
 def told(ref: str, content: str) -> str:
     """What the model is told of a call: first the `ref` by which it can name the result as evidence."""
     return f'{{"ref":"{ref}",{content[1:]}'
-
-
-def evidence_found(item: NativeItem, calls: Sequence[Called]) -> tuple[int, int]:
-    """How many of an item's supporting values the calls brought before the model, and how many there are.
-
-    A value counts where the same tool showed it in a field of the same name, or, where terms keep the value itself,
-    where a call gave the very result or bytes that the evidence names.
-    """
-    wanted = {(one.result_sha, one.pointer): one for one in item.evidence if one.role == "supports"}
-    found = 0
-    for one in wanted.values():
-        if one.value is None:
-            found += any({one.result_sha, one.body_sha} & call.hashes for call in calls)
-        else:
-            name = next((step for step in reversed(one.pointer.split("/")) if not step.isdigit()), "")
-            found += any(call.name == one.tool and _holds(call.shown, name, one.value) for call in calls)
-    return found, len(wanted)
-
-
-def _holds(part: Any, name: str, value: Any) -> bool:
-    if isinstance(part, dict):
-        return any(
-            (key == name and (inner == value or (isinstance(inner, list) and value in inner)))
-            or _holds(inner, name, value)
-            for key, inner in part.items()
-        )
-    return isinstance(part, list) and any(_holds(inner, name, value) for inner in part)
 
 
 def _sum(total: int | None, more: int | None, *, is_first: bool) -> int | None:

@@ -82,6 +82,20 @@ class Given(_Value):
         return self
 
 
+class Citing(_Value):
+    """What an answer cites of what the model's calls brought.
+
+    Args:
+        refs: of the results that it names as its evidence, each once.
+        num_supporting: of these, results that show a supporting value of the question.
+        num_values: of the question's supporting values, those that the cited results show.
+    """
+
+    refs: tuple[str, ...] = ()
+    num_supporting: int = Field(default=0, ge=0)
+    num_values: int = Field(default=0, ge=0)
+
+
 class Judgement(_Value):
     """What a reply is worth.
 
@@ -90,6 +104,7 @@ class Judgement(_Value):
         partial: in [0, 1]: Jaccard for sets of options and items, closeness for numbers and places, else the score.
         given: what was read; None where nothing could be.
         detail: one sentence for people.
+        citing: of an answer that was read in tools mode; None of all else.
     """
 
     verdict: Verdict
@@ -97,6 +112,7 @@ class Judgement(_Value):
     partial: float = Field(ge=0, le=1)
     given: Given | None = None
     detail: str = ""
+    citing: Citing | None = None
 
 
 class ItemFacts(_Value):
@@ -136,6 +152,8 @@ class ItemResult(_Value):
         num_offline_misses: calls that no recording answers.
         evidence_found: of `evidence_wanted`, the supporting evidence that the model's calls brought to light.
         tools: calls by name.
+        kv_bytes: KV cache of the largest request, `depth_layers` the layers that a token of the last one ran, on
+            average; None where the server does not say.
     """
 
     facts: ItemFacts
@@ -152,6 +170,8 @@ class ItemResult(_Value):
     evidence_found: int = Field(default=0, ge=0)
     evidence_wanted: int = Field(default=0, ge=0)
     tools: dict[str, int] = {}
+    kv_bytes: int | None = Field(default=None, ge=0)
+    depth_layers: float | None = Field(default=None, ge=0)
 
 
 class RunFacts(_Value):

@@ -252,6 +252,8 @@ def _read_item(row: RowMapping) -> ItemRow:
         "num_offline_misses",
         "evidence_found",
         "evidence_wanted",
+        "kv_bytes",
+        "depth_layers",
     )
     return ItemRow(
         ordinal=row["ordinal"],

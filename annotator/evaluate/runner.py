@@ -18,8 +18,9 @@ from annotator.datasets.runner import Progress
 from annotator.datasets.snapshots import Snapshot, by_id, manifest_bytes
 from annotator.errors import MapqatorError, UpstreamError
 from annotator.evaluate import records, store
-from annotator.evaluate.conversation import Outcome, Talk, ask_once, ask_with_tools, evidence_found
+from annotator.evaluate.conversation import Outcome, Talk, ask_once, ask_with_tools
 from annotator.evaluate.endpoints import Endpoint
+from annotator.evaluate.evidence import citing_of, evidence_found
 from annotator.evaluate.judge import judge
 from annotator.evaluate.model import VERDICTS, facts_of
 from annotator.evaluate.prompts import Template, prompt_of, template_for
@@ -161,6 +162,10 @@ class Runner:
             outcome = await ask_in_text(talk, tools)
         else:
             outcome = await ask_with_tools(talk, tools)
+        judgement = judge(item, outcome.given, stopped=outcome.stopped, why=outcome.why)
+        if tools is not None and judgement.given is not None:
+            citing = citing_of(item, outcome.calls, outcome.cited)
+            judgement = judgement.model_copy(update={"citing": citing})
         return Asked(
             question_id=item.id,
             epoch=epoch,
@@ -168,7 +173,7 @@ class Runner:
             facts=facts_of(item),
             prompt=prompt,
             outcome=outcome,
-            judgement=judge(item, outcome.given, stopped=outcome.stopped, why=outcome.why),
+            judgement=judgement,
             evidence=(0, 0) if tools is None else evidence_found(item, outcome.calls),
         )
 

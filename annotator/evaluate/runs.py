@@ -23,6 +23,7 @@ from annotator.evaluate import records, store
 from annotator.evaluate.config import RunConfig
 from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.prompts import template_for
+from annotator.evaluate.protocol import Chosen, choose_protocol
 from annotator.evaluate.replies import ReplyError
 from annotator.evaluate.runner import Runner
 from annotator.evaluate.selection import select_items
@@ -96,6 +97,19 @@ async def look(endpoint: Endpoint, env: Mapping[str, str] | None = None) -> Serv
         await client.close()
 
 
+async def protocol_of(
+    endpoint: Endpoint, served: Served, config: RunConfig, env: Mapping[str, str] | None = None
+) -> Chosen | None:
+    """How a run in tools mode will ask them, for which the server may be asked; None of other modes.
+
+    Raises:
+        InputError: the server does not serve the model, or its key is not set.
+    """
+    if config.mode != "tools":
+        return None
+    return await choose_protocol(endpoint, served.find(config.model or endpoint.model, endpoint), config, env)
+
+
 def check_run(
     connection: Connection, catalogue: Catalogue, project: Project, snapshot: Snapshot, config: RunConfig
 ) -> int:
@@ -121,6 +135,7 @@ def begin(
     config: RunConfig,
     *,
     num_items: int,
+    protocol: Chosen | None = None,
     name: str = "",
     now: datetime,
 ) -> Run:
@@ -128,12 +143,14 @@ def begin(
 
     Args:
         num_items: from `check_run`.
+        protocol: from `protocol_of`; None takes what the run or the endpoint says.
 
     Raises:
         InputError: the server does not serve the model, or the name is too long.
     """
     listed = served.find(config.model or endpoint.model, endpoint)
-    config = config.model_copy(update={"model": str(listed["id"]), "protocol": config.protocol or endpoint.protocol})
+    asked_by = config.protocol or endpoint.protocol if protocol is None else protocol.protocol
+    config = config.model_copy(update={"model": str(listed["id"]), "protocol": asked_by})
     template = template_for(config.mode, config.protocol or "tools")
     if len(name) > MAX_NAME:
         raise InputError(f"a run's name has at most {MAX_NAME} characters", param="name")
@@ -156,6 +173,7 @@ def begin(
             "version": served.version,
             "listed": {key: listed[key] for key in ("id", "root", "max_model_len", "description") if key in listed},
             "mapqator": __version__,
+            **({} if protocol is None else {"tools": protocol.note()}),
         },
         num_items=num_items,
         created_by=actor.account_id,

@@ -86,7 +86,10 @@ class Tools(_Out):
 
     Args:
         by_name: calls of each tool, the most called first.
-        evidence: supporting evidence that its calls brought to light, of all that the items have.
+        evidence: supporting values that its calls brought to light, of all that the items have.
+        num_answers: that were given to items with supporting values, `num_citing` of them cite a result.
+        cited_precision: of all results that these cite, those that show a supporting value.
+        cited_recall: of the supporting values of all items, those that a cited result shows.
     """
 
     num_calls: int
@@ -94,6 +97,10 @@ class Tools(_Out):
     num_offline_misses: int
     by_name: dict[str, int]
     evidence: Share
+    num_answers: int
+    num_citing: int
+    cited_precision: Share
+    cited_recall: Share
 
 
 class Summary(_Out):
@@ -101,6 +108,7 @@ class Summary(_Out):
 
     Args:
         groups: by `category`, `type`, `context_length` and `answerable`.
+        kv_bytes: KV cache of a question's largest request, where the server says so.
         tokens_per_s: completion tokens after the first by the time that they took, of replies in one turn.
         visible: the smallest difference that another run over these items could have shown, if it were as often right
             and answered independently.
@@ -115,6 +123,7 @@ class Summary(_Out):
     completion_tokens: Spread | None
     tokens_per_s: Spread | None
     num_turns: Spread | None
+    kv_bytes: Spread | None
     tools: Tools
     visible: Power
 
@@ -151,6 +160,7 @@ def summarise(
         completion_tokens=spread(one.completion_tokens for one in results),
         tokens_per_s=spread(_tokens_per_s(one) for one in results),
         num_turns=spread(one.num_turns for one in results),
+        kv_bytes=spread(one.kv_bytes for one in results),
         tools=_tools(results),
         visible=smallest_difference(overall.num, 2 * accuracy * (1 - accuracy)),
     )
@@ -257,12 +267,20 @@ def _tools(results: Sequence[ItemResult]) -> Tools:
     by_name: Counter[str] = Counter()
     for result in results:
         by_name.update(result.tools)
+    # Where nothing supports the answer, nothing that is cited can be held against it.
+    citable = [result for result in results if result.evidence_wanted]
+    cited = [result.judgement.citing for result in citable if result.judgement.citing is not None]
+    num_wanted = sum(result.evidence_wanted for result in citable)
+    # Runs from before citations were read say nothing of them, which is not that nothing was cited.
+    num_to_cite = num_wanted if cited else 0
     return Tools(
         num_calls=sum(result.num_tool_calls for result in results),
         num_errors=sum(result.num_tool_errors for result in results),
         num_offline_misses=sum(result.num_offline_misses for result in results),
         by_name=dict(by_name.most_common()),
-        evidence=share_of(
-            sum(result.evidence_found for result in results), sum(result.evidence_wanted for result in results)
-        ),
+        evidence=share_of(sum(result.evidence_found for result in citable), num_wanted),
+        num_answers=len(cited),
+        num_citing=sum(bool(one.refs) for one in cited),
+        cited_precision=share_of(sum(one.num_supporting for one in cited), sum(len(one.refs) for one in cited)),
+        cited_recall=share_of(sum(one.num_values for one in cited), num_to_cite),
     )

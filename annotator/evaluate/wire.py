@@ -100,6 +100,7 @@ class ModelClient:
         messages: Sequence[Message],
         *,
         tools: Sequence[Mapping[str, Any]] = (),
+        tool_choice: str | None = None,
         stop: Sequence[str] = (),
         epoch: int = 0,
         note: Note | None = None,
@@ -107,6 +108,7 @@ class ModelClient:
         """The reply to messages.
 
         Args:
+            tool_choice: `required` makes it call one of the tools; None leaves it to the model.
             note: told of every attempt that failed and is made again.
 
         Raises:
@@ -122,6 +124,8 @@ class ModelClient:
         }
         if tools:
             body["tools"] = list(tools)
+        if tool_choice is not None:
+            body["tool_choice"] = tool_choice
         if stop:
             body["stop"] = list(stop)
         attempt = 0

@@ -13,7 +13,7 @@ from annotator.store.times import utc_now
 from annotator.web.access import Managing
 from annotator.web.errors import ERROR_RESPONSES
 from annotator.web.evaluation_shapes import RunIn, RunsOut
-from annotator.web.evaluations import find_frozen
+from annotator.web.evaluations import find_frozen, look_at
 from annotator.web.state import State
 
 router = APIRouter(tags=["evaluation"], responses=ERROR_RESPONSES)
@@ -32,7 +32,7 @@ def start_variants(state: State, access: Managing, body: RunIn) -> RunsOut:
         snapshot = find_frozen(connection, access, body.dataset, body.version)
         endpoint = endpoints.find(connection, state.settings, body.endpoint)
         num_items = runs.check_run(connection, state.service.catalogue, access.project, snapshot, body.config)
-    served = asyncio.run(runs.look(endpoint))
+    served, protocol = asyncio.run(look_at(endpoint, body.config))
     variants = _variants(served, endpoint, body.config.model or endpoint.model)
     with state.database.writing() as connection:
         made = [
@@ -45,6 +45,7 @@ def start_variants(state: State, access: Managing, body: RunIn) -> RunsOut:
                 served,
                 body.config.model_copy(update={"model": name}),
                 num_items=num_items,
+                protocol=protocol,
                 name=f"{body.name}, {name}"[:MAX_NAME] if body.name.strip() else "",
                 now=utc_now(),
             )

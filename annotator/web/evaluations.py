@@ -15,8 +15,11 @@ from annotator.datasets.snapshots import Snapshot
 from annotator.errors import InputError, NotFoundError
 from annotator.evaluate import endpoints, records, runs, store
 from annotator.evaluate.compare import Comparison
+from annotator.evaluate.config import RunConfig
 from annotator.evaluate.endpoints import Endpoint
 from annotator.evaluate.numbers import RunState, compare_runs, leaderboard_of, state_of, summary_of
+from annotator.evaluate.protocol import Chosen
+from annotator.evaluate.runs import Served
 from annotator.evaluate.store import Run
 from annotator.evaluate.summary import Summary
 from annotator.evaluate.trace import messages_of, trace_of
@@ -119,7 +122,7 @@ def start_run(state: State, access: Managing, body: RunIn) -> RunState:
         snapshot = find_frozen(connection, access, body.dataset, body.version)
         endpoint = endpoints.find(connection, state.settings, body.endpoint)
         num_items = runs.check_run(connection, state.service.catalogue, access.project, snapshot, body.config)
-    served = asyncio.run(runs.look(endpoint))
+    served, protocol = asyncio.run(look_at(endpoint, body.config))
     with state.database.writing() as connection:
         made = runs.begin(
             connection,
@@ -130,6 +133,7 @@ def start_run(state: State, access: Managing, body: RunIn) -> RunState:
             served,
             body.config,
             num_items=num_items,
+            protocol=protocol,
             name=body.name,
             now=utc_now(),
         )
@@ -284,6 +288,12 @@ def resume_run(state: State, access: Managing, run_id: RunId, body: ResumeIn) ->
     with state.database.writing() as connection:
         found = runs.resume(connection, access.actor, found, served, again=body.again, now=utc_now())
     return _started(state, found, endpoint)
+
+
+async def look_at(endpoint: Endpoint, config: RunConfig) -> tuple[Served, Chosen | None]:
+    """What a server serves, and how a run in tools mode will ask them."""
+    served = await runs.look(endpoint)
+    return served, await runs.protocol_of(endpoint, served, config)
 
 
 def _started(state: AppState, run: Run, endpoint: Endpoint) -> RunState:

@@ -130,6 +130,7 @@ def _sample(run: RunFacts, sample: Sample) -> dict[str, Any]:
                     "score": judgement.score,
                     "partial": judgement.partial,
                     "how": None if judgement.given is None else judgement.given.how,
+                    "citing": None if judgement.citing is None else judgement.citing.model_dump(mode="json"),
                 },
             }
         },

@@ -58,6 +58,11 @@ SCHEMA = pa.schema(
         ("num_offline_misses", _COUNT),
         ("evidence_found", _COUNT),
         ("evidence_wanted", _COUNT),
+        ("num_cited", _COUNT),
+        ("num_cited_supporting", _COUNT),
+        ("evidence_cited", _COUNT),
+        ("kv_bytes", pa.int64()),
+        ("depth_layers", pa.float64()),
         ("tools_json", _TEXT),
     ]
 )
@@ -91,11 +96,11 @@ def write(run: RunFacts, samples: Iterable[Sample], path: Path) -> int:
 
 def _row(run: RunFacts, sample: Sample) -> dict[str, Any]:
     result, judgement = sample.result, sample.result.judgement
-    given = judgement.given
+    given, citing = judgement.given, judgement.citing
     return (
         result.model_dump(mode="json", exclude={"facts", "judgement", "tools"})
         | result.facts.model_dump(mode="json")
-        | judgement.model_dump(mode="json", exclude={"given"})
+        | judgement.model_dump(mode="json", exclude={"given", "citing"})
         | {
             "run_id": run.run_id,
             "run": run.name,
@@ -109,6 +114,9 @@ def _row(run: RunFacts, sample: Sample) -> dict[str, Any]:
             "target": sample.target(),
             "answer": sample.answer(),
             "reply": sample.words(),
+            "num_cited": None if citing is None else len(citing.refs),
+            "num_cited_supporting": None if citing is None else citing.num_supporting,
+            "evidence_cited": None if citing is None else citing.num_values,
             "tools_json": dumped(result.tools),
         }
     )

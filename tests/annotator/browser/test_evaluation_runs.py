@@ -64,10 +64,13 @@ class Evaluated:
 @pytest.fixture(scope="module")
 def evaluated(annotator_server) -> Iterator[Evaluated]:
     slug = write_project(annotator_server.url, name="Runs in a browser")
-    frozen = httpx.post(
-        f"{annotator_server.url}/api/projects/{slug}/datasets/walks/snapshots", json={"version": "1.0.0"}, timeout=60
-    )
-    assert frozen.status_code == 201, frozen.text
+    for version, shares in (("0.9.0", {"train": 0.5, "test": 0.5}), ("1.0.0", {"all": 1})):
+        frozen = httpx.post(
+            f"{annotator_server.url}/api/projects/{slug}/datasets/walks/snapshots",
+            json={"version": version, "splits": {"shares": shares}},
+            timeout=60,
+        )
+        assert frozen.status_code == 201, frozen.text
     model = Model()
     model.may_say.set()
     with served(model) as server, MapQaTor(annotator_server.url) as mq:
@@ -126,6 +129,63 @@ def test_a_form_that_cannot_begin_says_why_in_place(open_page, evaluated: Evalua
     page.wait_for_selector("#endpoint option[value=elsewhere]", state="attached")
     assert page.input_value("#endpoint") == "elsewhere"
     page.wait_for_selector("#model-list input:checked")
+
+
+def test_all_that_a_run_can_be_told_can_be_told_in_the_form(open_page, evaluated: Evaluated) -> None:
+    page = open_page(path=f"{evaluated.base}/new?endpoint=runs-box&dataset=walks&version=1.0.0")
+    page.wait_for_selector("#model-list input:checked")
+    page.wait_for_selector("#plan-text:has-text('3 questions')")
+    assert page.locator("#tools-settings").is_hidden()
+    page.check("[name=mode][value=tools]")
+    page.wait_for_selector("#tools-settings:visible")
+    page.select_option("#run-form [name=protocol]", "react")
+    page.check("[name=live]")
+    page.fill("[name=max_turns]", "7")
+    page.fill("[name=top_p]", "0.5")
+    page.click("summary:text-is('More')")
+    assert page.locator("#splits").is_hidden()
+    page.check("[name=category][value=routing]")
+    page.wait_for_selector("#plan-text:has-text('1 question')")
+    page.fill("[name=timeout_s]", "33")
+    page.fill("[name=max_failures]", "2")
+    # What is wrong is shown, also where it was folded up meanwhile.
+    page.fill("[name=max_retries]", "99")
+    page.click("summary:text-is('More')")
+    page.click("#start")
+    page.wait_for_selector("[name=max_retries]:focus")
+    page.fill("[name=max_retries]", "1")
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        page.click("#start")
+    page.wait_for_selector("#accuracy")
+    config = sent.value.post_data_json["config"]
+    assert config["categories"] == ["routing"]
+    told = {name: config[name] for name in ("protocol", "live", "max_turns", "top_p", "timeout_s", "max_failures")}
+    assert told == {
+        "protocol": "react",
+        "live": True,
+        "max_turns": 7,
+        "top_p": 0.5,
+        "timeout_s": 33,
+        "max_failures": 2,
+    }
+    settings = page.inner_text("#settings-title + dl")
+    assert "in text (ReAct): the run asks for it" in settings
+    assert "categories: routing" in settings
+
+
+def test_splits_and_categories_are_those_of_the_chosen_version(open_page, evaluated: Evaluated) -> None:
+    page = open_page(path=f"{evaluated.base}/new?endpoint=runs-box&dataset=walks&version=1.0.0")
+    page.wait_for_selector("#plan-text:has-text('3 questions')")
+    page.click("summary:text-is('More')")
+    assert page.locator("[name=split]").count() == 0
+    page.select_option("[name=what]", "walks@0.9.0")
+    page.check("[name=split][value=test]")
+    page.wait_for_selector(
+        "#plan-text:has-text('questions'):not(:has-text('3 questions')), #plan-text:has-text('1 question')"
+    )
+    page.select_option("[name=what]", "walks@1.0.0")
+    page.wait_for_selector("#plan-text:has-text('3 questions')")
+    assert page.locator("[name=split]").count() == 0
 
 
 def test_a_run_is_cancelled_and_resumed_where_events_do_not_come(open_page, evaluated: Evaluated) -> None:
@@ -193,6 +253,8 @@ def test_questions_are_filtered_and_walked_with_their_filter(open_page, evaluate
 def test_a_trace_replays_every_call_on_the_map_and_leads_to_its_bytes(open_page, evaluated: Evaluated) -> None:
     page = open_page(path=f"{evaluated.base}/{evaluated.tools}/items/1")
     page.wait_for_selector("#shown-title:has-text('4 places')")
+    assert page.inner_text("#cited").startswith("r2 1 of 1 shows a supporting value")
+    assert page.locator(".step.call:has(.chip:text-is('cited')) code:text-is('r2')").count() == 1
     assert page.locator("#map .pin-drop").count() == page.locator("#marks li").count() == 4
     assert page.input_value("#slider") == "5"
     page.focus("#slider")

@@ -19,7 +19,7 @@ PINNED = {
     "json_context 1": "a04286d1ff8c844d",
     "oracle_evidence 1": "49ec07d8acd42391",
     "tools 1": "f17971896d3e18fb",
-    "react 1": "2be4cb7888d39a3c",
+    "react 2": "c081ef2ab7c8e025",
 }
 """Of the version that a template names. Whoever changes its words gives it the next version, and a row here."""
 

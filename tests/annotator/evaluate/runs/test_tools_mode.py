@@ -119,7 +119,7 @@ def test_tools_are_asked_in_text_where_functions_cannot_be_called(town: Town) ->
     assert second["messages"][-1]["content"].startswith('Observation: {"ref":"r1","')
     with town.database.reading() as connection:
         kept = store.get_run(connection, run.project_id, run.id)
-    assert kept.template == "react 1"
+    assert kept.template == "react 2"
 
 
 @pytest.mark.parametrize(
