@@ -170,9 +170,14 @@ class StreamProduct:
     Args:
         weight: [out, in], contiguous, bfloat16 or float16, `in` a multiple of 8.
         bias: [out].
+
+    Raises:
+        ValueError: all of `in` is one step, of which Triton cannot make a stream.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, config: StreamConfig) -> None:
+        if weight.shape[1] <= config.block_k:
+            raise ValueError(f"a matrix of {weight.shape[1]} columns needs a block_k below that, not {config.block_k}")
         self.config = config
         self._weight, self._bias = weight, bias
         self._w_tiles = TensorDescriptor.from_tensor(weight, [config.block_n, config.block_k])

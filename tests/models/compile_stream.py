@@ -7,20 +7,25 @@ import json
 
 import triton
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
+from triton.compiler import ASTSource, CompiledKernel
 
+from server.models.triton_layers import ACTIVATION_CODES
 from server.models.triton_stream import StreamConfig, stream_kernel
 
 CONFIG = StreamConfig(64, 32, 64, 132, 4, 4, overlaps=True)
+SHORTEST = CONFIG.block_k + 8
+"""Columns of the narrowest matrix that is not refused."""
+
 POINTERS = {"partial_ptr": "*fp32", "arrivals_ptr": "*i32"}
 
 
-def main() -> None:
+def compiled(num_in: int, activation: int, has_bias: bool) -> CompiledKernel:
+    """The kernel for bfloat16 matrices with so many columns."""
     names, config = stream_kernel.arg_names, CONFIG
     constants = {
-        "K": 4096,
-        "HAS_BIAS": False,
-        "ACTIVATION": -1,
+        "K": num_in,
+        "HAS_BIAS": has_bias,
+        "ACTIVATION": activation,
         "BLOCK_N": config.block_n,
         "BLOCK_R": config.block_r,
         "BLOCK_K": config.block_k,
@@ -33,17 +38,23 @@ def main() -> None:
     signature["w_tiles"] = f"tensordesc<bf16[{config.block_n}, {config.block_k}]>"
     values = {(names.index(name),): value for name, value in constants.items()}
     aligned = {(names.index(name),): [["tt.divisibility", 16]] for name in names if name.endswith("_ptr")}
-    kernel = triton.compile(
+    return triton.compile(
         ASTSource(stream_kernel, signature, values, aligned),
         target=GPUTarget("cuda", 90, 32),
         options={"num_warps": config.num_warps, "launch_pdl": True},
     )
+
+
+def main() -> None:
+    for activation in (-1, ACTIVATION_CODES["silu"]):
+        compiled(SHORTEST, activation, has_bias=True)
+    kernel = compiled(4096, -1, has_bias=False)
     print(
         json.dumps(
             {
                 "shared_bytes": kernel.metadata.shared,
-                "stage_bytes": 2 * (config.block_n + config.block_r) * config.block_k,
-                "num_stages": config.num_stages,
+                "stage_bytes": 2 * (CONFIG.block_n + CONFIG.block_r) * CONFIG.block_k,
+                "num_stages": CONFIG.num_stages,
                 "has_matrix_instructions": "wgmma.mma_async" in kernel.asm["ptx"],
             }
         )
