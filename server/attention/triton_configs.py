@@ -10,7 +10,7 @@ import torch
 from server.attention.backend import AttentionSpec
 
 MAX_SPLITS = 128
-"""Parts that one row's keys are cut into at most."""
+"""Parts that the keys of a row are cut into at most, where all heads have as many."""
 
 FEW_ROWS = 8
 """Rows up to which decode is cut for long contexts."""
@@ -92,12 +92,16 @@ def invariant_config(spec: AttentionSpec) -> PrefillConfig:
     return PrefillConfig(16, block_n, 4, 3 if spec.dtype != torch.float32 else 2, True)
 
 
-def num_splits(config: DecodeConfig, num_rows: int, num_kv_heads: int, max_positions: int, num_sms: int) -> int:
-    """Parts that each row's keys are cut into, from what a captured graph knows.
+def programs_per_row(config: DecodeConfig, num_rows: int, num_kv_heads: int, max_positions: int, num_sms: int) -> int:
+    """Programs of a row that keep the device busy, from what a captured graph knows.
+
+    They are a row's, not a head's: where only some heads of a layer read a whole context, these share them all.
 
     Args:
         num_rows: rows of the step, or of the captured bucket.
         max_positions: positions that a page table has room for.
     """
-    wanted = num_sms * config.programs_per_sm // (num_rows * num_kv_heads)
-    return max(1, min(wanted, MAX_SPLITS, -(-max_positions // config.block_n)))
+    wanted = num_sms * config.programs_per_sm // num_rows
+    most_tiles = -(-max_positions // config.block_n)
+    # The kernel multiplies programs by tiles in 32 bits.
+    return max(1, min(wanted, num_kv_heads * min(MAX_SPLITS, most_tiles), (2**31 - 1) // most_tiles))

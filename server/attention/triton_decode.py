@@ -1,8 +1,9 @@
 """Decode: one query a row, over pages of groups, split along the keys (Dao et al., "Flash-Decoding", 2023).
 
 A program takes one KV head of one row, with all its query heads, and an even share of the tiles of keys that the
-row's retention lets it see; tiles that nobody sees are not visited. Programs leave partial results behind, and the
-last one of a head to arrive puts them together, which saves a second launch.
+row's retention lets it see; tiles that nobody sees are not visited. Where heads of a layer may see differently, those
+that see more have more programs. Programs leave partial results behind, and the last one of a head to arrive puts them
+together, which saves a second launch.
 """
 
 # Triton's own types stand for no Python ones, and compile-time constants are in capitals, as everywhere in Triton.
@@ -13,11 +14,12 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_wait
 
+from server.attention.triton_shares import find_share, share_programs, visible_tiles
 from server.attention.triton_tiles import INT4, attend_tile
 
 
 @triton.jit(
-    do_not_specialize=["first_row", "first_token", "num_tokens"],
+    do_not_specialize=["first_row", "first_token", "num_tokens", "wanted"],
     do_not_specialize_on_alignment=["rows_ptr", "kv_lens_ptr", "query_starts_ptr", "counts_ptr"],
 )
 def decode_kernel(
@@ -43,6 +45,7 @@ def decode_kernel(
     first_row,
     first_token,
     num_tokens,
+    wanted,
     q_token_stride,
     q_head_stride,
     LOG2_SCALE: tl.constexpr,
@@ -51,6 +54,7 @@ def decode_kernel(
     PAGE_SIZE: tl.constexpr,
     SLOTS: tl.constexpr,
     KV_HEADS: tl.constexpr,
+    PADDED_HEADS: tl.constexpr,
     HEADS_PER_KV: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -60,24 +64,26 @@ def decode_kernel(
     BLOCK_N: tl.constexpr,
     FLAT: tl.constexpr,
     MERGED: tl.constexpr,
+    EVEN: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
-    """Grid [kv_heads, splits, rows]; rows from `first_row` on that are decode rows by `counts`.
+    """Grid [kv_heads, splits, rows], or unless EVEN [wanted + kv_heads - 1, 1, rows]; decode rows by `counts` from
+    `first_row` on.
 
     Args:
         q_ptr: [num_tokens, heads, HEAD_DIM]; the token of row r is `query_starts[r] - first_token`.
         out_ptr: [num_tokens, heads * HEAD_DIM], contiguous. Tokens of padding rows become 0.
-        partial_ptr: float32 [rows * kv_heads * splits, heads per KV head * HEAD_DIM], scratch.
-        lse_ptr: float32 [rows * kv_heads * splits, heads per KV head], scratch: log2 of each part's sum of weights.
+        partial_ptr: float32 [programs, heads per KV head * HEAD_DIM], scratch.
+        lse_ptr: float32 [programs, heads per KV head], scratch: log2 of each part's sum of weights.
         arrivals_ptr: int32 [rows * kv_heads], all 0 before and after.
+        wanted: programs that the long heads of a row share; read unless EVEN.
+        PADDED_HEADS: KV_HEADS rounded up to a power of two.
         WIDTH: numbers of a head (of INT4, of half a head) rounded up to a power of two.
         FLAT: heads per KV head * HEAD_DIM, rounded up likewise.
         MERGED: partial results that are read at once.
+        EVEN: all heads see the same, so that each has as many programs.
         OVERLAPS: launched before the kernel before it has ended (programmatic dependent launch), and waits here.
     """
-    kv_head = tl.program_id(0)
-    split = tl.program_id(1)
-    max_splits = tl.num_programs(1)
     index = first_row + tl.program_id(2)
     # Loads that wait for each other are what a short context costs, so all that can go together do, and with
     # OVERLAPS they go before the end of the kernel that writes the new keys.
@@ -86,12 +92,31 @@ def decode_kernel(
     num_prefill_rows = tl.load(counts_ptr + 1)
     row = tl.load(rows_ptr + index)
     kv_len = tl.load(kv_lens_ptr + index)
+    if EVEN:
+        kv_head = tl.program_id(0)
+        split = tl.program_id(1)
+        num_splits = tl.num_programs(1)
+        first_part = (tl.program_id(2) * KV_HEADS + kv_head) * num_splits
+    else:
+        all_heads = tl.arange(0, PADDED_HEADS)
+        is_head = all_heads < KV_HEADS
+        all_kept = row * NUM_GROUPS + tl.load(groups_ptr + all_heads, mask=is_head, other=0)
+        all_sinks = tl.load(sinks_ptr + all_kept, mask=is_head, other=0)
+        all_recent = tl.load(recent_ptr + all_kept, mask=is_head, other=1)
+        all_since = tl.load(since_ptr + all_kept, mask=is_head, other=0)
+        _, _, _, _, all_tiles = visible_tiles(kv_len, all_sinks, all_recent, all_since, BLOCK_N)
+        counts, firsts = share_programs(all_tiles, is_head, wanted)
+        kv_head, first, num_splits = find_share(counts, firsts, all_heads, tl.program_id(0))
+        split = tl.program_id(0) - first
+        first_part = tl.program_id(2) * tl.num_programs(0) + first
     group = tl.load(groups_ptr + kv_head)
     slot = tl.load(slots_ptr + kv_head)
-    sinks = tl.minimum(tl.load(sinks_ptr + row * NUM_GROUPS + group), kv_len)
-    window = kv_len - tl.load(recent_ptr + row * NUM_GROUPS + group)
-    window = tl.maximum(tl.minimum(window, tl.load(since_ptr + row * NUM_GROUPS + group)), 0)
-    table_ptr = pages_ptr + (row * NUM_GROUPS + group) * MAX_PAGES
+    kept = row * NUM_GROUPS + group
+    sinks, recent, since = tl.load(sinks_ptr + kept), tl.load(recent_ptr + kept), tl.load(since_ptr + kept)
+    # Tiles are numbered without those between the sinks and the window.
+    sinks, window, num_sink_tiles, first_tile, num_tiles = visible_tiles(kv_len, sinks, recent, since, BLOCK_N)
+    num_splits = tl.minimum(num_tiles, num_splits)
+    table_ptr = pages_ptr + kept * MAX_PAGES
     if OVERLAPS:
         gdc_wait()
     if (token >= num_tokens) | (index < num_prefill_rows):
@@ -104,11 +129,6 @@ def decode_kernel(
             tl.store(out_ptrs + flat, tl.zeros([FLAT], out_ptr.dtype.element_ty), mask=is_flat)
         return
 
-    # Tiles are numbered without those between the sinks and the window.
-    num_sink_tiles = tl.cdiv(sinks, BLOCK_N)
-    first_tile = tl.maximum(window // BLOCK_N, num_sink_tiles)
-    num_tiles = num_sink_tiles + tl.cdiv(kv_len, BLOCK_N) - first_tile
-    num_splits = tl.minimum(num_tiles, max_splits)
     if split >= num_splits:
         return
     begin = split * num_tiles // num_splits
@@ -172,8 +192,8 @@ def decode_kernel(
         return
 
     owner = tl.program_id(2) * KV_HEADS + kv_head
-    partial_ptrs = partial_ptr + owner * max_splits * (HEADS_PER_KV * HEAD_DIM)
-    lse_ptrs = lse_ptr + owner * max_splits * HEADS_PER_KV
+    partial_ptrs = partial_ptr + first_part * (HEADS_PER_KV * HEAD_DIM)
+    lse_ptrs = lse_ptr + first_part * HEADS_PER_KV
     mine = partial_ptrs + split * (HEADS_PER_KV * HEAD_DIM)
     tl.store(mine + offsets, acc, mask=is_number)
     if FORMAT == INT4:

@@ -16,8 +16,8 @@ from server.attention.triton_configs import (
     PrefillConfig,
     decode_config,
     invariant_config,
-    num_splits,
     prefill_config,
+    programs_per_row,
 )
 from server.attention.triton_decode import decode_kernel
 from server.attention.triton_dense import gather_kernel
@@ -50,6 +50,7 @@ class Launcher:
 
     Attributes:
         slots: per layer, the groups of its KV heads and their indices in these, int32 [kv_heads] each.
+        is_even: per layer, whether all its KV heads share a group, so that they see the same.
         decode_config: how decode is cut up, whatever the rows; whoever changes it calls `make_scratch`. None chooses
             by the number of rows.
         prefill_config: how prefill is cut up, whatever the step; None chooses by the step.
@@ -76,6 +77,7 @@ class Launcher:
             (plan.group_of_head[layer].contiguous(), plan.index_of_head[layer].contiguous())
             for layer in range(spec.num_layers)
         ]
+        self.is_even = [len(groups.unique()) == 1 for groups, _ in self.slots]
         fmt = spec.kv_format
         is_half = fmt.is_quantized and spec.dtype != torch.float32
         self._page_facts: dict[str, Any] = {
@@ -98,6 +100,7 @@ class Launcher:
         self._decode_facts: dict[str, Any] = {
             **self._attend_facts,
             "KV_HEADS": spec.num_kv_heads,
+            "PADDED_HEADS": triton.next_power_of_2(spec.num_kv_heads),
             "BLOCK_M": max(16, triton.next_power_of_2(self.heads_per_kv)),
             "FLAT": triton.next_power_of_2(self.heads_per_kv * spec.head_dim),
             "MERGED": max(1, 2048 // triton.next_power_of_2(self.heads_per_kv * spec.head_dim)),
@@ -126,8 +129,7 @@ class Launcher:
     def make_scratch(self) -> None:
         """Room for partial results of any number of rows, at addresses that captured graphs may keep."""
         spec, device = self.spec, self.spec.device
-        counts = ((rows, self.num_splits(rows)) for rows in range(1, self._max_rows + 1))
-        num_partials = max((rows * splits for rows, splits in counts if splits > 1), default=1) * spec.num_kv_heads
+        num_partials = max(self._num_partials(rows) for rows in range(1, self._max_rows + 1))
         self._scratch = (
             torch.empty(num_partials, self.heads_per_kv * spec.head_dim, dtype=torch.float32, device=device),
             torch.empty(num_partials, self.heads_per_kv, dtype=torch.float32, device=device),
@@ -137,10 +139,26 @@ class Launcher:
     def _decode_config(self, num_rows: int) -> DecodeConfig:
         return self.decode_config or decode_config(self.spec, num_rows)
 
+    def programs_per_row(self, num_rows: int) -> int:
+        """Programs that a row's heads share in a step of `num_rows` rows."""
+        config, max_positions = self._decode_config(num_rows), self.tables.pages.shape[2] * self.spec.page_size
+        return programs_per_row(config, num_rows, self.spec.num_kv_heads, max_positions, self._num_sms)
+
     def num_splits(self, num_rows: int) -> int:
-        """Parts that each row's keys are cut into in a step of `num_rows` rows."""
-        max_positions = self.tables.pages.shape[2] * self.spec.page_size
-        return num_splits(self._decode_config(num_rows), num_rows, self.spec.num_kv_heads, max_positions, self._num_sms)
+        """Parts that each head's keys are cut into in a step of `num_rows` rows, where all heads see the same."""
+        return max(1, self.programs_per_row(num_rows) // self.spec.num_kv_heads)
+
+    def _decode_grid(self, num_rows: int, is_even: bool) -> tuple[int, int, int]:
+        kv_heads = self.spec.num_kv_heads
+        if is_even:
+            return kv_heads, self.num_splits(num_rows), num_rows
+        # Heads that see little have a program each, beside those that the others share.
+        return self.programs_per_row(num_rows) + kv_heads - 1, 1, num_rows
+
+    def _num_partials(self, num_rows: int) -> int:
+        """Partial results that a step may leave behind, with a place for every program; none if no head is cut."""
+        grids = [self._decode_grid(num_rows, is_even) for is_even in set(self.is_even)]
+        return max(math.prod(grid) if math.prod(grid[:2]) > self.spec.num_kv_heads else 1 for grid in grids)
 
     def _overlapping(self, is_wanted: bool) -> dict[str, bool]:
         """Arguments of a launch that may start before the kernel before it has ended."""
@@ -219,8 +237,8 @@ class Launcher:
         """
         if num_rows == 0:
             return
-        config, splits = self._decode_config(num_rows), self.num_splits(num_rows)
-        decode_kernel[self.spec.num_kv_heads, splits, num_rows](
+        config, is_even = self._decode_config(num_rows), self.is_even[layer]
+        decode_kernel[self._decode_grid(num_rows, is_even)](
             q,
             out,
             *self._storage,
@@ -234,9 +252,11 @@ class Launcher:
             first_row,
             first_token,
             q.shape[0],
+            self.programs_per_row(num_rows),
             q.stride(0),
             q.stride(1),
             BLOCK_N=config.block_n,
+            EVEN=is_even,
             **self._overlapping(True),
             num_warps=config.num_warps,
             num_stages=config.num_stages,
