@@ -13,6 +13,7 @@ from annotator import __version__
 from annotator.assembly import TOWN_NAME, open_service, prepare_town
 from annotator.demo.project.build import build_demo
 from annotator.errors import MapqatorError, StorageError
+from annotator.evaluate.interrupted import Interrupted
 from annotator.maps.service import MapService
 from annotator.people.webhook_worker import WebhookWorker
 from annotator.settings import Settings
@@ -126,6 +127,7 @@ def build_app(settings: Settings) -> FastAPI:
                 asyncio.create_task(_prepare(state)),
                 asyncio.create_task(_sweep(service)),
                 asyncio.create_task(webhook_worker.run()),
+                asyncio.create_task(_take_up(state)),
             )
             try:
                 yield
@@ -180,6 +182,16 @@ async def _prepare(state: AppState) -> None:
         # Recordings and other providers work without it, so the program goes on and says why it has no map.
         logger.error("the embedded town cannot be had: %s", error)
     state.starting = None
+
+
+async def _take_up(state: AppState) -> None:
+    """Goes on with runs of models that were cut off when the program ended."""
+    if not state.settings.resume_runs:
+        return
+    try:
+        await Interrupted(state.service, state.settings, state.evaluations).take_up()
+    except StorageError as error:
+        logger.warning("runs that were cut off do not go on by themselves: %s", error)
 
 
 async def _sweep(service: MapService) -> None:

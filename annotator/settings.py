@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     model_hosts: CommaSeparated = Field(
         (), description="Host that endpoints of models may reach over http or in a private network (repeatable)."
     )
+    resume_runs: bool = Field(
+        True, description="Go on with evaluation runs that were going on when the program ended or was killed."
+    )
     max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest file that can be imported over HTTP.")
     allowed_hosts: CommaSeparated = Field((), description="Host name to answer to; by default this machine's own.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")

@@ -30,6 +30,7 @@ SETTINGS = (
     "assist_url",
     "assist_model",
     "model_hosts",
+    "resume_runs",
     "allowed_hosts",
     "log_level",
 )

@@ -155,7 +155,7 @@ def begin(
     if len(name) > MAX_NAME:
         raise InputError(f"a run's name has at most {MAX_NAME} characters", param="name")
     run_id = new_id(now)
-    made = jobs.create(connection, actor, project.id, "evaluate", {"run": run_id, "model": config.model}, now=now)
+    made = _job(connection, actor, project.id, run_id, config.model, now)
     run = Run(
         id=run_id,
         project_id=project.id,
@@ -186,12 +186,20 @@ def begin(
 
 
 def resume(
-    connection: Connection, actor: Actor, run: Run, served: Served, *, again: bool = False, now: datetime
+    connection: Connection,
+    actor: Actor,
+    run: Run,
+    served: Served,
+    *,
+    again: bool = False,
+    by_itself: bool = False,
+    now: datetime,
 ) -> Run:
     """The run with a new job that asks what is missing.
 
     Args:
         again: ask those that failed again.
+        by_itself: nobody asked for it; the program that worked on the run has ended and started again.
 
     Raises:
         ConflictError: it goes on, is done, or its prompts would be others than before.
@@ -201,15 +209,20 @@ def resume(
         raise InputError(f"the endpoint '{run.endpoint}' no longer serves '{run.model}'")
     if template_for(run.mode, run.config.protocol or "tools").sha != run.template_sha:
         raise ConflictError("the prompt templates have changed since this run began; begin a new one")
-    made = jobs.create(connection, actor, run.project_id, "evaluate", {"run": run.id, "model": run.model}, now=now)
+    made = _job(connection, actor, run.project_id, run.id, run.model, now)
     store.take_over(connection, run, made.id, now)
     if again:
         records.forget_errors(connection, run.id)
-    if sum(records.verdicts(connection, run.id).values()) >= run.num_items:
+    num_done = sum(records.verdicts(connection, run.id).values())
+    # One that was killed between its last question and its end has only to be ended.
+    if num_done >= run.num_items and run.finished_at is not None:
         raise ConflictError("all questions of this run have been asked; --again asks those that failed once more")
     server = run.server
-    if served.version != server.get("version"):
-        server = server | {"resumed": [*server.get("resumed", ()), {"at": to_text(now), "version": served.version}]}
+    if by_itself or served.version != server.get("version"):
+        noted: dict[str, Any] = {"at": to_text(now), "version": served.version}
+        if by_itself:
+            noted |= {"by_itself": True, "num_done": num_done}
+        server = server | {"resumed": [*server.get("resumed", ()), noted]}
         store.change_run(connection, run.id, server=server)
     return replace(run, job_id=made.id, server=server, finished_at=None)
 
@@ -226,6 +239,11 @@ def cancel(connection: Connection, actor: Actor, run: Run, *, now: datetime) -> 
     stopped = jobs.cancel(connection, actor, run.project_id, run.job_id, now=now)
     record(connection, actor, "run.cancel", run.id, project_id=run.project_id, now=now)
     return stopped
+
+
+def _job(connection: Connection, actor: Actor, project_id: str, run_id: str, model: str, now: datetime) -> Job:
+    params = {"run": run_id, "model": model, "via": actor.via}
+    return jobs.create(connection, actor, project_id, "evaluate", params, now=now)
 
 
 def run_task(service: MapService, settings: Settings, run: Run, endpoint: Endpoint) -> Task:

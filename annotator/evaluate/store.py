@@ -120,6 +120,17 @@ def list_runs(
     return [_read_run(row) for row in connection.execute(found).mappings()]
 
 
+def unfinished_runs(connection: Connection) -> list[Run]:
+    """Runs of all projects of which some question was not asked, the oldest first."""
+    query = (
+        select(eval_run)
+        .join(project, project.c.id == eval_run.c.project_id)
+        .where(eval_run.c.finished_at.is_(None), project.c.deleted_at.is_(None))
+        .order_by(eval_run.c.id)
+    )
+    return [_read_run(row) for row in connection.execute(query).mappings()]
+
+
 def count_runs(connection: Connection, project_id: str, snapshot_id: str | None = None) -> int:
     """How many runs a project has, or one of its frozen datasets."""
     return int(connection.execute(_listed(select(func.count(eval_run.c.id)), project_id, snapshot_id)).scalar_one())
