@@ -16,6 +16,7 @@ from server.errors import ConfigError
 
 TASKS = (
     *("copying", "lookup", "records", "smallest"),  # random strings
+    *("choose", "compare"),  # random strings and amounts, with the words of questions
     *("passkey", "passkeys", "books"),  # from the stream of books
     *("questions", "dialogues"),  # shards
 )
@@ -129,7 +130,7 @@ def default_plan() -> Plan:
 
 
 def _facts(name: str, length: int, *, tokens: int, max_steps: int) -> Stage:
-    """Keys and values of several tokens, near ones, records, numbers, and the first natural text."""
+    """Keys and values of several tokens, near ones, records, numbers, choices, and the first natural text."""
     strings = {"alphabet": ALL_WORDS, "longest_key": 3, "longest_value": 4}
     shorter = [Part("lookup", n, 0.1, options=strings | {"style": "list"}) for n in _below(length, 64)]
     return Stage(
@@ -142,6 +143,7 @@ def _facts(name: str, length: int, *, tokens: int, max_steps: int) -> Stage:
             Part("smallest", length, 0.3, None, {"alphabet": ALL_WORDS, "longest_key": 2, "longest_number": 4}),
             Part("copying", length, 0.1, None, {"alphabet": ALL_WORDS}),
             Part("books", length, 0.3),
+            *_choices(length, 0.5),
             *shorter,
         ),
         tokens_per_step=tokens,
@@ -167,7 +169,24 @@ def _questions(name: str, longest: int, *, only: str, goal: float | None, tokens
         ]
         if length >= 1024:
             parts.append(Part("passkeys", length, 0.05 * share))
+        if length <= 1024:
+            parts += _choices(length, 0.15 * share)
     return Stage(name, tuple(parts), tokens_per_step=tokens, max_steps=max_steps)
+
+
+def _choices(length: int, share: float) -> Iterator[Part]:
+    """Choosing and comparing, in rows of up to 1,024 tokens: short ones have more answers for the same work.
+
+    Letters are what map questions fail at longest: a reply quotes what is right, and then names another letter. A row
+    that could hold two questions with instructions has them as turns every other time.
+    """
+    names = {"alphabet": ALL_WORDS, "longest_key": 3}
+    ways = [(False, share)] if length < 512 else [(False, share / 2), (True, share / 2)]
+    for has_turns, part in ways:
+        turns = {"has_turns": True} if has_turns else {}
+        yield Part("choose", length, part, None, names | {"longest_value": 5} | turns)
+        # An amount in brackets behind another takes a longer row than a name does.
+        yield Part("compare", max(256, length), part, None, names | turns)
 
 
 def _below(length: int, shortest: int) -> Iterator[int]:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from server.assets.training.batch import Batch
+from server.assets.training.choices import choose
+from server.assets.training.comparisons import compare
 from server.assets.training.curriculum import Part
 from server.assets.training.passkey import Passkey
 from server.assets.training.rows import DeviceRows, Prose
@@ -22,7 +24,11 @@ SYNTHETIC: dict[str, Callable[..., Batch]] = {
     "lookup": lookup,
     "records": records,
     "smallest": smallest,
+    "choose": choose,
+    "compare": compare,
 }
+WORDED = ("choose", "compare")
+"""Tasks that need symbols with wordings."""
 
 
 class Sources:
@@ -77,6 +83,8 @@ class Sources:
             return self._books is not None and len(self._books) > part.length
         if part.task in ("passkey", "passkeys"):
             return self._passkey is not None and self._passkey.longest > part.length
+        if part.task in WORDED:
+            return len(self.symbols.wordings) > 0
         return part.task in SYNTHETIC
 
     def draw(self, part: Part, rows: int, seed: int, drawn: dict[str, int]) -> tuple[Batch, NDArray[np.int64]]:
