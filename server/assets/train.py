@@ -6,7 +6,7 @@
 
 `--data` is a folder that `server.assets.training.packing` wrote. `--out` gets `checkpoint/`, from which the next run
 goes on, `history.json` with all curves, and `model/`, the checkpoint for `rhumb serve --model`. `--minutes 0 --resume`
-only evaluates and exports. See docs/training.md.
+only exports and evaluates, with `--no-evaluate` only exports. See docs/training.md.
 """
 
 import argparse
@@ -38,6 +38,8 @@ def smoke_plan() -> Plan:
         Part("lookup", 128, options=tiny),
         Part("records", 128, options=tiny),
         Part("smallest", 128, options=tiny),
+        Part("choose", 128, options=tiny),
+        Part("compare", 256, options=tiny),
         Part("passkey", 128),
         Part("passkeys", 256, options={"count": 2}),
         Part("books", 128),
@@ -146,17 +148,23 @@ def take_part(crew: Crew, args: argparse.Namespace) -> None:
         evaluate_every_s=args.evaluate_every * 60,
         save_into=args.out / "checkpoint" if args.steps is None else None,
     )
-    # Saved first: an evaluation that takes too long must not cost what was learned.
-    trainer.save(args.out / "checkpoint")
-    trainer.evaluate()
-    trainer.save(args.out / "checkpoint")
+    # Saved and exported first: an evaluation that takes too long must not cost what was learned.
+    _save(trainer, args.out, crew)
+    if args.export and crew.leads:
+        export_model(network, args.out / "model", tokenizer_files)
+    if args.evaluate:
+        trainer.evaluate()
+        _save(trainer, args.out, crew)
     if not crew.leads:
         return
-    (args.out / "history.json").write_text(json.dumps(trainer.history))
-    if args.export:
-        export_model(network, args.out / "model", tokenizer_files)
     tokens = trainer.progress.num_tokens
     printer.say(f"{trainer.progress.step} steps, {tokens / 1e6:,.1f} M tokens, stage {trainer.stage.name}: {args.out}")
+
+
+def _save(trainer: Trainer, out: Path, crew: Crew) -> None:
+    trainer.save(out / "checkpoint")
+    if crew.leads:
+        (out / "history.json").write_text(json.dumps(trainer.history))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -184,6 +192,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--compile", action="store_true", help="fuse the layers; a minute or so a length")
     parser.add_argument(
         "--graph-tokens", type=int, default=36_864, help="steps of up to so many tokens are CUDA graphs; 0: none"
+    )
+    parser.add_argument(
+        "--no-evaluate", dest="evaluate", action="store_false", help="no evaluation at the end, which is slow on a CPU"
     )
     parser.add_argument("--no-export", dest="export", action="store_false", help="no model/, only the checkpoint")
     parser.add_argument("--smoke", action="store_true", help="a tiny model, to see that everything runs")
