@@ -174,6 +174,9 @@ if (form) {
 }
 if (document.querySelector("#variants[data-going]")) {
   const say = (error) => toast(error.message, { isBad: true });
-  byId("cancel-all")?.addEventListener("click", () => cancelAll().catch(say));
+  const button = byId("cancel-all");
+  button?.addEventListener("click", () => cancelAll().catch(say));
+  // Until now nobody would have heard it.
+  button?.removeAttribute("disabled");
   watch().catch(say);
 }

@@ -1,5 +1,6 @@
 """Runs beside each other in a browser: variants with one click, comparisons in pairs, the leaderboard."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,8 +18,14 @@ LONG_NAME = "x" * 200
 ARABIC_NAME = "تجربة المقاهي في الميناء القديم"
 
 
+MAY_SAY = threading.Event()
+"""Cleared, no model says anything."""
+MAY_SAY.set()
+
+
 def play(body: dict) -> bytes:
     """Every variant says one thing to all questions; Rhumb's timings come with it."""
+    assert MAY_SAY.wait(60)
     model = body["model"]
     return stream(
         chunk({"content": SAID.get(model, "Answer: A")}),
@@ -102,6 +109,28 @@ def test_one_click_runs_all_variants_and_draws_what_each_costs(open_page, compar
     page.click("a:text-is('Compare them in pairs, question by question')")
     page.wait_for_selector("h1:text-is('3 runs compared')")
     assert page.locator("#pairs > li").count() == 3
+
+
+def test_what_is_left_of_the_variants_is_cancelled(open_page, compared) -> None:
+    page = open_page(path=f"/p/{compared.slug}/evaluations/variants?dataset=walks@1.1.0&endpoint=variants")
+    page.wait_for_selector("select[name=model]")
+    page.select_option("[name=mode]", "json_context")
+    MAY_SAY.clear()
+    try:
+        page.click("button:text-is('Compare all variants of this model')")
+        page.wait_for_selector("#variant-rows tr[data-state=running]")
+        page.click("#cancel-all:enabled")
+        page.wait_for_selector("#variants:not([data-going])")
+    finally:
+        MAY_SAY.set()
+    rows = page.locator("#variant-rows tbody tr")
+    assert [row.get_attribute("data-state") for row in rows.all()] == ["cancelled"] * 3
+    assert all("0 of 3" in row.inner_text() for row in rows.all())
+    assert page.locator("#cancel-all").count() == 0
+    page.click("#variant-rows tbody a >> nth=0")
+    page.wait_for_selector("h2:text-is('Cancelled after 0 of 3 questions')")
+    page.click("[data-resume]")
+    page.wait_for_selector("#accuracy")
 
 
 def test_two_runs_are_compared_to_the_single_question(open_page, compared) -> None:

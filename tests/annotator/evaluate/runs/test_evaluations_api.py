@@ -10,6 +10,7 @@ import pytest
 
 from annotator.client import ApiError, MapQaTor
 from tests.annotator.datasets.over_http import write_project
+from tests.annotator.evaluate.runs import scripted
 from tests.annotator.evaluate.runs.scripted import says, served
 from tests.annotator.program import Annotator
 
@@ -149,3 +150,24 @@ def test_the_client_runs_reads_and_takes_away(annotator_server: Annotator, proje
         assert len(mine.export(run["id"], tmp_path / "run.jsonl").read_text().splitlines()) == 3
         with pytest.raises(ApiError, match="have been asked"):
             mine.resume(run["id"])
+
+
+def test_the_client_asks_all_variants_of_a_model_one_after_the_other(
+    annotator_server: Annotator, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(lambda body: says("Answer: A")) as server, MapQaTor(annotator_server.url) as api:
+        mine = api.project(project).evaluations
+        assert mine.add_endpoint("several", server.url)["protocol"] == "tools"
+        with pytest.raises(ApiError, match="serves no variants of 'tiny'"):
+            mine.start_variants("walks", endpoint="several")
+        listed = [{"id": name, "root": "tiny"} for name in ("tiny", "tiny:full", "tiny:duo")]
+        monkeypatch.setattr(scripted, "MODELS", {"object": "list", "data": listed})
+        begun = mine.start_variants("walks", endpoint="several", name="both", mode="closed_book", concurrency=1)
+        assert [(run["variant"], run["name"]) for run in begun] == [
+            ("full", "both, tiny:full"),
+            ("duo", "both, tiny:duo"),
+        ]
+        assert {mine.wait(run)["state"] for run in begun} == {"done"}
+        assert [body["model"] for body in server.bodies] == ["tiny:full"] * 3 + ["tiny:duo"] * 3
+        mine.remove_endpoint("several")
+        assert "several" not in [one["name"] for one in mine.endpoints()]
