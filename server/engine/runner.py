@@ -104,7 +104,7 @@ class Runner:
         """
         # Prompts first, and those with one position left beside the rows that decode.
         chunks = sorted(schedule.chunks, key=lambda chunk: chunk.num_tokens == 1)
-        decoding, runs = self._by_depth(schedule.decoding)
+        decoding, runs = self._in_order(schedule.decoding)
         samplers, sampler_rows, num_generated = self._samplers(chunks, decoding)
         inputs = self._inputs(chunks, decoding, runs, sampler_rows)
         try:
@@ -144,9 +144,15 @@ class Runner:
         # Its rows may go to other sequences, and what the sampler has counted for those that stay may be one too many.
         self.states.can_sample[inputs.logit_rows] = False
 
-    def _by_depth(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The rows, deepest first, so that every band runs on a prefix of the batch; and bool [rows, bands]."""
+    def _in_order(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The rows, deepest first, so that every band runs on a prefix of the batch; and bool [rows, bands].
+
+        Of the same depth, those that see most come first: a device that works through the rows in this order ends with
+        short ones, and nothing waits for a long one that began last (Graham, "Bounds on Multiprocessing Timing
+        Anomalies", 1969).
+        """
         states = self.states
+        rows = rows[np.argsort(-states.computed[rows], kind="stable")]
         if self._num_bands == 1 or states.is_full_depth[rows].all():
             return rows, None
         runs = np.ones((rows.size, self._num_bands), dtype=np.bool_)

@@ -216,6 +216,27 @@ def test_a_long_queue_of_prompts_gets_larger_steps_up_to_a_limit(make_core):
     drain(core)
 
 
+def test_rows_that_see_most_come_first_in_a_step(make_core, oracle, monkeypatch):
+    """A GPU works through the rows in order, and should not begin with the longest of them when all others are done."""
+    core = make_core(max_step_tokens=300, num_pages=600)
+    execute, orders = core.runner.executor.execute, []
+
+    def noted(inputs):
+        orders.append((inputs.rows.tolist(), inputs.kv_lens[inputs.num_prefill_rows :].tolist()))
+        return execute(inputs)
+
+    monkeypatch.setattr(core.runner.executor, "execute", noted)
+    lengths = [20, 60, 5, 33]
+    for index, length in enumerate(lengths):
+        core.add(request(f"r{index}", prompt_of(length, index), greedy(4 + index)))
+    results = drain(core)
+    assert [rows for rows, _ in orders[1:4]] == [orders[1][0]] * 3, "what rows share must not be planned anew every step"
+    assert orders[1][1] == [61, 34, 21, 6]
+    assert all(lens == sorted(lens, reverse=True) for _, lens in orders)
+    for index, length in enumerate(lengths):
+        assert results[f"r{index}", 0].token_ids == oracle.greedy(prompt_of(length, index), 4 + index)
+
+
 def test_priority_decides_who_waits_and_who_is_preempted(make_core):
     core = make_core(scheduling="priority", max_rows=1, max_step_tokens=32)
     core.add(request("first", prompt_of(4), greedy(3)))
