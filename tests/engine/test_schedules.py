@@ -230,7 +230,8 @@ def test_rows_that_see_most_come_first_in_a_step(make_core, oracle, monkeypatch)
     for index, length in enumerate(lengths):
         core.add(request(f"r{index}", prompt_of(length, index), greedy(4 + index)))
     results = drain(core)
-    assert [rows for rows, _ in orders[1:4]] == [orders[1][0]] * 3, "what rows share must not be planned anew every step"
+    # What rows of a list share is planned once, so the list has to stay the same while they all run.
+    assert [rows for rows, _ in orders[1:4]] == [orders[1][0]] * 3
     assert orders[1][1] == [61, 34, 21, 6]
     assert all(lens == sorted(lens, reverse=True) for _, lens in orders)
     for index, length in enumerate(lengths):
