@@ -9,7 +9,7 @@ from server.attention.backend import AttentionSpec
 from server.attention.triton import TritonAttention
 from server.engine.batch import StepBatch
 from server.kv.formats import dequantize, kv_format, quantize
-from server.kv.plan import plan_by_layer
+from server.kv.plan import KVPlan, plan_by_layer
 from server.kv.policy import Retention
 from server.kv.pool import PagePool
 from server.kv.table import PageTables
@@ -20,11 +20,12 @@ PAGE_SIZE = 16
 
 
 class Problem:
-    """An engine's attention without the engine; group g is layer g.
+    """An engine's attention without the engine.
 
     Args:
         num_pages: pages in the pool; those of rows are taken in random order.
         retentions: one per group, the same for all rows.
+        plan: without one, group g is layer g, which is what `stored` and `expected` count on.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Problem:
         num_kv_heads: int = 8,
         retentions: Sequence[Retention] | None = None,
         is_invariant: bool = False,
+        plan: KVPlan | None = None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.spec = AttentionSpec(
@@ -54,10 +56,10 @@ class Problem:
             page_size=PAGE_SIZE,
             batch_invariant=is_invariant,
         )
-        self.plan = plan_by_layer(num_kv_heads, [None] * num_layers).to(self.device)
+        self.plan = (plan or plan_by_layer(num_kv_heads, [None] * num_layers)).to(self.device)
         self.pool = PagePool(num_pages, PAGE_SIZE, num_kv_heads, head_dim, self.spec.kv_format, self.device)
-        self.tables = PageTables(max_rows, num_layers, max_pages, self.device)
-        self.retentions = retentions or [Retention()] * num_layers
+        self.tables = PageTables(max_rows, self.plan.num_groups, max_pages, self.device)
+        self.retentions = retentions or [Retention()] * self.plan.num_groups
         for row in range(max_rows):
             self.tables.set_retention(row, self.retentions)
         updates = self.tables.drain()
@@ -74,7 +76,7 @@ class Problem:
         taken = 0
         self.tables.pages.zero_()
         for row, count in enumerate(counts):
-            needed = count * self.spec.num_layers
+            needed = count * self.plan.num_groups
             self.tables.pages[row, :, :count] = pages[taken : taken + needed].view(-1, count)
             taken += needed
 

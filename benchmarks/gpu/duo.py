@@ -1,7 +1,8 @@
 """DuoAttention beside full attention: decode steps, memory, long prompts, the longest context, a crowd short of pages.
 
     python -m benchmarks.gpu.duo                  # all rows, about a quarter of an hour on an H200
-    python -m benchmarks.gpu.duo --only decode
+    python -m benchmarks.gpu.duo --only decode    # the kernel alone, then whole steps
+    python -m benchmarks.gpu.duo --only kernel
 
 `--patterns` names the folder of the published patterns `Llama-3-8B-Instruct-Gradient-1048k` and
 `Llama-2-7B-32K-Instruct`. The workloads are those of Xiao et al., "DuoAttention" (2024): batch 1, one-token steps at a
@@ -11,6 +12,7 @@ speed depends on neither.
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu.duo_attention import attention_rows
 from benchmarks.gpu.engine import Engine
 from benchmarks.gpu.pretend import cache_of, fill_with_noise
 from benchmarks.gpu.record import Mark, Record, Row, default_path
@@ -30,11 +33,15 @@ from server.bench.throughput import measure_throughput
 from server.config import EngineConfig
 from server.engine.loop import Core
 from server.errors import ConfigError
+from server.kv.patterns import HeadPattern, read_pattern
 
 GIB = 1 << 30
 PATTERNS = Path(__file__).parent / ".carry" / "duo-patterns"
 STEPS = 100
 CHUNK = 32_000
+DECODE_CHUNK = 2048
+"""Step tokens of an engine that is there to decode. Streaming heads need room for a chunk of a strict prompt, and with
+the 8,192 that are usual on a GPU that is a fifth of what the 7B shape has at 134,000 positions."""
 SERVING = "sinks=16, recent=64"
 """The window that servers of reasoning models take (RLKV, 2026)."""
 
@@ -66,9 +73,13 @@ class Family:
 
     def duo(self, patterns: Path, arguments: str = "") -> str:
         """The variant that drops what streaming heads do not see during the prompt as well."""
-        pattern = patterns / self.pattern
+        # Relative, because what is printed and recorded goes to places where no such folder is.
+        pattern = os.path.relpath(patterns / self.pattern)
         more = f", {arguments}" if arguments else ""
         return f"duo=duo(pattern={pattern}, sparsity={self.sparsity}, prefill=strict{more})"
+
+    def streaming(self, patterns: Path) -> tuple[HeadPattern, float]:
+        return read_pattern(patterns / self.pattern), self.sparsity
 
 
 FAMILIES = (
@@ -117,7 +128,7 @@ class Bench:
         """The median step of one row around `context` positions; bytes of pages and of the device are in `details`."""
         context = context // self.shrink
         steps = min(STEPS, context // 4)
-        with self.engine(family, variant, context + steps, **settings) as core:
+        with self.engine(family, variant, context + steps, max_step_tokens=DECODE_CHUNK, **settings) as core:
             name = core.info.default_variant
             fill_with_noise(core.manager.pool)
             result = measure_latency(
@@ -196,7 +207,7 @@ def ratio(record: Record, name: str, numerator: Row, denominator: Row, figure: s
 
 
 def decode_rows(bench: Bench) -> None:
-    """Steps at the paper's two points, and at a million tokens."""
+    """Steps at the paper's two points, and at a million tokens; then what the kernel has to do with them."""
     record = bench.record
     for family, context in zip(FAMILIES, (517_000, 134_000), strict=True):
         rows = {}
@@ -209,6 +220,13 @@ def decode_rows(bench: Bench) -> None:
             ratio(record, f"{family.name}, {context:,}: device saved", rows["full"], rows["duo"], "device_bytes")
     with record.row("8B, 1,000,000: duo", "ms") as row:
         bench.decode(row, FAMILIES[0], FAMILIES[0].duo(bench.patterns), 1_000_000)
+    kernel_rows(bench)
+
+
+def kernel_rows(bench: Bench) -> None:
+    """The decode kernel alone, on a GPU."""
+    if torch.cuda.is_available():
+        attention_rows(bench.record, {family.name: family.streaming(bench.patterns) for family in FAMILIES})
 
 
 def longest_rows(bench: Bench) -> None:
@@ -247,7 +265,7 @@ def crowd_rows(bench: Bench, num_requests: int, pool_gib: float) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patterns", type=Path, default=PATTERNS, help="folder of the published patterns")
-    parser.add_argument("--only", default="", help="decode, longest, prefill or crowd; several with commas")
+    parser.add_argument("--only", default="", help="kernel, decode, longest, prefill or crowd; several with commas")
     parser.add_argument("--requests", type=int, default=256, help="of the crowd")
     parser.add_argument("--pool-gib", type=float, default=8.0, help="KV memory of the crowd")
     parser.add_argument("--shape", default=None, help="another shape for both families, to try the script")
@@ -255,6 +273,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=None)
     options = parser.parse_args(arguments)
     record = Record(options.output or default_path("duo"), MARKS if options.shrink == 1 else {}, shrink=options.shrink)
+    alone: dict[str, Callable[[Bench], None]] = {"kernel": kernel_rows}
     parts: dict[str, Callable[[Bench], None]] = {
         "decode": decode_rows,
         "longest": longest_rows,
@@ -264,7 +283,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(record, options.patterns, Path(folder), options.shape, options.shrink)
         for name in [name for name in options.only.split(",") if name] or list(parts):
-            parts[name](bench)
+            (parts | alone)[name](bench)
     record.save()
     record.print_table()
 
