@@ -1,11 +1,13 @@
 """Products by one matrix on a GPU: which way is taken for how many rows."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import torch
 
 from server.models import triton_quantize
+from server.models.blas import multiplied_by
 from server.models.quantize import FP8
 from server.models.triton_layers import can_overlap
 from server.models.triton_matmul import TileConfig, VectorConfig, tiled_product, vector_product
@@ -19,6 +21,12 @@ STREAMS: Mapping[tuple[int, int, bool], Sequence[StreamConfig]] = {}
 
 By outputs and inputs of the matrix, and whether the gate is computed with it; configs by ascending `block_r`. Only what
 `benchmarks/gpu/try_products.py` has seen to be faster belongs here.
+"""
+
+LT_ROWS: Mapping[tuple[int, int], Sequence[range]] = {}
+"""Numbers of rows, by outputs and inputs of a matrix, for which cuBLASLt takes the product from cuBLAS.
+
+As for `STREAMS`, `benchmarks/gpu/try_products.py` says what belongs here.
 """
 
 INVARIANT_BLOCK_K = 64
@@ -100,7 +108,7 @@ def stream_of(streams: Sequence[StreamProduct], num_rows: int) -> StreamProduct 
 
 
 class FloatProduct:
-    """W in the activations' dtype: read by our own kernels for few rows, by cuBLAS for more."""
+    """W in the activations' dtype: read by our own kernels for few rows, by cuBLAS or cuBLASLt for more."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight = weight.contiguous()
@@ -111,6 +119,8 @@ class FloatProduct:
         self._arrivals = _arrivals(weight)
         self._streams = streams_for(self.weight, bias, is_gated=False)
         self._gated_streams = streams_for(self.weight, bias, is_gated=True)
+        num_out, num_in = weight.shape
+        self._lt_rows = LT_ROWS.get((num_out, num_in), ())
 
     def __call__(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         num_rows = x.shape[0]
@@ -122,9 +132,11 @@ class FloatProduct:
         stream = stream_of(self._streams, num_rows)
         if stream is not None:
             return stream(x, out)
-        if self._bias is not None:
-            return torch.addmm(self._bias, x, self._transposed, out=out)
-        return torch.mm(x, self._transposed, out=out)
+        is_lt = any(num_rows in rows for rows in self._lt_rows)
+        with multiplied_by("cublaslt") if is_lt else nullcontext():
+            if self._bias is not None:
+                return torch.addmm(self._bias, x, self._transposed, out=out)
+            return torch.mm(x, self._transposed, out=out)
 
     def gated(self, x: torch.Tensor, activation: str) -> torch.Tensor | None:
         if x.shape[0] != 1:
