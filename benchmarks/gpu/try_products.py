@@ -1,17 +1,17 @@
-"""Tries to beat cuBLAS at 32 and 64 rows of the Llama-3-8B shape: streams of a matrix, and gates within the product.
+"""Tries to beat cuBLAS at the Llama-3-8B shape: by cuBLASLt, and by streams of a matrix with gates within the product.
 
-    python -m benchmarks.gpu.try_products [--rows 32,64] [--quick]
+    python -m benchmarks.gpu.try_products                        # cuBLAS and cuBLASLt in whole steps
+    python -m benchmarks.gpu.try_products --streams 32,64        # our own candidates too, for these numbers of rows
 
-For every matrix the candidates of `server/models/triton_stream.py` are checked against torch in float32 and timed
-beside cuBLAS, cuBLASLt and `tiled_product`; then all layers of a decode step but for attention, in one graph. At the
-end stands what `STREAMS` in `server/models/triton_products.py` should hold. Takes about a minute and a half.
+For every matrix all ways are checked against torch in float32 and timed; then all layers of a decode step and its head,
+but for attention, in one graph: by each library, by the better one of each matrix, with streams, and as the engine
+does it now. At the end stands what `LT_ROWS` and `STREAMS` in `server/models/triton_products.py` should hold.
 """
 
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from benchmarks.gpu.record import default_path, write_json
 from server.bench.machine import describe_run
 from server.bench.timer import Timer
 from server.engine.rehearsal import rehearsal
+from server.models.blas import Library, multiplied_by
+from server.models.triton_kernels import TritonKernels
 from server.models.triton_layers import add_rms_norm, can_overlap, gated
 from server.models.triton_matmul import TileConfig, tiled_product
 from server.models.triton_products import num_parts
@@ -30,9 +32,14 @@ from server.models.triton_stream import StreamConfig, StreamProduct
 
 Multiply = Callable[[torch.Tensor], torch.Tensor]
 
-SHAPES = {"qkv": (6144, 4096), "out": (4096, 4096), "gate_up": (28672, 4096), "down": (4096, 14336)}
-SMALL_SHAPES = {"qkv": (96, 64), "out": (64, 64), "gate_up": (128, 64), "down": (64, 64)}
+LAYER = ("qkv", "out", "gate_up", "down")
+SHAPES = {
+    **{"qkv": (6144, 4096), "out": (4096, 4096), "gate_up": (28672, 4096), "down": (4096, 14336)},
+    "head": (128256, 4096),
+}
+SMALL_SHAPES = {"qkv": (96, 72), "out": (72, 72), "gate_up": (144, 72), "down": (72, 72), "head": (300, 72)}
 """For trying the script where there is no GPU."""
+ROWS = (1, 8, 32, 64, 128, 160, 192, 256)
 NUM_LAYERS = 32
 COLD_BYTES = 1 << 29
 SHARED_BYTES = 208 << 10
@@ -77,21 +84,10 @@ def tile_configs(block_r: int, shape: tuple[int, int], overlaps: bool) -> list[T
     ]
 
 
-@contextmanager
-def blas(name: str) -> Iterator[None]:
-    """Products by this library of CUDA's."""
-    before = torch.backends.cuda.preferred_blas_library()
-    torch.backends.cuda.preferred_blas_library(name)
-    try:
-        yield
-    finally:
-        torch.backends.cuda.preferred_blas_library(before)
-
-
-def by_library(name: str) -> Callable[[torch.Tensor], Multiply]:
+def by_library(name: Library) -> Callable[[torch.Tensor], Multiply]:
     def make(weight: torch.Tensor) -> Multiply:
         def multiply(x: torch.Tensor) -> torch.Tensor:
-            with blas(name):
+            with multiplied_by(name):
                 return F.linear(x, weight)
 
         return multiply
@@ -123,12 +119,29 @@ def then_gated(make: Callable[[torch.Tensor], Multiply], overlaps: bool) -> Call
     return make_both
 
 
-class Trial:
-    """Candidates for all matrices at one number of rows."""
+def by_engine(activation: str | None) -> Callable[[torch.Tensor], Multiply]:
+    """As `server/models/triton_kernels.py` has it."""
 
-    def __init__(self, device: torch.device, num_rows: int, is_quick: bool) -> None:
+    def make(weight: torch.Tensor) -> Multiply:
+        kernels = TritonKernels(weight.device)
+        product = kernels.product(weight, None) if activation is None else kernels.gated_product(weight, None, "silu")
+        return product[1]
+
+    return make
+
+
+class Trial:
+    """Candidates for all matrices at one number of rows.
+
+    Args:
+        has_own: whether our own tiles and streams are among them, beside the libraries.
+        is_quick: one candidate of each kind.
+    """
+
+    def __init__(self, device: torch.device, num_rows: int, has_own: bool, is_quick: bool) -> None:
         self.device = device
         self.num_rows = num_rows
+        self.has_own = has_own
         self.is_quick = is_quick
         self.timer = Timer(device, 1 if is_quick else 7)
         self.is_cuda = device.type == "cuda"
@@ -137,7 +150,8 @@ class Trial:
         self.shapes = SHAPES if self.is_cuda else SMALL_SHAPES
         self.records: list[dict[str, Any]] = []
         self.best: dict[str, Way] = {}
-        self.libraries: dict[str, Way] = {}
+        self.libraries: dict[str, dict[str, Way]] = {}
+        self.is_lt_faster: dict[str, bool] = {}
 
     def ways(self, name: str) -> list[Way]:
         """All ways for one matrix; those of gate and up end with the gate."""
@@ -145,10 +159,8 @@ class Trial:
         activation = "silu" if is_gated else None
         num_sms = torch.cuda.get_device_properties(self.device).multi_processor_count if self.is_cuda else 3
         block_r = max(16, 1 << (self.num_rows - 1).bit_length())
-        plain = [Way("cublas", None, by_library("cublas"))]
-        if self.is_cuda:
-            plain.append(Way("cublaslt", None, by_library("cublaslt")))
-        tiles = tile_configs(block_r, self.shapes[name], self.overlaps)
+        plain = [Way("cublas", None, by_library("cublas")), Way("cublaslt", None, by_library("cublaslt"))]
+        tiles = tile_configs(block_r, self.shapes[name], self.overlaps) if self.has_own else []
         for config in tiles[:1] if self.is_quick else tiles:
             plain.append(Way(f"tiles {short(config)}", None, by_tiles(config)))
         if is_gated:
@@ -156,6 +168,7 @@ class Trial:
         streams = [
             Way(f"stream {short(config)}", config, by_stream(config, activation))
             for config in stream_configs(block_r, num_sms, is_gated, self.overlaps)
+            if self.has_own and name != "head"
         ]
         return [*plain, *(streams[:1] if self.is_quick else streams)]
 
@@ -168,7 +181,7 @@ class Trial:
     def compile(self) -> None:
         """All kernels at once, by several threads."""
         with rehearsal():
-            for name in self.shapes:
+            for name in LAYER:
                 weight, x = self.matrix(name), self.x(name)
                 for way in self.ways(name):
                     self.attempt(way, lambda way=way, weight=weight, x=x: way.make(weight)(x))
@@ -211,8 +224,9 @@ class Trial:
         streams = [(us, way) for us, way in ranked if way.stream is not None]
         cells = [f"{way.name} {us:.1f} us {weight.nbytes / us / 1e6:.2f} TB/s" for us, way in (*libraries, *ranked[:3])]
         print(f"{name} {self.num_rows} rows: {'; '.join(dict.fromkeys(cells))}", flush=True)
-        if libraries:
-            self.libraries[name] = libraries[0][1]
+        self.libraries[name] = {way.name: way for _, way in libraries}
+        if len(libraries) == 2:
+            self.is_lt_faster[name] = times["cublas"][0] > GAIN * times["cublaslt"][0]
         if libraries and streams and libraries[0][0] > GAIN * streams[0][0]:
             self.best[name] = streams[0][1]
 
@@ -231,32 +245,82 @@ class Trial:
 
         return error.item(), 1e6 * self.timer.time_s(work) / len(multiplies)
 
-    def chain(self) -> None:
-        """All layers of a step but for attention, one after the other in one graph."""
-        num_layers = NUM_LAYERS if self.is_cuda else 1
-        weights = [{name: self.matrix(name) for name in self.shapes} for _ in range(num_layers)]
+    def choices(self) -> dict[str, dict[str, Way]]:
+        """Name -> a way for each matrix, of the chains that are compared."""
+        both = {name: ways for name, ways in self.libraries.items() if len(ways) == 2}
+        if len(both) < len(self.shapes):
+            return {}
+        chosen = {library: {name: ways[library] for name, ways in both.items()} for library in ("cublas", "cublaslt")}
+        chosen["better of both"] = {
+            name: ways["cublaslt" if self.is_lt_faster[name] else "cublas"] for name, ways in both.items()
+        }
+        if self.best:
+            chosen["with streams"] = chosen["better of both"] | self.best
+        chosen["engine"] = {
+            name: Way("engine", None, by_engine("silu" if name == "gate_up" else None)) for name in self.shapes
+        }
+        return chosen
+
+    def chain(self, layers: Sequence[dict[str, torch.Tensor]], head: torch.Tensor) -> None:
+        """A step but for attention and sampling, in one graph; all choices in turn, and each again."""
         attended, start = self.x("out"), self.x("qkv")
         norm = torch.ones(start.shape[1], dtype=self.dtype, device=self.device)
-        for label, chosen in {"libraries": self.libraries, "with streams": self.libraries | self.best}.items():
-            if len(chosen) < len(self.shapes):
-                continue
-            layers = [{name: chosen[name].make(weight) for name, weight in layer.items()} for layer in weights]
 
-            def work(layers: Sequence[dict[str, Multiply]] = layers) -> None:
+        def step(chosen: dict[str, Way]) -> Callable[[], torch.Tensor]:
+            made = [{name: chosen[name].make(weight) for name, weight in layer.items()} for layer in layers]
+            multiply_head = chosen["head"].make(head)
+
+            def work() -> torch.Tensor:
                 x, residual = start, torch.zeros_like(start)
-                for layer in layers:
+                for layer in made:
                     x, residual = add_rms_norm(x, residual, norm, 1e-5, self.overlaps)
                     layer["qkv"](x)
                     x, residual = add_rms_norm(layer["out"](attended), residual, norm, 1e-5, self.overlaps)
                     x = layer["down"](layer["gate_up"](x))
+                return multiply_head(add_rms_norm(x, residual, norm, 1e-5, self.overlaps)[0])
 
-            ms = 1e3 * self.timer.time_s(work)
-            self.records.append({"chain": label, "rows": self.num_rows, "ms": ms})
-            print(f"layers without attention, {self.num_rows} rows, {label}: {ms:.3f} ms", flush=True)
+            return work
 
-    def table(self) -> list[str]:
-        """Lines for `STREAMS`."""
-        return [f"    (*{self.shapes[name]}, {name == 'gate_up'}): {way.stream}," for name, way in self.best.items()]
+        steps = {label: step(chosen) for label, chosen in self.choices().items()}
+        times: dict[str, list[float]] = {label: [] for label in steps}
+        for _, (label, work) in itertools.product(range(1 if self.is_quick else 2), steps.items()):
+            times[label].append(1e3 * self.timer.time_s(work))
+        expected = next(iter(steps.values()))().float() if steps else None
+        for label, work in steps.items():
+            logits = work().float()
+            error = ((logits - expected).abs().max() / expected.abs().max()).item()
+            self.records.append({"chain": label, "rows": self.num_rows, "ms": times[label], "error": error})
+            print(
+                f"step without attention, {self.num_rows} rows, {label}: "
+                f"{' and '.join(f'{ms:.3f}' for ms in times[label])} ms, {error:.1e} from cuBLAS's",
+                flush=True,
+            )
+
+
+def stream_lines(trials: Sequence[Trial]) -> list[str]:
+    """For `STREAMS`."""
+    return [
+        f"    (*{trial.shapes[name]}, {name == 'gate_up'}): {way.stream},"
+        for trial in trials
+        for name, way in trial.best.items()
+    ]
+
+
+def lt_lines(trials: Sequence[Trial]) -> list[str]:
+    """For `LT_ROWS`: every number of rows counts like the next one that was measured."""
+    lines, ordered = [], sorted(trials, key=lambda trial: trial.num_rows)
+    for name in SHAPES:
+        ranges: list[range] = []
+        begin = 1
+        for trial in ordered:
+            if trial.is_lt_faster.get(name):
+                is_next = bool(ranges) and ranges[-1].stop == begin
+                first = ranges.pop().start if is_next else begin
+                ranges.append(range(first, trial.num_rows + 1))
+            begin = trial.num_rows + 1
+        if ranges:
+            lines.append(f"    {ordered[0].shapes[name]}: {tuple(ranges)},")
+    return lines
 
 
 def short(config: StreamConfig | TileConfig) -> str:
@@ -266,26 +330,37 @@ def short(config: StreamConfig | TileConfig) -> str:
 @torch.inference_mode()
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="32,64")
+    parser.add_argument("--rows", default=",".join(map(str, ROWS)), help="numbers of rows")
+    parser.add_argument("--streams", default="", help="those of them for which our own candidates are tried, too")
     parser.add_argument("--quick", action="store_true", help="one candidate of each kind, to try the script")
     parser.add_argument("--output", type=Path, default=None)
     options = parser.parse_args(arguments)
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     path = options.output or default_path("try-products")
-    trials = [Trial(device, int(rows), options.quick) for rows in options.rows.split(",")]
+    own = {int(rows) for rows in options.streams.split(",") if rows}
+    counts = sorted({int(rows) for rows in options.rows.split(",")} | own)
+    trials = [Trial(device, count, count in own, options.quick) for count in counts]
     began_s = time.perf_counter()
+
+    def save(**facts: Any) -> None:
+        write_json(path, describe_run() | {"records": [record for one in trials for record in one.records]} | facts)
+
     for trial in trials:
         trial.compile()
     print(f"compiled after {time.perf_counter() - began_s:.0f} s", flush=True)
     for trial, name in itertools.product(trials, SHAPES):
         trial.sweep(name)
-        write_json(path, describe_run() | {"records": [record for one in trials for record in one.records]})
+        save()
+    num_layers = NUM_LAYERS if trials[0].is_cuda else 1
+    layers = [{name: trials[0].matrix(name) for name in LAYER} for _ in range(num_layers)]
+    head = trials[0].matrix("head")
     for trial in trials:
-        trial.chain()
-    lines = [line for trial in trials for line in trial.table()]
-    print("\n".join(["faster than cuBLAS, by shape (rows in block_r):", *(lines or ["    none"])]))
-    records = [record for one in trials for record in one.records]
-    write_json(path, describe_run() | {"records": records, "streams": lines})
+        trial.chain(layers, head)
+        save()
+    found = {"lt_rows": lt_lines(trials), "streams": stream_lines(trials)}
+    for table, lines in zip(("LT_ROWS", "STREAMS"), found.values(), strict=True):
+        print("\n".join([f"faster than cuBLAS, for {table}:", *(lines or ["    none"])]))
+    save(**found)
     print(f"saved to {path} after {time.perf_counter() - began_s:.0f} s")
 
 

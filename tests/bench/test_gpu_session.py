@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+import torch
 
 from benchmarks.gpu import session, try_mixed, try_prefill, try_products, try_sustained
 from benchmarks.gpu.session import Step, choose, reason_against, run_steps, table
@@ -121,11 +122,22 @@ def test_sustained_rates_come_by_second(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Triton")
-def test_candidates_are_right_before_they_are_timed(tmp_path, capsys):
+def test_candidates_are_right_before_they_are_timed_and_whole_steps_are_compared(tmp_path, capsys):
     path = tmp_path / "products.json"
-    try_products.main(["--quick", "--rows", "16", "--output", str(path)])
+    try_products.main(["--quick", "--rows", "16", "--streams", "16", "--output", str(path)])
     records = json.loads(path.read_text())["records"]
     streams = [record for record in records if record.get("stream")]
     assert {record["matrix"] for record in streams} == {"qkv", "out", "gate_up", "down"}
     assert max(record["error"] for record in streams) < 0.02
     assert "WRONG" not in capsys.readouterr().out
+    chains = [record for record in records if "chain" in record]
+    assert {"cublas", "cublaslt", "better of both", "engine"} <= {chain["chain"] for chain in chains}
+    assert all(chain["error"] < 0.02 for chain in chains)
+
+
+def test_rows_between_those_that_were_measured_count_like_the_next():
+    trials = []
+    for num_rows, is_faster in ((8, True), (32, True), (64, False), (128, True)):
+        trials.append(try_products.Trial(torch.device("cpu"), num_rows, False, True))
+        trials[-1].is_lt_faster = {"out": is_faster}
+    assert try_products.lt_lines(trials) == ["    (72, 72): (range(1, 33), range(65, 129)),"]
