@@ -178,9 +178,10 @@ def variants_page(
         earlier=earlier,
         frozen=frozen,
         endpoints=known,
-        dataset=dataset,
-        endpoint=endpoint,
-        model=model.partition(":")[0],
+        dataset=dataset or ("" if about is None else about.snapshot.partition("/")[2]),
+        endpoint=endpoint or ("" if about is None else about.endpoint),
+        model=(model or ("" if about is None else about.model)).partition(":")[0],
+        mode="text_context" if about is None else about.mode,
         modes=MODE_WORDS,
         may_manage=access.may(Permission.MANAGE),
     )

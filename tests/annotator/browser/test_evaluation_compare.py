@@ -184,6 +184,27 @@ def test_the_leaderboard_is_sorted_by_keyboard_and_keeps_its_intervals(open_page
     assert page.locator("#board tr.run").count() == 0
 
 
+def test_on_paper_tables_fit_and_a_dark_theme_is_light(open_page, compared) -> None:
+    page = open_page(path=compared.path("compare"))
+    root = page.url.split("/p/")[0]
+    page.evaluate("localStorage.setItem('mapqator.theme', 'dark')")
+    # A4 at 96 points an inch.
+    page.set_viewport_size({"width": 794, "height": 1123})
+    page.emulate_media(media="print", color_scheme="dark")
+    for path in (
+        compared.path("compare", *SAID),
+        compared.path("leaderboard") + "?dataset=walks@1.0.0&quoted=true",
+        compared.path("variants", *SAID),
+        f"/p/{compared.slug}/evaluations/{compared.ids['tiny:full']}",
+    ):
+        page.goto(root + path)
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 36, 48)", path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert not page.locator("form:visible").count(), path
+    page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (400, 800, "dark")])
 def test_no_page_has_a_serious_fault_or_is_too_wide(
     open_page, serious_findings, compared, project, width, height, scheme
