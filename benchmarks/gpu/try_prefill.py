@@ -3,8 +3,9 @@
     python -m benchmarks.gpu.try_prefill [--lengths 2048,8192,32768]
 
 One load of the Llama-3-8B shape. For each length: the time with several `max_step_tokens` (those that are no multiple
-of 1,024 keep later chunks from cuDNN); the parts of the best one's time from a profile, and what is left between
-kernels; and, for prompts of one step, a replay of all its kernels from one CUDA graph. Takes about a minute and a half.
+of 1,024 keep later chunks from cuDNN), and after a rest, when the chip has not lowered its clock yet; the parts of the
+best one's time from a profile, and what is left between kernels, before the first and after the last one; and, for
+prompts of one step, a replay of all its kernels from one CUDA graph. Takes about a minute and a half.
 """
 
 import argparse
@@ -34,6 +35,7 @@ STEPS = (2000, 2048, 4096, 7000, 8192, 16384, 32768)
 CAPTURED_TOKENS = 8192
 """Most tokens of a step that is captured, too."""
 REPEATS = 3
+REST_S = 1.0
 PARTS = {
     "products": ("nvjet", "gemm", "cutlass", "xmma", "vector_kernel", "tiled_kernel", "stream_kernel"),
     "attention": ("sdpa", "fmha", "flash", "prefill_kernel", "decode_kernel", "merge_kernel", "gather_kernel"),
@@ -69,17 +71,25 @@ class Prompts:
         self.run(num_tokens)
         return statistics.median(self.run(num_tokens) for _ in range(REPEATS))
 
+    def rested_ms(self, num_tokens: int) -> float:
+        """The same with the current steps, each prompt after a rest."""
+        times = []
+        for _ in range(REPEATS):
+            time.sleep(REST_S if self.is_cuda else 0)
+            times.append(self.run(num_tokens))
+        return statistics.median(times)
+
     def parts_ms(self, num_tokens: int) -> dict[str, float]:
-        """Milliseconds of each part's kernels, and of the device's idle time between the first and the last kernel."""
+        """Milliseconds of each part's kernels, and of the device's idle time between, before and after them."""
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-            self.run(num_tokens)
+            whole_ms = self.run(num_tokens)
             self._wait()
         spans = [
             (event.time_range.start, event.time_range.end, event.name)
             for event in profile.events()
             if event.device_type == torch.autograd.DeviceType.CUDA
         ]
-        return parts_of(spans)
+        return parts_of(spans, whole_ms)
 
     def replayed_ms(self, num_tokens: int) -> float | None:
         """Milliseconds of the kernels of a prompt's one step, replayed from a CUDA graph; None without a GPU."""
@@ -122,19 +132,20 @@ def part_of(kernel: str) -> str:
     return next((part for part, pieces in PARTS.items() if any(piece in lowered for piece in pieces)), "other")
 
 
-def parts_of(spans: list[tuple[float, float, str]]) -> dict[str, float]:
-    """Milliseconds of each part, and of "idle": moments between the first and the last span in which there is none.
+def parts_of(spans: list[tuple[float, float, str]], whole_ms: float) -> dict[str, float]:
+    """Milliseconds of each part, of "idle" moments between the first and the last span, and "before and after" these.
 
     Args:
         spans: beginnings and ends in microseconds, and names of kernels.
+        whole_ms: how long all of it took.
     """
     parts = dict.fromkeys((*PARTS, "other", "idle"), 0.0)
-    reached = min((start for start, _, _ in spans), default=0.0)
+    reached = first = min((start for start, _, _ in spans), default=0.0)
     for start, end, name in sorted(spans):
         parts[part_of(name)] += (end - start) / 1e3
         parts["idle"] += max(start - reached, 0.0) / 1e3
         reached = max(reached, end)
-    return parts
+    return parts | {"before and after": whole_ms - (reached - first) / 1e3}
 
 
 def attempt(name: str, work: Callable[[], Any]) -> Any:
@@ -156,14 +167,16 @@ def look_at(prompts: Prompts, length: int, sizes: Sequence[int]) -> dict[str, An
     print(f"prefill {length}: " + ", ".join(f"{size}: {ms:.1f} ms" for size, ms in measured.items()), flush=True)
     best = min(measured, key=lambda size: measured[size], default=whole)
     prompts.core.scheduler.max_step_tokens = best
-    parts = attempt("profile", lambda: prompts.parts_ms(length)) or {}
+    rested = attempt("rested", lambda: prompts.rested_ms(length))
+    parts = (attempt("profile", lambda: prompts.parts_ms(length)) if prompts.is_cuda else None) or {}
     per_token = 2 * facts.num_layers * sum(inputs * outputs for _, inputs, outputs in layer_products(facts))
     flop = {
         "products": length * per_token,
         "attention": 2 * length**2 * facts.num_heads * facts.head_dim * facts.num_layers,
     }
     rates = {part: flop[part] / parts[part] / 1e9 for part in flop if parts.get(part)}
-    print(f"    steps of {best}: " + ", ".join(f"{part} {ms:.2f} ms" for part, ms in parts.items()))
+    print(f"    steps of {best}: each after a rest {rested} ms; profiled: ", end="")
+    print(", ".join(f"{part} {ms:.2f} ms" for part, ms in parts.items()))
     print("    " + ", ".join(f"{part} {rate:.0f} TFLOP/s" for part, rate in rates.items()), flush=True)
     replayed = None
     if length <= min(CAPTURED_TOKENS, whole):
@@ -174,6 +187,7 @@ def look_at(prompts: Prompts, length: int, sizes: Sequence[int]) -> dict[str, An
         "length": length,
         "ms_by_step_tokens": measured,
         "best_step_tokens": best,
+        "rested_ms": rested,
         "parts_ms": parts,
         "tflop_per_s": rates,
         "replayed_ms": replayed,
