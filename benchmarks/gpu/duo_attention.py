@@ -42,7 +42,7 @@ CASES = (
     Case("8B", 64, 8_192),
 )
 FEW = (DecodeConfig(128, 4, 5, 2), DecodeConfig(128, 4, 3, 2), DecodeConfig(64, 4, 5, 2), DecodeConfig(64, 4, 5, 3))
-MANY = (DecodeConfig(128, 4, 2, 4), DecodeConfig(128, 4, 5, 1), DecodeConfig(128, 4, 5, 2), DecodeConfig(64, 4, 5, 3))
+MANY = (DecodeConfig(128, 4, 2, 4), DecodeConfig(128, 4, 2, 8), DecodeConfig(128, 4, 5, 2), DecodeConfig(64, 4, 5, 3))
 """Ways to cut up decode that duo may like better than what full attention has, for few rows and for many."""
 
 

@@ -107,6 +107,9 @@ def decode_kernel(
         _, _, _, _, all_tiles = visible_tiles(kv_len, all_sinks, all_recent, all_since, BLOCK_N)
         counts, firsts = share_programs(all_tiles, is_head, wanted)
         kv_head, first, num_splits = find_share(counts, firsts, all_heads, tl.program_id(0))
+        # The grid has room for every way to share; what is left of it ends before there is anything to wait for.
+        if num_splits == 0:
+            return
         split = tl.program_id(0) - first
         first_part = tl.program_id(2) * tl.num_programs(0) + first
     group = tl.load(groups_ptr + kv_head)
