@@ -41,7 +41,7 @@ STEPS = 100
 CHUNK = 32_000
 DECODE_CHUNK = 2048
 """Step tokens of an engine that is there to decode. Streaming heads need room for a chunk of a strict prompt, and with
-the 8,192 that are usual on a GPU that is a fifth of what the 7B shape has at 134,000 positions."""
+the 8,192 that are usual on a GPU that is a seventh of what the 7B shape has at 134,000 positions."""
 SERVING = "sinks=16, recent=64"
 """The window that servers of reasoning models take (RLKV, 2026)."""
 
