@@ -18,6 +18,7 @@ from server.assets.training.choices import TEXTS, choose
 from server.assets.training.comparisons import ASKS, compare, distance_strings, duration_strings
 from server.assets.training.curriculum import Part, Plan, Stage, default_plan, plan_to_json
 from server.assets.training.curves import read_history
+from server.assets.training.emphasis import stress_answers
 from server.assets.training.sources import Sources
 from server.assets.training.symbols import Symbols, plain_symbols, symbols_of
 from server.assets.training.tasks import Draw
@@ -328,3 +329,31 @@ def test_parts_of_these_tasks_are_left_out_where_there_are_no_words_for_them() -
     assert {part.task for part in parts} == {"choose", "compare"}
     assert all(Sources(SYMBOLS, 0).has(part) for part in parts)
     assert not any(Sources(plain_symbols(96), 0).has(part) for part in parts)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.sampled_from(["Answer", ":", ": ", "w", "end"]), min_size=14, max_size=14), min_size=1), SEEDS
+)
+def test_only_what_follows_answer_in_its_turn_gets_more_weight(rows: list[list[str]], seed: int) -> None:
+    """The oracle walks from left to right; a mark is two tokens here, as it is for the embedded model."""
+    answer, colon, colon_space, end = 40, 41, 42, 43
+    symbols = replace(
+        SYMBOLS,
+        turns=SYMBOLS.turns | {"end": torch.tensor([end])},
+        wordings={
+            "\nAnswer:": torch.tensor([4, answer, colon]),
+            " away\nAnswer: ": torch.tensor([answer, colon_space]),
+        },
+    )
+    token_of = {"Answer": answer, ":": colon, ": ": colon_space, "w": 50, "end": end}
+    ids = torch.tensor([[token_of[word] for word in row] for row in rows])
+    weights = torch.randint(0, 3, ids.shape, generator=torch.Generator().manual_seed(seed)) / 2
+    found = stress_answers(Batch(ids, weights), symbols, 4.0)
+    assert torch.equal(found.ids, ids)
+    for row, before, after in zip(rows, weights.tolist(), found.weights.tolist(), strict=True):
+        is_answer = False
+        for at, weight in enumerate(before):
+            is_answer = is_answer and row[at - 1] != "end"
+            is_answer = is_answer or (at >= 2 and row[at - 2] == "Answer" and row[at - 1] in (":", ": "))
+            assert after[at] == (weight * 4 if is_answer and weight == 1 else weight)

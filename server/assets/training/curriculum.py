@@ -22,6 +22,8 @@ TASKS = (
 )
 ALL_WORDS = 4096
 """As an alphabet: every word there is."""
+ANSWER_WEIGHT = 3.0
+"""Of what follows "Answer:" in map questions: a sixth of what the assistant writes, most of which is quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Part:
         length: tokens of a row; for shards one of `rows.BUCKETS`.
         share: how often it comes, relative to the stage's other parts.
         goal: accuracy of its answers' tokens, in [0, 1], that the stage waits for; None where it does not wait.
-        options: keyword arguments of the task.
+        options: keyword arguments of the task; for shards `only`, see `DeviceRows.rows_of`, and `answer_weight`, see
+            `stress_answers`.
     """
 
     task: str
@@ -154,7 +157,7 @@ def _facts(name: str, length: int, *, tokens: int, max_steps: int) -> Stage:
 def _questions(name: str, longest: int, *, only: str, goal: float | None, tokens: int, max_steps: int | None) -> Stage:
     """Map questions up to a length, with everything before them at every length so that nothing is forgotten."""
     strings = {"alphabet": ALL_WORDS, "longest_key": 3, "longest_value": 4}
-    options = {"only": only} if only else {}
+    options: dict[str, Any] = {"answer_weight": ANSWER_WEIGHT} | ({"only": only} if only else {})
     parts: list[Part] = []
     for length in [*_below(longest, 256), longest]:
         share = 1.0 if length == longest else 0.5

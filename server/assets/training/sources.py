@@ -12,6 +12,7 @@ from server.assets.training.batch import Batch
 from server.assets.training.choices import choose
 from server.assets.training.comparisons import compare
 from server.assets.training.curriculum import Part
+from server.assets.training.emphasis import stress_answers
 from server.assets.training.passkey import Passkey
 from server.assets.training.rows import DeviceRows, Prose
 from server.assets.training.shards import TrainingSet
@@ -98,7 +99,10 @@ class Sources:
         """
         draw = Draw(self.symbols, rows, part.length, seed)
         if part.task in self._shards:
-            return self._shards[part.task].draw(draw, drawn, seed=self._seed, **part.options)
+            options = dict(part.options)
+            factor = options.pop("answer_weight", 1.0)
+            batch, num_targets = self._shards[part.task].draw(draw, drawn, seed=self._seed, **options)
+            return (batch if factor == 1 else stress_answers(batch, self.symbols, factor)), num_targets
         if part.task in SYNTHETIC:
             batch = SYNTHETIC[part.task](draw, **part.options)
         elif part.task == "books" and self._books is not None:
