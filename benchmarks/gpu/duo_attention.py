@@ -40,6 +40,9 @@ CASES = (
     Case("8B", 8, 65_536),
     Case("8B", 32, 32_768),
     Case("8B", 64, 8_192),
+    # Where sharing out can only cost time.
+    Case("8B", 32, 1_024),
+    Case("8B", 1, 128),
 )
 FEW = (DecodeConfig(128, 4, 5, 2), DecodeConfig(128, 4, 3, 2), DecodeConfig(64, 4, 5, 2), DecodeConfig(64, 4, 5, 3))
 MANY = (DecodeConfig(128, 4, 2, 4), DecodeConfig(128, 4, 2, 8), DecodeConfig(128, 4, 5, 2), DecodeConfig(64, 4, 5, 3))
