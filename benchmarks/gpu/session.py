@@ -78,7 +78,7 @@ def module(
 
 
 SERVER = ("fastapi", "pydantic_settings", "msgspec", "uvicorn", "uvloop", "httpx", "typer", "rich")
-MIXED_64 = ("--clients", "64", "--settings", "768x3,512x1,1536x1,1536x1g")
+MIXED_64 = ("--clients", "64", "--settings", "768x3,768x3u,512x1,1536x1")
 GPU_TESTS = ("engine", "sampling", "attention", "models", "kv")
 STEPS = (
     Step(
@@ -88,20 +88,21 @@ STEPS = (
             *(f"tests/{area}" for area in GPU_TESTS),
             "tests/calibrate/test_cuda.py",
         ),
-        240,
+        290,
         needs=("pytest", "xdist", "hypothesis", "pytest_asyncio", "pytest_timeout", "llguidance"),
     ),
-    module("try-products", "try_products", expected_s=90),
-    module("try-sustained", "try_sustained", expected_s=50),
-    module("try-prefill", "try_prefill", expected_s=90),
-    module("try-mixed", "try_mixed", expected_s=160),
-    module("try-mixed-64", "try_mixed", *MIXED_64, expected_s=150),
-    module("engine", "engine", expected_s=180),
-    module("engine-32768", "engine", "--set", "max_step_tokens=32768", "--only", "prefill", expected_s=60),
-    module("serve", "serve", expected_s=240, needs=SERVER),
-    module("formats", "formats", expected_s=240),
-    Step("kernels", ("-m", "server.cli", "bench", "kernels", "--output-json", "{out}/kernels.json"), 60, SERVER),
-    module("duo-decode", "duo", "--only", "decode", expected_s=180),
+    module("try-ragged", "try_ragged", expected_s=60),
+    module("try-products", "try_products", expected_s=45),
+    module("try-prefill", "try_prefill", expected_s=100),
+    module("try-mixed", "try_mixed", expected_s=100),
+    module("try-mixed-64", "try_mixed", *MIXED_64, expected_s=140),
+    module("engine", "engine", expected_s=85),
+    module("engine-32768", "engine", "--set", "max_step_tokens=32768", "--only", "prefill", expected_s=18),
+    module("serve", "serve", expected_s=117, needs=SERVER),
+    module("formats", "formats", expected_s=145),
+    Step("kernels", ("-m", "server.cli", "bench", "kernels", "--output-json", "{out}/kernels.json"), 19, SERVER),
+    module("try-sustained", "try_sustained", expected_s=48),
+    module("duo-decode", "duo", "--only", "decode", expected_s=44),
     module("duo-long", "duo", "--only", "longest,prefill", expected_s=240),
     module("duo-crowd", "duo", "--only", "crowd", expected_s=420),
     module("tensor-parallel", "tensor_parallel", expected_s=120, num_gpus=2),

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.gpu import session, try_mixed, try_prefill, try_products, try_sustained
+from benchmarks.gpu import session, try_mixed, try_prefill, try_products, try_ragged, try_sustained
 from benchmarks.gpu.session import Step, choose, reason_against, run_steps, table
 
 SMALL_ENGINE = (
@@ -83,10 +83,10 @@ def test_every_step_runs_a_script_that_knows_its_flags(step, monkeypatch, capsys
 def test_budgets_are_tried_one_after_another_on_one_core(tmp_path, capsys):
     path = tmp_path / "mixed.json"
     try_mixed.main(
-        [*SMALL_ENGINE, "--shrink", "64", "--clients", "3", "--settings", "8x2,32x1g", "--output", str(path)]
+        [*SMALL_ENGINE, "--shrink", "64", "--clients", "3", "--settings", "8x2,32x1gu", "--output", str(path)]
     )
     records = json.loads(path.read_text())["records"]
-    assert [record["setting"] for record in records] == ["8x2", "32x1g"]
+    assert [record["setting"] for record in records] == ["8x2", "32x1gu"]
     assert all(record["tokens_per_s"] > 0 for record in records)
     assert max(size["prompt_tokens_to"] for record in records for size in record["sizes"]) <= 256
     assert "tok/s" in capsys.readouterr().out
@@ -141,3 +141,22 @@ def test_rows_between_those_that_were_measured_count_like_the_next():
         trials.append(try_products.Trial(torch.device("cpu"), num_rows, False, True))
         trials[-1].is_lt_faster = {"out": is_faster}
     assert try_products.lt_lines(trials) == ["    (72, 72): (range(1, 33), range(65, 129)),"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Triton")
+def test_rows_of_all_lengths_are_attended_to_in_every_order(tmp_path, capsys):
+    path = tmp_path / "ragged.json"
+    try_ragged.main(["--quick", "--rows", "3", "--output", str(path)])
+    records = json.loads(path.read_text())["records"]
+    assert [record["order"] for record in records] == ["even", "as they came", "longest first"]
+    assert all(record["us"] > 0 and record["error"] < 0.01 for record in records)
+    assert abs(records[0]["positions"] - records[1]["positions"]) <= 3
+    assert "WRONG" not in capsys.readouterr().out
+
+
+def test_lengths_of_a_crowd_are_those_of_prompts_and_begun_answers():
+    lengths = try_ragged.crowd_lengths(2000, shrink=1)
+    assert min(lengths) > 100
+    assert max(lengths) <= 2049
+    # Prompts of 562 at the mean, and half of answers that are met the more often the longer they are.
+    assert abs(sum(lengths) / 2000 - (562 + 680 / 2)) < 30
