@@ -11,6 +11,7 @@ from annotator.commands.show import console, line
 from annotator.evaluate.model import VERDICTS
 
 if TYPE_CHECKING:
+    from annotator.evaluate.baselines import Reference
     from annotator.evaluate.compare import Comparison
     from annotator.evaluate.numbers import RunState
     from annotator.evaluate.statistics import Interval
@@ -61,8 +62,7 @@ def show_run(row: "RunState", summary: "Summary") -> None:
             _add_group(table, group.name if key == "answerable" else f"{_GROUPS.get(key, key)} {group.name}", group)
     console.print(table)
     for reference in summary.overall.references:
-        share = "unknown" if reference.share is None else f"{100 * reference.share:.1f} %"
-        line(f"{reference.name.replace('_', ' ')}: {share} ({reference.detail})")
+        _show_reference(reference)
     if summary.visible.smallest is not None:
         line(
             f"between two runs of that many questions, one of {100 * summary.visible.smallest:.1f} points or more "
@@ -103,11 +103,17 @@ def show_comparison(found: "Comparison") -> None:
     line(f"{found.snapshot}: {found.num} questions that all runs answered")
     for row in found.rows:
         speed = "" if row.tokens_per_s is None else f", {row.tokens_per_s.p50:.1f} tokens/s"
+        if row.kv_bytes is not None:
+            speed += f", {row.kv_bytes.mean / 2**20:.2f} MiB KV"
         line(
             f"{row.rank}. {row.run.model}, {row.run.mode}: {100 * row.accuracy:.1f} % right "
             f"(95 %: {_between(row.wilson)}){speed}  {row.run.run_id}"
         )
     names = {row.run.run_id: f"{row.run.model}, {row.run.mode}" for row in found.rows}
+    for reference in found.references:
+        _show_reference(reference)
+    for run_id, reference in found.floors.items():
+        _show_reference(reference, f" under {names[run_id]}")
     for pair in found.pairs:
         between = ""
         if pair.interval is not None:
@@ -178,6 +184,11 @@ def show_trace(trace: "Trace", *, as_json: bool) -> None:
                 line(f"--- again after {payload['pause_s']:.1f} s: {payload['reason']}")
             case _:
                 line(f"--- {event.kind}: {payload.get('why', '')}")
+
+
+def _show_reference(reference: "Reference", under: str = "") -> None:
+    share = "unknown" if reference.share is None else f"{100 * reference.share:.1f} %"
+    line(f"{reference.name.replace('_', ' ')}{under}: {share} ({reference.detail})")
 
 
 def _add_group(table: Table, name: str, group: "Group") -> None:

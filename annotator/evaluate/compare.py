@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from annotator.errors import InputError
-from annotator.evaluate.baselines import MemberRun
+from annotator.evaluate.baselines import MemberRun, Reference
 from annotator.evaluate.model import RunFacts, Verdict
 from annotator.evaluate.statistics import Interval, Power, cluster_interval, holm, mcnemar, smallest_difference, wilson
 from annotator.evaluate.summary import Spread, item_scores, spread
@@ -29,6 +29,7 @@ class Row(_Out):
         num_missing: items of other runs that this one has not answered.
         p_to_best: of the exact McNemar test against the first row, by Holm; None in the first row itself.
         tokens_per_s: completion tokens by the whole time of each item, calls and all.
+        kv_bytes: KV cache of each item's largest request; None where the server does not say.
     """
 
     rank: int
@@ -42,6 +43,7 @@ class Row(_Out):
     p_to_best: float | None
     latency_ms: Spread | None
     tokens_per_s: Spread | None
+    kv_bytes: Spread | None = None
 
 
 class Pair(_Out):
@@ -88,7 +90,13 @@ class Differing(_Out):
 
 
 class Comparison(_Out):
-    """Runs over one snapshot, and every pair of them."""
+    """Runs over one snapshot, and every pair of them.
+
+    Args:
+        references: chance, the commonest answer and people, over the items that all runs answered; none where the items
+            were not at hand.
+        floors: for each run in another mode, the closed book of its model over these items.
+    """
 
     snapshot: str
     manifest_sha: str
@@ -96,6 +104,8 @@ class Comparison(_Out):
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
     differing: tuple[Differing, ...]
+    references: tuple[Reference, ...] = ()
+    floors: dict[str, Reference] = {}
 
 
 class _Scored(NamedTuple):
@@ -193,6 +203,7 @@ def _rows(scored: Sequence[_Scored], common: Sequence[str], seed: int) -> tuple[
                     for result in one.run.results
                     if result.completion_tokens is not None and result.latency_ms
                 ),
+                kv_bytes=spread(result.kv_bytes for result in one.run.results),
             )
         )
     return tuple(rows)

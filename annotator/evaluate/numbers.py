@@ -36,7 +36,7 @@ def summary_of(connection: Connection, run: Run) -> Summary:
     snapshot = by_id(connection, run.snapshot_id)
     mine = member(connection, run)
     others = store.list_runs(connection, run.project_id, snapshot_id=snapshot.id, limit=MAX_RUNS)
-    beside: dict[Mode, MemberRun] = {}
+    siblings: dict[Mode, MemberRun] = {}
     for mode in _FLOOR_AND_CEILING:
         candidates = [
             MemberRun(store.facts_of_run(connection, one), ())
@@ -45,9 +45,9 @@ def summary_of(connection: Connection, run: Run) -> Summary:
         ]
         found = sibling(mine.facts, candidates, mode)
         if found is not None:
-            beside[mode] = MemberRun(found.facts, records.results(connection, found.facts.run_id))
+            siblings[mode] = MemberRun(found.facts, records.results(connection, found.facts.run_id))
     baselines = item_baselines(items(connection, snapshot), offers_abstaining=run.config.offers_abstaining)
-    return summarise(mine.results, baselines, beside)
+    return summarise(mine.results, baselines, siblings)
 
 
 def compare_runs(connection: Connection, runs: Sequence[Run]) -> Comparison:
@@ -56,7 +56,40 @@ def compare_runs(connection: Connection, runs: Sequence[Run]) -> Comparison:
     Raises:
         InputError: they cannot be compared; says why.
     """
-    return compare([member(connection, run) for run in runs])
+    members = [member(connection, run) for run in runs]
+    return compare(members).model_copy(update=beside(connection, runs, members)._asdict())
+
+
+class Beside(NamedTuple):
+    """What must be seen beside runs; see `Comparison`."""
+
+    references: tuple[Reference, ...]
+    floors: dict[str, Reference]
+
+
+def beside(connection: Connection, runs: Sequence[Run], members: Sequence[MemberRun]) -> Beside:
+    """Chance, the commonest answer, people and the floors, over what all of the runs answered.
+
+    Args:
+        runs: over one frozen dataset.
+        members: of `runs`, in their order, with their results.
+    """
+    common = sorted(set.intersection(*({result.facts.item_id for result in one.results} for one in members)))
+    snapshot = by_id(connection, runs[0].snapshot_id)
+    baselines = item_baselines(items(connection, snapshot), offers_abstaining=runs[0].config.offers_abstaining)
+    closed = [
+        member(connection, one)
+        for one in store.list_runs(connection, runs[0].project_id, snapshot_id=snapshot.id, limit=MAX_RUNS)
+        if one.mode == "closed_book" and one.finished_at is not None
+    ]
+    floors = {}
+    for one in members:
+        floor = None if one.facts.mode == "closed_book" else sibling(one.facts, closed, "closed_book")
+        if floor is not None:
+            found = references(common, baselines, {"closed_book": floor})
+            floors[one.facts.run_id] = next(reference for reference in found if reference.name == "closed_book")
+    seen = tuple(one for one in references(common, baselines, {}) if one.name in _WITHOUT_MODEL)
+    return Beside(seen, floors)
 
 
 def leaderboard_of(connection: Connection, project_id: str, snapshot: Snapshot) -> tuple[Row, ...]:
@@ -99,8 +132,8 @@ def board_of(connection: Connection, project_id: str, snapshot: Snapshot, mode: 
     rows = leaderboard(members)
     common = set.intersection(*({result.facts.item_id for result in one.results} for one in members))
     baselines = item_baselines(items(connection, snapshot), offers_abstaining=rows[0].run.offers_abstaining)
-    beside = references(sorted(common), baselines, {})
-    return Board(rows, tuple(one for one in beside if one.name in _WITHOUT_MODEL), len(found) - len(chosen))
+    seen = references(sorted(common), baselines, {})
+    return Board(rows, tuple(one for one in seen if one.name in _WITHOUT_MODEL), len(found) - len(chosen))
 
 
 class RunState(BaseModel):

@@ -19,6 +19,8 @@ from annotator.evaluate.statistics import Interval
 SUFFIXES = (".svg", ".png")
 _MAX_NAME = 40
 _MARKS = "osD^vPX*"
+_MARK_AREA, _LARGEST_AREA = 36.0, 220.0
+"""In square points: of a mark where no cache is known, and of the largest cache."""
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -30,7 +32,8 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """Draws the rows of a comparison: accuracy with intervals, and beside it accuracy by tokens a second, where known.
+    """Draws the rows of a comparison: accuracy with intervals, and beside it accuracy by tokens a second, where known,
+    with marks as large as the KV cache of a request.
 
     Raises:
         ConfigError: the file ends in neither .svg nor .png, or cannot be written.
@@ -85,15 +88,26 @@ def _bars(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
 
 
 def _costs(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
+    largest = max((row.kv_bytes.mean for row in rows if row.kv_bytes is not None), default=0.0)
     for index, (row, name) in enumerate(zip(rows, names, strict=True)):
         if row.tokens_per_s is not None:
             low, high = _interval(row)
             speed = row.tokens_per_s.p50
             axes.plot([speed, speed], [low, high], color="#bdbdbd", linewidth=1.0, zorder=1)
-            axes.plot(speed, row.accuracy, _MARKS[index % len(_MARKS)], color="#2171b5", label=name, zorder=2)
+            size, words = _size(row, largest)
+            mark = _MARKS[index % len(_MARKS)]
+            label = f"{name}{words}"
+            axes.scatter(speed, row.accuracy, s=size, marker=mark, color="#2171b5", alpha=0.75, label=label, zorder=2)
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("tokens a second, median over questions")
     axes.set_ylabel("right")
     axes.legend(fontsize=7, frameon=False, loc="best")
+
+
+def _size(row: Row, largest: float) -> tuple[float, str]:
+    """The area of a mark, and what it stands for."""
+    if row.kv_bytes is None or not largest:
+        return _MARK_AREA, ""
+    return _LARGEST_AREA * row.kv_bytes.mean / largest, f", {row.kv_bytes.mean / 1e6:.3g} MB KV"

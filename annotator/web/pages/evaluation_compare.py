@@ -18,7 +18,7 @@ from annotator.evaluate import endpoints, runs, store
 from annotator.evaluate.compare import Differing, Row, compare, leaderboard
 from annotator.evaluate.interchange.mapeval import paper_rows
 from annotator.evaluate.model import Mode
-from annotator.evaluate.numbers import Board, RunState, board_of, member, state_of
+from annotator.evaluate.numbers import Board, RunState, beside, board_of, member, state_of
 from annotator.evaluate.statistics import Interval, wilson
 from annotator.evaluate.store import Run
 from annotator.people.roles import Permission
@@ -46,6 +46,8 @@ RUNS_LOOKED_AT = 200
 DIFFERING_SHOWN = 50
 BASELINE = "full"
 """The variant that the others are measured by, where a server has it."""
+
+REFERENCE_LABELS = {"chance": "chance", "majority": "commonest answer", "human": "people"}
 
 RunIds = Annotated[tuple[str, ...], Query(alias="run", max_length=50, description="Runs, each once.")]
 Frozen = Annotated[str, Query(max_length=130, description="`dataset@version`; empty takes the latest of the first.")]
@@ -153,12 +155,16 @@ def variants_page(
     model: Annotated[str, Query(max_length=200)] = "",
 ) -> HTMLResponse:
     """Variants of one model: started together, watched, and then accuracy against speed and memory."""
-    problem, rows, about = "", list[Variant](), None
+    problem, rows, about, seen_beside = "", list[Variant](), None, None
     with state.database.reading() as connection:
         if run:
             try:
                 rows = _variants(connection, access, run)
                 about = rows[0].run
+                ended = [row.run.id for row in rows if row.run.state == "done"]
+                if ended:
+                    found = [store.get_run(connection, access.project.id, one) for one in ended]
+                    seen_beside = beside(connection, found, [member(connection, one) for one in found])
             except MapqatorError as error:
                 problem = error.message
         earlier = _families(connection, access)
@@ -173,6 +179,8 @@ def variants_page(
         problem=problem,
         rows=rows,
         about=about,
+        beside=seen_beside,
+        variant_names={row.run.id: row.run.variant or row.run.model for row in rows},
         is_over=all(row.run.state in ("done", "failed", "cancelled") for row in rows),
         dots=[_point(row) for row in rows],
         earlier=earlier,
@@ -226,7 +234,7 @@ def _compared(
         raise InputError(f"at most {MAX_COMPARED} runs fit beside each other, and {len(ids)} were chosen", param="run")
     found = [store.get_run(connection, access.project.id, one) for one in ids]
     members = [member(connection, one) for one in found]
-    comparison = compare(members)
+    comparison = compare(members).model_copy(update=beside(connection, found, members)._asdict())
     names = names_of([one.facts for one in members])
     pairs = told_pairs(comparison, names)
     differing = [one for one in comparison.differing if _is_on_side(one, only, names)]
@@ -247,7 +255,20 @@ def _compared(
         "num_differing": len(differing),
         "next": start + DIFFERING_SHOWN if len(differing) > start + DIFFERING_SHOWN else None,
         "before": max(0, start - DIFFERING_SHOWN) if start else None,
-        "bars": [_bar(names[row.run.run_id], row) for row in comparison.rows],
+        "bars": [
+            *(_bar(names[row.run.run_id], row) for row in comparison.rows),
+            *(
+                {
+                    "label": REFERENCE_LABELS[one.name],
+                    "value": one.share,
+                    "low": None,
+                    "high": None,
+                    "kind": "reference",
+                }
+                for one in comparison.references
+                if one.share is not None
+            ),
+        ],
     }
 
 
@@ -291,9 +312,15 @@ def _lines(board: Board, *, is_quoting: bool) -> list[dict[str, Any]]:
     for one in board.references:
         if one.share is not None:
             low, high = wilson(one.share * one.num, one.num) if one.name == "human" else (None, None)
-            label = {"majority": "commonest answer", "human": "people"}.get(one.name, one.name)
             lines.append(
-                {"kind": "reference", "label": label, "value": one.share, "low": low, "high": high, "about": one}
+                {
+                    "kind": "reference",
+                    "label": REFERENCE_LABELS[one.name],
+                    "value": one.share,
+                    "low": low,
+                    "high": high,
+                    "about": one,
+                }
             )
     if is_quoting:
         lines += [

@@ -102,6 +102,7 @@ def test_one_click_runs_all_variants_and_draws_what_each_costs(open_page, compar
     assert cells[0][0].split() == ["full", "baseline"]
     assert [row[6] for row in cells] == ["4 MB", "1.5 MB", "4 MB"]
     assert "so few cannot show a difference" in cells[1][4]
+    assert "the commonest answer 66.7 %" in page.inner_text("#references")
     radii = [float(circle.get_attribute("r")) for circle in page.locator("#scatter circle.bubble").all()]
     assert max(radii) > min(radii)
     labels = page.locator("#scatter text.label").all_text_contents()
@@ -135,6 +136,8 @@ def test_what_is_left_of_the_variants_is_cancelled(open_page, compared) -> None:
 
 def test_two_runs_are_compared_to_the_single_question(open_page, compared) -> None:
     page = open_page(path=compared.path("compare", "tiny:full", "tiny:duo"))
+    beside = page.inner_text("#references")
+    assert "chance 13.3 %; the commonest answer 66.7 %; people (no item has blind answers of people)" in beside
     pair = page.locator("#pairs > li")
     assert pair.get_attribute("data-seen") == "no"
     assert pair.locator(".square td.number").all_inner_texts() == ["0", "1", "1", "1"]

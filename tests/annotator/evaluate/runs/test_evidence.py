@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotator.evaluate import store
 from annotator.evaluate.evidence import cited_in_call, cited_in_words
 from annotator.evaluate.interchange import parquet
-from annotator.evaluate.numbers import summary_of
+from annotator.evaluate.numbers import compare_runs, summary_of
 from annotator.evaluate.tools_mode import SUBMIT
 from annotator.evaluate.trace import samples
 from tests.annotator.evaluate.runs.conftest import Town
@@ -89,6 +89,21 @@ def test_an_answer_in_text_cites_by_a_line_of_its_own(town: Town) -> None:
         _, found = town.evaluate(server.url, mode="tools", protocol="react", types=("single_choice",), limit=1)
     assert found[0].judgement.citing.refs == ("r1",)
     assert found[0].judgement.citing.num_values == 1
+
+
+def test_comparisons_have_chance_the_commonest_answer_people_and_the_floors_beside_them(town: Town) -> None:
+    with served(lambda body: says("Answer: A")) as server:
+        told, _ = town.evaluate(server.url, mode="text_context")
+        short, _ = town.evaluate(server.url, mode="json_context", limit=3)
+        with town.database.reading() as connection:
+            assert compare_runs(connection, [told, short]).floors == {}
+        floor, _ = town.evaluate(server.url, mode="closed_book")
+    with town.database.reading() as connection:
+        found = compare_runs(connection, [told, short, floor])
+    assert found.num == 3
+    assert {one.name: one.num for one in found.references} == {"chance": 3, "majority": 3, "human": 0}
+    # The floor has none under itself, and is counted over what all of them answered.
+    assert {run_id: one.num for run_id, one in found.floors.items()} == {told.id: 3, short.id: 3}
 
 
 def test_other_modes_cite_nothing_and_each_question_keeps_its_kv_cache(town: Town) -> None:

@@ -1,5 +1,7 @@
 """Pictures of comparisons."""
 
+import re
+
 import pytest
 
 from annotator.errors import ConfigError
@@ -20,7 +22,9 @@ def comparison():
         ("full:duo", "rrrrwwww", None),
         ("full:$x$_1^", "w" * 8, 120),
     ):
-        timing = {"latency_ms": 1000.0} | ({} if speed is None else {"completion_tokens": speed})
+        timing = {"latency_ms": 1000.0} | (
+            {} if speed is None else {"completion_tokens": speed, "kv_bytes": 25_000 * speed}
+        )
         results = [
             result(one, "right" if v == "r" else "wrong", **timing) for one, v in zip(ITEMS, verdicts, strict=True)
         ]
@@ -34,6 +38,7 @@ def test_a_picture_says_who_was_how_often_right_and_is_the_same_twice(comparison
     draw(comparison, second)
     text = first.read_text()
     assert text == second.read_text()
+    assert re.findall(r"[\d.]+ MB KV", text) == ["2 MB KV", "3 MB KV"]
     for words in ("full:duo", "full:$x$_1^", "87.5 %", "50.0 %", "8 questions", "tokens a second"):
         assert words in text
 
