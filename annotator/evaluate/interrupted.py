@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -45,6 +46,7 @@ class Interrupted:
     service: MapService
     settings: Settings
     jobs: JobRunner
+    _started_at: datetime = field(default_factory=utc_now)
     _given_up: set[str] = field(default_factory=set)
 
     async def take_up(self, *, for_s: float = TRY_FOR_S, every_s: float = LOOK_EVERY_S) -> None:
@@ -64,6 +66,10 @@ class Interrupted:
                 for job in (jobs.get(connection, run.project_id, run.job_id, now),)
                 if job.params.get("via", "command") != "command"
             ]
+        if any(not job.is_over and (job.heartbeat_at or now) < self._started_at for _, job in found):
+            # A dead program's job that still seems alive. All that it left goes on together, or one would take the time
+            # by which another is measured.
+            return True
         ended = [run for run, job in found if job.state == "failed" and job.message in _ENDED]
         taken = [made for run in ended if (made := self._take(run)) is not None]
         if taken:

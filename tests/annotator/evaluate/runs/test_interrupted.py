@@ -123,6 +123,17 @@ def test_what_a_program_left_goes_on_one_after_the_other(town: Town, server: Scr
     assert look(town, server.url) == [False]
 
 
+def test_runs_go_on_together_once_the_last_of_them_no_longer_seems_alive(town: Town, server: Scripted) -> None:
+    first, second = (left(town, server.url) for _ in range(2))
+    with town.database.writing() as connection:
+        connection.execute(job.update().where(job.c.id == first.job_id).values(heartbeat_at=utc_now()))
+    assert look(town, server.url) == [True]
+    assert server.bodies == []
+    silence(town)
+    look(town, server.url)
+    assert [state(town, run) for run in (first, second)] == ["done", "done"]
+
+
 def test_a_run_that_was_only_not_ended_is_ended(town: Town, server: Scripted) -> None:
     run = town.begin(server.url)
     town.work(run, server.url)
