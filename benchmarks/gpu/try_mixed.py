@@ -5,11 +5,13 @@
 A setting is `MixedBudget`'s tokens x most; with a g, steps up to that size are captured as CUDA graphs too; with a u,
 rows that decode are not ordered by their lengths. Requests are those of `rhumb bench serve` in `benchmarks.gpu.serve`,
 each client asking for the next as soon as it has its answer, but without HTTP. Besides rates it prints which step sizes
-occur and what each takes. A crowd of 256 requests takes about 15 s, from 64 clients 23 s.
+occur and what each takes, and for how long the device waited for the host between them. A crowd of 256 requests takes
+about 15 s, from 64 clients 23 s.
 """
 
 import argparse
 import gc
+import itertools
 import statistics
 import tempfile
 import time
@@ -28,11 +30,13 @@ from server.bench.datasets import Lengths, Prompt, random_ids
 from server.bench.machine import describe_run
 from server.config import EngineConfig
 from server.engine.core import EngineCore
+from server.engine.executor import StepOutput
 from server.engine.mixed_budget import MixedBudget
 from server.engine.mixed_graphs import MixedGraphs, mixed_sizes
 from server.engine.request import EngineRequest, SamplingParams
 from server.engine.runner import PendingStep
 from server.engine.scheduler import Schedule
+from server.engine.step import StepInputs
 from server.errors import EngineStepError
 
 SETTINGS = "768x3,768x3u,1536x2,768x3"
@@ -73,11 +77,17 @@ class Steps:
     Args:
         prompt_tokens, decoding: of each step, in order.
         seconds: of the calls of `EngineCore.step` that read them.
+        marks: CUDA events before and after the work of each.
     """
 
     prompt_tokens: list[int] = field(default_factory=list)
     decoding: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    marks: list[tuple[torch.cuda.Event, torch.cuda.Event]] = field(default_factory=list)
+
+    def waits_ms(self) -> list[float]:
+        """Milliseconds between each step's work and the next one's, on the device."""
+        return [before.elapsed_time(after) for (_, before), (after, _) in itertools.pairwise(self.marks)]
 
     def gaps_ms(self) -> dict[str, float]:
         """Milliseconds between a row's tokens, over all tokens but the first ones."""
@@ -116,6 +126,19 @@ class Bench:
             return launch(schedule)
 
         core.runner.launch = noting  # type: ignore[method-assign]
+        executor = core.runner.executor
+        execute = executor.execute
+
+        def marking(inputs: StepInputs) -> StepOutput:
+            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            before.record()
+            output = execute(inputs)
+            after.record()
+            self.steps.marks.append((before, after))
+            return output
+
+        if executor.device.type == "cuda":
+            executor.execute = marking  # type: ignore[method-assign]
 
     def use(self, setting: Setting) -> None:
         """Schedule by this setting from now on."""
@@ -169,12 +192,17 @@ class Bench:
                 if output.finish_reason is not None:
                     ask()
         seconds = time.perf_counter() - start_s
+        if is_late:
+            torch.cuda.synchronize()
+        waits_ms = self.steps.waits_ms()
         return {
             "tokens_per_s": num_tokens / seconds,
             "seconds": seconds,
             "gaps_ms": self.steps.gaps_ms(),
             "first_token_p50_ms": 1e3 * statistics.median(first_s.values()),
             "num_steps": len(self.steps.seconds),
+            "device_waits_s": sum(waits_ms) / 1e3,
+            "device_wait_p50_ms": statistics.median(waits_ms) if waits_ms else None,
             "sizes": self.steps.sizes(),
         }
 
@@ -195,6 +223,9 @@ def show(name: str, num_clients: int, result: dict[str, Any]) -> None:
         f"{num_clients} clients, {name:<8} {result['tokens_per_s']:7.0f} tok/s, gaps p50 {gaps['p50']:.2f} "
         f"p99 {gaps['p99']:.1f} ms, first token p50 {result['first_token_p50_ms']:.0f} ms, {result['num_steps']} steps"
     )
+    if result["device_wait_p50_ms"] is not None:
+        waits_s, p50_ms = result["device_waits_s"], result["device_wait_p50_ms"]
+        print(f"    the device waited {waits_s:.2f} s of {result['seconds']:.2f}, {p50_ms:.3f} ms a step at the median")
     cells = [f"<={one['prompt_tokens_to']}: {one['steps']} x {one['ms']:.1f}" for one in result["sizes"]]
     print(f"    prompt tokens a step: steps x ms  {', '.join(cells)}", flush=True)
 

@@ -28,6 +28,8 @@ def measure_throughput(
         profile_dir: where to write a profiler trace of some steps in the middle; recording them takes time too.
     """
     engine = LocalEngine(core, variant)
+    # The core counts from its start.
+    before = core.stats()
     start_cpu_s = time.process_time()
     trace = None if profile_dir is None else MiddleTrace(core, profile_dir, prompts)
     on_step = (lambda: None) if trace is None else trace.on_step
@@ -40,12 +42,12 @@ def measure_throughput(
         "total_input_tokens": input_tokens,
         "total_output_tokens": output_tokens,
         "total_num_tokens": input_tokens + output_tokens,
-        "cached_input_tokens": run.stats.prefix_hits,
+        "cached_input_tokens": run.stats.prefix_hits - before.prefix_hits,
         "requests_per_second": len(prompts) / run.duration_s,
         "tokens_per_second": (input_tokens + output_tokens) / run.duration_s,
         "output_throughput": output_tokens / run.duration_s,
-        "num_steps": run.stats.steps,
-        "num_preemptions": run.stats.num_preemptions,
+        "num_steps": run.stats.steps - before.steps,
+        "num_preemptions": run.stats.num_preemptions - before.num_preemptions,
         "cpu_s": time.process_time() - start_cpu_s,
         "profile": None if trace is None else trace.finish(),
     }

@@ -65,6 +65,14 @@ def test_throughput_counts_what_was_asked(core):
     assert result["requests_per_second"] == pytest.approx(10 / result["elapsed_time"])
 
 
+def test_a_run_counts_what_it_did_itself(core):
+    prompts = random_ids(3, Lengths(48, 5), core.info.vocab_size, seed=21)
+    first, again = (measure_throughput(core, prompts, variant=core.info.default_variant) for _ in range(2))
+    assert first["cached_input_tokens"] == 0
+    assert 0 < again["cached_input_tokens"] < 3 * 48
+    assert 5 <= again["num_steps"] <= first["num_steps"] < 20
+
+
 def test_latency_times_each_batch_once_and_with_prompts_of_its_own(core):
     hits_before = core.stats().prefix_hits
     result = measure_latency(
