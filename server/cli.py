@@ -61,7 +61,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 @with_settings
 def serve(**flags: Any) -> None:
     """Serve a model over HTTP."""
-    config, settings = load(EngineSettings, flags).to_config(), load(ServerSettings, flags)
+    config, settings = load(EngineSettings, flags).to_served_config(), load(ServerSettings, flags)
     num_processes = fleet.num_api_processes(settings, config)
     with bind(settings) as listener:
         if num_processes > 1:
@@ -79,7 +79,7 @@ def check(
     **flags: Any,
 ) -> None:
     """Load the model, say what would run and why, and exit."""
-    config, settings = load(EngineSettings, flags).to_config(), load(ServerSettings, flags)
+    config, settings = load(EngineSettings, flags).to_served_config(), load(ServerSettings, flags)
     from server.api.check import describe, facts
 
     found = asyncio.run(facts(config, settings))

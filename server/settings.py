@@ -5,13 +5,14 @@ A flag wins over the environment, the environment over the default. `EngineSetti
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
+from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID, EMBEDDED_VARIANTS
 from server.config import EngineConfig, KVFormatName, WeightFormat
 from server.engine.variant_specs import split_variants
 from server.errors import ConfigError
@@ -102,6 +103,17 @@ class EngineSettings(BaseSettings):
             values["model"] = str(EMBEDDED_MODEL)
             values["served_name"] = values["served_name"] or EMBEDDED_MODEL_ID
         return EngineConfig(**values)
+
+    def to_served_config(self) -> EngineConfig:
+        """The configuration of a server: the embedded model comes with its variants, unless others are asked for.
+
+        Raises:
+            ConfigError: a value that cannot work.
+        """
+        config = self.to_config()
+        if self.model is None and "variants" not in self.model_fields_set:
+            return replace(config, variants=EMBEDDED_VARIANTS)
+        return config
 
 
 class ServerSettings(BaseSettings):

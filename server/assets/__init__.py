@@ -7,3 +7,6 @@ EMBEDDED_MODEL: Path = Path(__file__).parent / "model"
 
 EMBEDDED_MODEL_ID = "rhumb-tiny"
 """The id under which clients see the embedded model."""
+
+EMBEDDED_VARIANTS = ("full", "duo", "duo25=duo(sparsity=0.75)")
+"""How it is served unless told otherwise; its head pattern lies beside it."""

@@ -54,6 +54,12 @@ def test_without_a_model_the_embedded_one_is_served() -> None:
     assert "assets" in config.model
 
 
+def test_the_embedded_model_is_served_with_its_variants_unless_others_are_asked_for() -> None:
+    assert load(EngineSettings, {}).to_served_config().variants == ("full", "duo", "duo25=duo(sparsity=0.75)")
+    assert load(EngineSettings, {"variants": ["full"]}).to_served_config().variants == ("full",)
+    assert load(EngineSettings, {"model": "m"}).to_served_config().variants == ("full",)
+
+
 @pytest.fixture
 def own_logging() -> Iterator[None]:
     """Puts the process's logging back as it was: `serve` sets it up for a process of its own."""

@@ -77,7 +77,8 @@ def test_a_wheel_holds_pages_migrations_and_the_model(wheel: Path) -> None:
         files = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file()]
         assert {f"{package}/_{folder}/{path}" for package in ("server", "annotator") for path in files} <= names
     model = ROOT / "server" / "assets" / "model"
-    assert {f"server/assets/model/{path.name}" for path in model.iterdir()} <= names
+    files = [path.relative_to(model) for path in model.rglob("*") if path.is_file()]
+    assert {f"server/assets/model/{path}" for path in files} <= names
 
 
 def test_a_wheel_holds_no_tests_and_no_top_level_folders_but_the_two_programs(wheel: Path) -> None:
