@@ -68,7 +68,7 @@ def list_endpoints(state: State, actor: AnyAccount) -> EndpointsOut:
     """The servers of models that runs may ask. Keys are named, never shown."""
     with state.database.reading() as connection:
         found = endpoints.listing(connection, state.settings)
-    return EndpointsOut(endpoints=[_endpoint(one) for one in found])
+    return EndpointsOut(endpoints=[endpoint_out(one) for one in found])
 
 
 @router.post(_ENDPOINTS, status_code=201)
@@ -77,7 +77,7 @@ def add_endpoint(state: State, actor: Administrator, body: EndpointIn) -> Endpoi
     made = Endpoint(body.name, body.base_url, body.model, body.secret_env, body.protocol, body.params)
     with state.database.writing() as connection:
         endpoints.add(connection, actor, made, state.settings.model_hosts, now=utc_now())
-        return _endpoint(endpoints.find(connection, state.settings, body.name))
+        return endpoint_out(endpoints.find(connection, state.settings, body.name))
 
 
 @router.delete(_ENDPOINTS + "/{name}", status_code=204)
@@ -318,7 +318,8 @@ def find_frozen(connection: Connection, access: ProjectAccess, slug: str, versio
     return latest
 
 
-def _endpoint(found: Endpoint) -> EndpointOut:
+def endpoint_out(found: Endpoint) -> EndpointOut:
+    """An endpoint as the API tells it."""
     params: dict[str, Any] = dict(found.params or {})
     return EndpointOut(
         name=found.name,

@@ -2,6 +2,7 @@
 
 import { ApiError, getJson, send } from "./api.js";
 import { byId, make, named } from "./dom.js";
+import { wireEndpoints } from "./evaluate-endpoints.js";
 import { refresh } from "./forms.js";
 import { toast } from "./toast.js";
 
@@ -210,35 +211,6 @@ function wireForm(form) {
   showParts(form);
   showPlan();
   showModels(endpoint.value).then(showStart);
-}
-
-function wireEndpoints(form) {
-  const alert = form.querySelector("[role=alert]");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (form.hasAttribute("aria-busy")) return;
-    form.setAttribute("aria-busy", "true");
-    alert.textContent = "";
-    const data = Object.fromEntries(new FormData(form));
-    try {
-      const made = await send("POST", "/api/evaluations/endpoints", { ...data, secret_env: data.secret_env.trim() || null });
-      const select = byId("endpoint");
-      if (select.disabled) select.replaceChildren();
-      select.disabled = false;
-      select.append(make("option", { value: made.name }, `${made.name}: ${made.base_url}`));
-      select.value = made.name;
-      select.dispatchEvent(new Event("change", { bubbles: true }));
-      form.reset();
-      toast(`Endpoint ${made.name} is added and chosen.`);
-      select.focus();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      alert.textContent = error.message;
-      form.elements[error.param]?.focus();
-    } finally {
-      form.removeAttribute("aria-busy");
-    }
-  });
 }
 
 // ── A run ──

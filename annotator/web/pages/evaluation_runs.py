@@ -25,7 +25,7 @@ from annotator.people.roles import Permission
 from annotator.questions.model import QuestionType
 from annotator.store.times import utc_now
 from annotator.web.access import Managing, ProjectAccess, Reading
-from annotator.web.evaluations import RunId
+from annotator.web.evaluations import RunId, endpoint_out
 from annotator.web.pages import evaluation_trace
 from annotator.web.render import page
 from annotator.web.state import State
@@ -127,6 +127,7 @@ def new(
         chosen=f"{dataset}@{version}",
         parts={one.key: {"category": one.categories, "split": one.splits} for one in frozen},
         endpoints=known,
+        known=[endpoint_out(one).model_dump() for one in known],
         endpoint=endpoint,
         model=model,
         mode=mode,

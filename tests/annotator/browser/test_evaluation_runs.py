@@ -125,10 +125,35 @@ def test_a_form_that_cannot_begin_says_why_in_place(open_page, evaluated: Evalua
     page.press("#endpoint-form [name=base_url]", "Enter")
     page.wait_for_selector("#endpoint-form [role=alert]:has-text('MAPQATOR_MODEL_HOSTS')")
     page.fill("#endpoint-form [name=base_url]", evaluated.url)
+    page.fill("#endpoint-form [name=params]", "top_k=20")
+    page.press("#endpoint-form [name=base_url]", "Enter")
+    page.wait_for_selector("#endpoint-form [role=alert]:has-text('one JSON object')")
+    page.fill("#endpoint-form [name=params]", '{"top_k": 20}')
     page.press("#endpoint-form [name=base_url]", "Enter")
     page.wait_for_selector("#endpoint option[value=elsewhere]", state="attached")
     assert page.input_value("#endpoint") == "elsewhere"
     page.wait_for_selector("#model-list input:checked")
+
+
+def test_an_endpoint_is_removed_and_brought_back(open_page, evaluated: Evaluated) -> None:
+    # With it gone the form asks `local`, where nobody answers.
+    page = open_page(path=f"{evaluated.base}/new?endpoint=runs-box", expected=("502",))
+    endpoints = f"{page.url.split('/p/')[0]}/api/evaluations/endpoints"
+    made = {"name": "for-now", "base_url": evaluated.url, "params": {"top_k": 20}}
+    assert httpx.post(endpoints, json=made, timeout=60).status_code == 201
+    page.goto(page.url.replace("runs-box", "for-now"))
+    row = page.locator("#endpoint-list li[data-name=for-now]")
+    assert '{"top_k":20}' in row.inner_text()
+    assert page.locator("#endpoint-list li[data-name=local] button").count() == 0
+    row.locator("button").click()
+    page.wait_for_selector("#endpoint-list li[data-name=for-now]", state="detached")
+    assert page.input_value("#endpoint") != "for-now"
+    assert "for-now" not in [one["name"] for one in httpx.get(endpoints, timeout=60).json()["endpoints"]]
+    page.click("#toasts button:text-is('Undo')")
+    page.wait_for_selector("#endpoint-list li[data-name=for-now]")
+    assert page.input_value("#endpoint") == "for-now"
+    found = [one for one in httpx.get(endpoints, timeout=60).json()["endpoints"] if one["name"] == "for-now"]
+    assert found[0]["params"] == {"top_k": 20}
 
 
 def test_all_that_a_run_can_be_told_can_be_told_in_the_form(open_page, evaluated: Evaluated) -> None:
