@@ -315,6 +315,7 @@ async def _resume(settings: "Settings", run_id: str, *, again: bool, quiet: bool
         with database.reading() as connection:
             found = store.find_run(connection, run_id)
             endpoint = endpoints.find(connection, settings, found.endpoint)
+            runs.check_resume(connection, service.catalogue, found)
         served = await runs.look(endpoint)
         with database.writing() as connection:
             actor = local_actor(via_command=True)

@@ -82,6 +82,7 @@ class Interrupted:
         try:
             with database.reading() as connection:
                 endpoint = endpoints.find(connection, self.settings, run.endpoint)
+                runs.check_resume(connection, self.service.catalogue, run)
                 why = _why_not(connection, run)
             if why:
                 log.warning("run %s does not go on by itself: %s", run.id, why)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from annotator import __version__
 from annotator.assist.suggest import refuse_without_consent
@@ -35,8 +35,9 @@ from annotator.maps.service import MapService
 from annotator.maps.transport import HttpTransport
 from annotator.people.actor import Actor
 from annotator.people.audit import record
-from annotator.people.projects import Project
+from annotator.people.projects import Project, read_project
 from annotator.settings import Settings
+from annotator.store import tables
 from annotator.store.ids import new_id
 from annotator.store.times import to_text
 
@@ -119,10 +120,29 @@ def check_run(
         ConflictError: none can be asked so.
         ForbiddenError: a provider's terms keep its content from models.
     """
-    if config.mode != "closed_book":
-        manifest = read_manifest(manifest_bytes(connection, snapshot))
-        refuse_without_consent(catalogue, {provider.key for provider in manifest.providers}, project)
+    _refuse_without_consent(connection, catalogue, project, snapshot, config)
     return len(select_items(connection, snapshot, config).chosen) * config.epochs
+
+
+def check_resume(connection: Connection, catalogue: Catalogue, run: Run) -> None:
+    """Refuses to go on where the project no longer consents to what a run shows its model.
+
+    Raises:
+        ForbiddenError: a provider's terms keep its content from models.
+    """
+    project = read_project(
+        connection.execute(select(tables.project).where(tables.project.c.id == run.project_id)).mappings().one()
+    )
+    _refuse_without_consent(connection, catalogue, project, snapshot_of(connection, run), run.config)
+
+
+def _refuse_without_consent(
+    connection: Connection, catalogue: Catalogue, project: Project, snapshot: Snapshot, config: RunConfig
+) -> None:
+    if config.mode == "closed_book":
+        return
+    manifest = read_manifest(manifest_bytes(connection, snapshot))
+    refuse_without_consent(catalogue, {provider.key for provider in manifest.providers}, project)
 
 
 def begin(

@@ -284,6 +284,7 @@ def resume_run(state: State, access: Managing, run_id: RunId, body: ResumeIn) ->
     with state.database.reading() as connection:
         found = store.get_run(connection, access.project.id, run_id)
         endpoint = endpoints.find(connection, state.settings, found.endpoint)
+        runs.check_resume(connection, state.service.catalogue, found)
     served = asyncio.run(runs.look(endpoint))
     with state.database.writing() as connection:
         found = runs.resume(connection, access.actor, found, served, again=body.again, now=utc_now())

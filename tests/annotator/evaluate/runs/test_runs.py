@@ -3,13 +3,19 @@
 import json
 import threading
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
+from annotator.errors import ForbiddenError
 from annotator.evaluate import records, runs, store, wire
+from annotator.evaluate.config import RunConfig
 from annotator.evaluate.numbers import compare_runs, summary_of
 from annotator.evaluate.selection import select_items
+from annotator.maps.catalogue import Catalogue
+from annotator.maps.embedded.library import MapLibrary
 from annotator.store.tables import eval_event, eval_item
 from annotator.store.times import utc_now
 from tests.annotator.evaluate.runs.conftest import ACTOR, NUM_ITEMS, Town
@@ -263,3 +269,21 @@ def test_contexts_come_as_text_as_json_as_evidence_or_not_at_all(town: Town) -> 
     assert json.loads(sent["json_context"].partition("\n\nQuestion: ")[0]) == item.context.json_content
     shown = [json.loads(line) for line in sent["oracle_evidence"].partition("\n\nQuestion: ")[0].splitlines()]
     assert [one["value"] for one in shown] == [evidence.value for evidence in item.evidence]
+
+
+def test_nothing_goes_to_a_model_without_or_after_consent(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(lambda body: says("Answer: A")) as server:
+        run = town.begin(server.url)
+        catalogue = Catalogue(town.settings, MapLibrary(town.settings.data_dir), {})
+        strict = [
+            SimpleNamespace(info=replace(one.info, policy=replace(one.info.policy, evaluation="needs_consent")))
+            for one in catalogue.providers()
+        ]
+        monkeypatch.setattr(catalogue, "providers", lambda: strict)
+        with town.database.reading() as connection:
+            with pytest.raises(ForbiddenError, match="keep its content from language models"):
+                runs.check_resume(connection, catalogue, run)
+            with pytest.raises(ForbiddenError):
+                runs.check_run(connection, catalogue, town.project, town.snapshot, RunConfig(mode="tools"))
+            closed = RunConfig(mode="closed_book")
+            assert runs.check_run(connection, catalogue, town.project, town.snapshot, closed) == NUM_ITEMS
