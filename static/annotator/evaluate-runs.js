@@ -276,12 +276,16 @@ function follow(api, told) {
   });
 }
 
+// Until now nobody would have heard them.
+function enable() {
+  for (const button of document.querySelectorAll("#cancel, [data-resume]")) button.removeAttribute("disabled");
+}
+
 async function watch() {
   const root = byId("run");
+  enable();
   if (OVER.includes(root.dataset.state)) return;
   const speed = speedometer();
-  // Until now nobody would have heard it.
-  byId("cancel")?.removeAttribute("disabled");
   await follow(root.dataset.api, (state) => {
     byId("live-bar").value = state.num_done;
     byId("live-done").textContent = state.num_done;
@@ -293,6 +297,7 @@ async function watch() {
   });
   try {
     await refresh("#run");
+    enable();
     toast(`The run is over: ${byId("run").dataset.state}.`);
   } catch {
     toast("The run is over. Load the page again to see it.", { isBad: true });
