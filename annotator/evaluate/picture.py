@@ -19,6 +19,9 @@ from annotator.evaluate.statistics import Interval
 SUFFIXES = (".svg", ".png")
 _MAX_NAME = 40
 _MARKS = "osD^vPX*"
+_REFERENCES = {"chance": ("chance", ":"), "majority": ("commonest answer", "--"), "human": ("people", "-.")}
+_ROOM = 0.85
+"""Share up to which a number fits beside its interval."""
 _MARK_AREA, _LARGEST_AREA = 36.0, 220.0
 """In square points: of a mark where no cache is known, and of the largest cache."""
 _STYLE: dict[Any, Any] = {
@@ -32,8 +35,8 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """Draws the rows of a comparison: accuracy with intervals, and beside it accuracy by tokens a second, where known,
-    with marks as large as the KV cache of a request.
+    """Draws the rows of a comparison: accuracy with intervals, across them chance and the like, and beside them
+    accuracy by tokens a second, where known, with marks as large as the KV cache of a request.
 
     Raises:
         ConfigError: the file ends in neither .svg nor .png, or cannot be written.
@@ -46,6 +49,7 @@ def draw(comparison: Comparison, path: Path) -> None:
         figure = Figure(figsize=(9.0 if has_speed else 5.0, 1.6 + 0.38 * len(rows)), layout="constrained")
         panels = figure.subplots(1, 2 if has_speed else 1, squeeze=False, width_ratios=[3, 2] if has_speed else [1])
         _bars(panels[0][0], rows, names)
+        _references(panels[0][0], comparison)
         if has_speed:
             _costs(panels[0][1], rows, names)
         figure.suptitle(f"{comparison.snapshot}, {comparison.num} questions, bars: 95 %", fontsize=9)
@@ -79,12 +83,25 @@ def _bars(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
     for place, row in zip(places, rows, strict=True):
         low, high = _interval(row)
         axes.plot([low, high], [place, place], color="black", linewidth=1.2, marker="|", markersize=7)
-        axes.text(0.01, place, f"{100 * row.accuracy:.1f} %", va="center", ha="left")
+        # Beside the interval, or within where that would leave the picture.
+        at, side = (high + 0.015, "left") if high < _ROOM else (low - 0.015, "right")
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        axes.text(at, place, f"{100 * row.accuracy:.1f} %", va="center", ha=side, bbox=ground)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("right")
+
+
+def _references(axes: Axes, comparison: Comparison) -> None:
+    """Chance, the commonest answer and people as lines across the bars, where they are known."""
+    for name, (words, style) in _REFERENCES.items():
+        share = next((one.share for one in comparison.references if one.name == name), None)
+        if share is not None:
+            axes.axvline(share, color="#636363", linewidth=1.0, linestyle=style, label=f"{words} {100 * share:.1f} %")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
 def _costs(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
@@ -99,11 +116,11 @@ def _costs(axes: Axes, rows: tuple[Row, ...], names: list[str]) -> None:
             label = f"{name}{words}"
             axes.scatter(speed, row.accuracy, s=size, marker=mark, color="#2171b5", alpha=0.75, label=label, zorder=2)
     axes.set_ylim(0, 1)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.1 * axes.get_xlim()[1])
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("tokens a second, median over questions")
     axes.set_ylabel("right")
-    axes.legend(fontsize=7, frameon=False, loc="best")
+    axes.legend(fontsize=7, frameon=False, loc="best", markerscale=0.5)
 
 
 def _size(row: Row, largest: float) -> tuple[float, str]:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from annotator.errors import ConfigError
-from annotator.evaluate.baselines import MemberRun
+from annotator.evaluate.baselines import MemberRun, Reference
 from annotator.evaluate.compare import compare
 from annotator.evaluate.picture import draw
 from tests.annotator.evaluate.scoring.made import facts, item, result
@@ -41,6 +41,17 @@ def test_a_picture_says_who_was_how_often_right_and_is_the_same_twice(comparison
     assert re.findall(r"[\d.]+ MB KV", text) == ["2 MB KV", "3 MB KV"]
     for words in ("full:duo", "full:$x$_1^", "87.5 %", "50.0 %", "8 questions", "tokens a second"):
         assert words in text
+
+
+def test_a_picture_shows_what_a_number_must_be_seen_beside(comparison, tmp_path) -> None:
+    known = [
+        Reference(name="chance", share=0.25, num=8, detail=""),
+        Reference(name="human", share=None, num=0, detail=""),
+    ]
+    draw(comparison.model_copy(update={"references": tuple(known)}), tmp_path / "out.svg")
+    text = (tmp_path / "out.svg").read_text()
+    assert "chance 25.0 %" in text
+    assert "people" not in text
 
 
 @pytest.mark.parametrize(("name", "words"), [("out.pdf", "ends in .svg or .png"), ("absent/out.svg", "cannot write")])
