@@ -6,15 +6,16 @@ that is last in order gives its pages back and waits at its old place.
 """
 
 import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from server.config import ResolvedLimits
+from server.engine.cohorts import Cohorts
 from server.engine.mixed_budget import MixedBudget
 from server.engine.rows import RowStates
 from server.engine.sequence import Sequence
+from server.engine.stopped import StoppedBands
 from server.kv.manager import KVManager
 from server.kv.policy import KVPolicy, Stretch
 from server.kv.prefix import PrefixCache, extend_chain
@@ -61,8 +62,17 @@ class Schedule:
 class Scheduler:
     """Decides who runs. Owns the waiting queue, the running list and the rows."""
 
-    def __init__(self, limits: ResolvedLimits, manager: KVManager, rows: RowStates) -> None:
+    def __init__(
+        self,
+        limits: ResolvedLimits,
+        manager: KVManager,
+        rows: RowStates,
+        stopped: StoppedBands,
+        cohorts: Cohorts,
+    ) -> None:
         self.manager = manager
+        self.stopped = stopped
+        self.cohorts = cohorts
         self.max_step_tokens = limits.max_step_tokens
         self.mixed_budget = MixedBudget(limits.max_mixed_tokens)
         self.max_running = limits.max_rows
@@ -90,8 +100,11 @@ class Scheduler:
         self.by_request.setdefault(sequence.request.request_id, []).extend([sequence, *sequence.pending_forks])
         self._enqueue(sequence)
 
-    def waiting(self) -> Iterable[Sequence]:
-        return [sequence for _, _, sequence in sorted(self._waiting) if not sequence.is_finished]
+    def waiting(self) -> list[Sequence]:
+        """Sequences without a row, in order."""
+        return [
+            sequence for _, _, sequence in sorted(self._waiting) if not sequence.is_finished and sequence.row is None
+        ]
 
     def schedule(self) -> Schedule:
         """Hand out one step's budget. Pages are reserved for every row returned."""
@@ -206,6 +219,18 @@ class Scheduler:
 
     def _admit(self, budget: int, chunks: dict[Sequence, ScheduledRow]) -> None:
         """Start waiting sequences, in order, while rows, budget and pages last."""
+        held: set[Sequence] = set()
+        if self.cohorts.is_on and budget > 0:
+            held = self.cohorts.held(self.waiting(), self.running, len(self._free_rows))
+        if held:
+            # Whoever need not wait goes past those who wait for their cohort.
+            self._waiting = [entry for entry in self._waiting if entry[2] not in held]
+            heapq.heapify(self._waiting)
+        self._admit_unheld(budget, chunks)
+        for sequence in held:
+            self._enqueue(sequence)
+
+    def _admit_unheld(self, budget: int, chunks: dict[Sequence, ScheduledRow]) -> None:
         while budget > 0 and self._free_rows and len(self.running) < self.max_running:
             sequence = self._first_waiting()
             # A sequence preempted with tokens in flight comes back once the host has read them.
@@ -265,6 +290,8 @@ class Scheduler:
         sequence.stretch_end = first.end
         self.manager.open(row, sequence.variant.retentions_since(first.since), prefix_pages, first.end)
         self.follow_stretch(sequence)
+        self.stopped.start(sequence)
+        self.cohorts.started(sequence)
         if sequence.num_preemptions == 0:
             sequence.cached_tokens = min(sequence.computed, sequence.prompt_len)
             self.prefix_queries += sequence.prompt_len
@@ -293,6 +320,7 @@ class Scheduler:
         child.num_published = parent.num_published
         child.cached_tokens = parent.prompt_len
         child.enter(self.rows, row)
+        self.stopped.start(child)
         self.running.append(child)
 
     def release_forks(self, sequence: Sequence) -> None:

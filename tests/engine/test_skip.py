@@ -1,0 +1,396 @@
+"""SkipDecode in the engine is the masked oracle, in any crowd, chunks, pages, preemptions, forks and cache hits."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from server.depth.carried import KEY
+from server.depth.skip import Skip
+from server.engine.request import SamplingParams
+from server.errors import ConfigError
+from tests.engine.conftest import Results, collect, drain, greedy, request
+from tests.engine.duo_oracle import duo, write_scores
+from tests.engine.skip_oracle import assert_greedy, expected_logprobs, layer_mask
+from tests.engine.test_schedules import prompt_of
+from tests.oracle import Oracle
+
+SKIPS = {
+    "linear": "skip(max_layers=6, min_layers=2, horizon=9)",
+    "stretched": "skip(max_layers=5, min_layers=2, horizon=max_tokens)",
+    "power": "skip(max_layers=6, min_layers=3, horizon=12, decay=power)",
+    "absolute": "skip(max_layers=6, min_layers=2, horizon=40, origin=absolute)",
+}
+LISTED = tuple(f"{name}={spec}" for name, spec in SKIPS.items())
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory, tiny_llama):
+    """A random Llama of seven layers."""
+    folder = tmp_path_factory.mktemp("deep")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_llama / name, folder / name)
+    config = LlamaConfig(
+        vocab_size=384, hidden_size=64, intermediate_size=128, num_hidden_layers=7, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=16, max_position_embeddings=256, tie_word_embeddings=False,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = LlamaForCausalLM(config)
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.12)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judge(deep):
+    return Oracle.from_directory(deep)
+
+
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory):
+    scores = torch.rand(7, 2, generator=torch.Generator().manual_seed(2))
+    return write_scores(tmp_path_factory.mktemp("pattern"), scores=scores)
+
+
+@pytest.fixture
+def make(make_core, deep):
+    """An engine over the deep model whose schedules nobody taught it."""
+
+    def build(*variants, **settings):
+        return make_core(model=deep, variants=variants, force_skip=True, **({"num_pages": 700} | settings))
+
+    return build
+
+
+def test_hiding_keys_that_were_not_written_changes_nothing(judge, make):
+    """A query that runs a layer never sees a position that did not, so gates alone are the whole oracle."""
+    core = make(*LISTED)
+    ids = prompt_of(31)
+    for name in SKIPS:
+        runs = layer_mask(core, name, 11, 20, len(ids))
+        assert not runs.all()
+        hidden = expected_logprobs(judge, core, name, ids[:11], [*ids[11:], 0], 20)
+        gated = judge.logits(ids, layer_mask=runs)[10:].log_softmax(-1)
+        assert (hidden - gated).abs().max() < 1e-9
+        full = judge.logits(ids)[10:].log_softmax(-1)
+        # The prompt runs every layer, its last token too.
+        assert (full[0] - gated[0]).abs().max() < 1e-9
+        assert (full[2:] - gated[2:]).abs().amax(1).min() > 1e-2
+
+
+@pytest.mark.parametrize("name", SKIPS)
+def test_tokens_have_the_masked_oracles_log_probabilities(make, judge, name):
+    core = make(f"{name}={SKIPS[name]}", max_step_tokens=9)
+    prompt = prompt_of(25)
+    core.add(request("r", prompt, greedy(20, logprobs=0, prompt_logprobs=0), variant=name))
+    result = drain(core)["r", 0]
+    expected = expected_logprobs(judge, core, name, prompt, result.token_ids, 20)
+    expected = expected.gather(1, torch.tensor(result.token_ids)[:, None])[:, 0]
+    found = torch.tensor([entry.logprob for entry in result.logprobs])
+    assert (found - expected).abs().max() < 1e-4
+
+
+def test_what_leaves_no_layer_out_is_full_depth_to_the_last_bit(make):
+    core = make("full", "all=skip(speedup=1)", prefix_caching=False)
+    assert core.runner.executor.bands[-1].end == 7
+    entries = []
+    for name in ("full", "all"):
+        core.add(request(name, prompt_of(20), greedy(10, logprobs=0), variant=name))
+        result = drain(core)[name, 0]
+        entries.append([(entry.token_id, entry.logprob) for entry in result.logprobs])
+    assert entries[0] == entries[1]
+    assert core.stats().layers_skipped == 0
+
+
+def test_a_constant_number_of_layers_is_the_network_without_the_others(make, judge):
+    """On top of a prompt that all layers have seen."""
+    core = make("four=skip(max_layers=4, min_layers=4, warmup=2)")
+    prompt = prompt_of(13)
+    core.add(request("r", prompt, greedy(9), variant="four"))
+    result = drain(core)["r", 0]
+    ids = [*prompt, *result.token_ids[:-1]]
+    runs = torch.ones(7, len(ids), dtype=torch.bool)
+    runs[[2, 3, 4], len(prompt) :] = False
+    assert judge.logits(ids, layer_mask=runs)[len(prompt) - 1 :].argmax(1).tolist() == result.token_ids
+
+
+arrivals = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(1, 14), st.integers(0, 5), st.integers(1, 3), st.integers(0, 9)),
+    min_size=2,
+    max_size=6,
+)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    arrivals=arrivals,
+    page_size=st.sampled_from([1, 3, 4, 16]),
+    max_step_tokens=st.sampled_from([4, 7, 32, 200]),
+    spare_pages=st.integers(0, 30),
+    overlap=st.booleans(),
+    prefix_caching=st.booleans(),
+    align_ms=st.sampled_from([0.0, 1e5]),
+    preempts=st.lists(st.integers(1, 25), max_size=2),
+    aborts=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=2),
+)
+def test_a_crowd_of_full_skip_and_duo_rows_gets_the_masked_oracles_tokens_whatever_happens(
+    make, judge, pattern, arrivals, page_size, max_step_tokens, spare_pages, overlap, prefix_caching, align_ms,
+    preempts, aborts,
+):  # fmt: skip
+    longest = max(length + num_tokens for length, num_tokens, *_ in arrivals)
+    both = duo("both", pattern, recent=5, sinks=2) + "+skip(max_layers=5, min_layers=3, horizon=6, warmup=2)"
+    core = make(
+        "full",
+        *LISTED,
+        duo("duo", pattern, recent=5, prefill="strict"),
+        both,
+        page_size=page_size,
+        max_step_tokens=max_step_tokens,
+        num_pages=(-(-longest // page_size) + 2) * 8 + spare_pages + 1,
+        max_model_len=longest,
+        overlap=overlap,
+        prefix_caching=prefix_caching,
+        align_ms=align_ms,
+    )
+    names = list(core.variants)
+    wanted = {
+        f"r{index}": (prompt_of(length, index % 2), num_tokens, names[which % len(names)], num_samples, 3 * delay)
+        for index, (length, num_tokens, delay, num_samples, which) in enumerate(arrivals)
+    }
+    results: Results = {}
+    step, left = 0, dict(wanted)
+    while left or core.has_work:
+        for name, (prompt, num_tokens, variant, num_samples, arrives) in list(left.items()):
+            if arrives <= step:
+                core.add(request(name, prompt, greedy(num_tokens), num_samples=num_samples, variant=variant))
+                del left[name]
+        for when, which in aborts:
+            if when == step:
+                core.abort([f"r{which}"])
+                wanted.pop(f"r{which}", None)
+        if step in preempts and core.scheduler.running:
+            core.scheduler.preempt(core.scheduler.running[-1])
+        collect(results, core.step())
+        core.check()
+        step += 1
+    assert core.pool.num_free == core.pool.capacity
+    for name, (prompt, num_tokens, variant, num_samples, _) in wanted.items():
+        assert len({tuple(results[name, sample].token_ids) for sample in range(num_samples)}) == 1
+        assert_greedy(judge, core, variant, prompt, results[name, 0], num_tokens)
+
+
+def test_preempting_at_every_step_changes_no_token(make, judge):
+    """Generated tokens are computed again as deep as they were, several depths in one step."""
+    for when in range(2, 16, 2):
+        core = make("full", *LISTED, max_step_tokens=16, max_rows=5, overlap=when % 4 == 2)
+        results: Results = {}
+        for index, name in enumerate(core.variants):
+            core.add(request(name, prompt_of(12, index), greedy(14), variant=name))
+        for _ in range(when):
+            collect(results, core.step())
+        for sequence in list(core.scheduler.running):
+            core.scheduler.preempt(sequence)
+        drain(core, results)
+        for index, name in enumerate(core.variants):
+            assert_greedy(judge, core, name, prompt_of(12, index), results[name, 0], 14)
+
+
+def test_computing_again_from_another_origin_would_show(make, judge):
+    """The oracle would catch a row that came back with its tokens counted anew, or at full depth."""
+    core = make(*LISTED[:1])
+    prompt = prompt_of(12)
+    core.add(request("r", prompt, greedy(14), variant="linear"))
+    result = drain(core)["r", 0]
+    assert_greedy(judge, core, "linear", prompt, result, 14)
+    with pytest.raises(AssertionError, match="is not the likeliest"):
+        assert_greedy(judge, core, "linear", prompt[:5], result, 14)
+    full = make("full")
+    with pytest.raises(AssertionError, match="is not the likeliest"):
+        assert_greedy(judge, full, "full", prompt, result, 14)
+
+
+def test_samples_of_one_prompt_have_the_depths_that_each_would_have_alone(make, judge):
+    core = make(*LISTED, page_size=4)
+    prompt = prompt_of(17)
+    params = SamplingParams(max_tokens=16, temperature=1.2, seed=5, ignore_eos=True, logprobs=0)
+    for name in SKIPS:
+        core.add(request(name, prompt, params, num_samples=3, variant=name))
+    results = drain(core)
+    for name in SKIPS:
+        assert len({tuple(results[name, sample].token_ids) for sample in range(3)}) == 3
+        for sample in range(3):
+            result = results[name, sample]
+            expected = expected_logprobs(judge, core, name, prompt, result.token_ids, 16)
+            expected = expected.gather(1, torch.tensor(result.token_ids)[:, None])[:, 0]
+            assert (torch.tensor([entry.logprob for entry in result.logprobs]) - expected).abs().max() < 1e-4
+
+
+def test_pages_that_nobody_wrote_are_never_read(make, judge):
+    core = make("full", *LISTED, page_size=4)
+    core.pool.storage.fill_(float("nan"))
+    for index, name in enumerate(core.variants):
+        core.add(request(name, prompt_of(15, index), greedy(14), variant=name))
+    results = drain(core)
+    for index, name in enumerate(core.variants):
+        assert results[name, 0].finish_reason == "length"
+        assert_greedy(judge, core, name, prompt_of(15, index), results[name, 0], 14)
+
+
+def test_every_layer_that_ran_is_counted_and_each_step_reads_as_many_as_its_deepest_row(make):
+    core = make("linear=skip(max_layers=6, min_layers=2, horizon=9)", overlap=False, prefix_caching=False)
+    skip = core.variants["linear"].schedule
+    core.add(request("first", prompt_of(10), greedy(20), variant="linear"))
+    for _ in range(6):
+        core.step()
+    core.add(request("second", prompt_of(8, 1), greedy(20), variant="linear"))
+    results = drain(core)
+    stats = core.stats()
+    depths = [skip.depth(index) for index in range(19)]
+    assert stats.layers_run == 7 * (10 + 8) + 2 * sum(depths)
+    assert stats.layers_skipped == 2 * 19 * 7 - 2 * sum(depths)
+    assert stats.depth_counts == [2 * depths.count(count) for count in range(8)]
+    # Alone for five tokens, beside a prompt, and then the second is always the deeper one.
+    assert stats.layers_read == 7 + sum(depths[:5]) + 7 + sum(depths)
+    for result in results.values():
+        assert result.last.timings.mean_depth_layers == pytest.approx(sum(depths) / 19)
+
+
+def test_an_answer_that_becomes_a_prompt_is_computed_again_at_full_depth(make, judge):
+    core = make("full", *LISTED[:1], page_size=4)
+    prompt = prompt_of(13)
+    core.add(request("first", prompt, greedy(12), variant="linear"))
+    answer = drain(core)["first", 0].token_ids
+    follow_up = [*prompt, *answer, 7, 8, 9]
+    for name in ("linear", "full"):
+        before = core.stats().prefix_hits
+        core.add(request(f"{name}-again", follow_up, greedy(6), variant=name))
+        result = drain(core)[f"{name}-again", 0]
+        # Three blocks of the first prompt; the second time all of the follow-up, but for what gives the first token.
+        hits = core.stats().prefix_hits - before
+        assert hits == result.last.cached_tokens == (12 if name == "linear" else 24)
+        assert_greedy(judge, core, name, follow_up, result, 6)
+
+
+def test_bands_that_a_row_has_left_give_their_pages_to_others(make, judge):
+    """Of seven layers, one never runs after the prompt, and four more stop on the way."""
+    core = make("full", *LISTED[:1], page_size=4, prefix_caching=False)
+    prompt = prompt_of(40)
+    core.add(request("r", prompt, greedy(30), variant="linear"))
+    held = []
+    results: Results = {}
+    while core.has_work:
+        collect(results, core.step())
+        core.check()
+        held.append(core.stats().pages_used)
+    # The prompt has ten blocks; when it is done, one layer has no more use for it.
+    assert held[1] == 6 * 10
+    assert max(held) == 6 * 10 + 7
+    # In the end all 18 blocks of two layers, and the last page of those that have stopped.
+    assert held[-2] == 2 * 18 + 5
+    assert_greedy(judge, core, "linear", prompt, results["r", 0], 30)
+
+
+def test_others_run_in_the_pages_that_stopped_bands_gave_up(make):
+    """In a pool in which one full row and its neighbour do not fit."""
+    pages = 7 * 11 + 7 + 1
+    for variant, num_together in (("full", 1), ("lean", 2)):
+        core = make(
+            "full", "lean=skip(max_layers=2, min_layers=2)", page_size=4, num_pages=pages, max_model_len=44,
+            prefix_caching=False,
+        )  # fmt: skip
+        core.add(request("first", prompt_of(36), greedy(6), variant=variant))
+        for _ in range(3):
+            core.step()
+        core.add(request("second", prompt_of(20, 1), greedy(4), variant=variant))
+        core.step()
+        assert len(core.scheduler.running) == num_together
+        drain(core)
+
+
+def test_a_cohort_is_waited_for_no_longer_than_was_said(make, judge):
+    core = make("full", *LISTED[:1], align_ms=2000.0, max_rows=6)
+    now_s = [0.0]
+    core.scheduler.cohorts.clock = lambda: now_s[0]
+
+    def arrive(name, salt, variant="linear", num_tokens=12):
+        core.add(request(name, prompt_of(6, salt), greedy(num_tokens), variant=variant))
+        (sequence,) = core.scheduler.by_request[name]
+        sequence.arrival_s = now_s[0]
+
+    results: Results = {}
+
+    def steps(count):
+        for _ in range(count):
+            collect(results, core.step())
+        return {sequence.request.request_id for sequence in core.scheduler.running}
+
+    arrive("a", 0)
+    assert steps(2) == {"a"}
+    now_s[0] = 1.0
+    arrive("b", 1)
+    arrive("whole", 2, variant="full", num_tokens=3)
+    # Rows at full depth wait for nobody, and pass those who do.
+    assert steps(2) == {"a", "whole"}
+    now_s[0] = 2.5
+    arrive("c", 3)
+    assert steps(4) == {"a"}
+    assert core.stats().num_waiting == 2
+    now_s[0] = 3.0
+    # The first has waited for two seconds, and takes the other along.
+    assert steps(1) == {"a", "b", "c"}
+    stats = core.stats()
+    assert sum(stats.cohort_wait_counts) == 2
+    assert stats.cohort_wait_s == pytest.approx(2.0 + 0.5)
+    now_s[0] = 3.1
+    arrive("d", 4)
+    drain(core, results)
+    for salt, name in enumerate(["a", "b", "whole", "c", "d"]):
+        variant = "full" if name == "whole" else "linear"
+        assert_greedy(judge, core, variant, prompt_of(6, salt), results[name, 0], 3 if name == "whole" else 12)
+
+
+def test_as_many_as_there_is_room_for_need_not_wait(make):
+    core = make(*LISTED[:1], align_ms=1e6, max_rows=3)
+    core.add(request("a", prompt_of(6), greedy(20), variant="linear"))
+    core.step()
+    core.add(request("b", prompt_of(6, 1), greedy(4), variant="linear"))
+    core.step()
+    assert len(core.scheduler.running) == 1
+    core.add(request("c", prompt_of(6, 2), greedy(4), variant="linear"))
+    core.step()
+    assert len(core.scheduler.running) == 3
+    drain(core)
+
+
+def test_a_checkpoint_with_a_schedule_is_served_by_it_without_flags(make_core, deep, judge, tmp_path):
+    folder = tmp_path / "taught"
+    shutil.copytree(deep, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {KEY: Skip.of_speedup(2, 7, horizon=8).to_config()}))
+    core = make_core(model=folder, num_pages=700)
+    assert list(core.variants) == ["full", "skip"]
+    assert core.info.default_variant == "full"
+    assert core.info.schedules == {"skip": core.variants["skip"].schedule.identity}
+    assert core.info.descriptions["skip"].endswith(
+        "; SkipDecode: 4 of 7 layers, falling to 3 over 8 generated tokens (linear), 1.93 times fewer on average; "
+        "the lowest 1 always"
+    )
+    core.add(request("r", prompt_of(9), greedy(12), variant="skip"))
+    assert_greedy(judge, core, "skip", prompt_of(9), drain(core)["r", 0], 12)
+    with pytest.raises(ConfigError, match="was not fine-tuned for this schedule but for skip"):
+        make_core(model=folder, variants=("full", "skip3"))
+
+
+def test_a_checkpoint_without_one_is_refused_unless_forced(make_core, deep):
+    with pytest.raises(ConfigError, match="not fine-tuned to skip layers"):
+        make_core(model=deep, variants=("full", "skip2"))
+    core = make_core(model=deep, variants=("full", "skip2", "own=skip(speedup=3, force=true)"), force_skip=True)
+    assert list(core.variants) == ["full", "skip2", "own"]
+    assert make_core(model=deep, variants=("own=skip(speedup=3, force=true)",)).info.schedules
