@@ -15,11 +15,16 @@ ALWAYS = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Consecutive layers [start, end) that are always run or skipped together."""
+    """Consecutive layers [start, end) that are always run or skipped together.
+
+    Args:
+        is_always: every token of every schedule runs them.
+    """
 
     index: int
     start: int
     end: int
+    is_always: bool = True
 
     @property
     def layers(self) -> range:
@@ -93,7 +98,10 @@ class ExitSchedule(ABC):
 
     @abstractmethod
     def stops(self, num_layers: int, extent: Extent = ANY) -> np.ndarray:
-        """int64 [layers]: generated tokens below this index run the layer; ALWAYS where all of them do."""
+        """int64 [layers]: generated tokens below this index run the layer; ALWAYS where all of them do.
+
+        Which layers those are does not depend on the extent.
+        """
 
     @abstractmethod
     def boundaries(self, num_layers: int) -> tuple[int, ...]:
@@ -111,6 +119,12 @@ class ExitSchedule(ABC):
 
 def common_bands(schedules: Iterable[ExitSchedule], num_layers: int) -> tuple[Band, ...]:
     """The coarsest bands that no schedule cuts through."""
+    schedules = list(schedules)
     starts = sorted({0}.union(*(schedule.boundaries(num_layers) for schedule in schedules)))
     ends = [*starts[1:], num_layers]
-    return tuple(Band(index, start, end) for index, (start, end) in enumerate(zip(starts, ends, strict=True)))
+    # Whether a layer ever stops does not depend on how long a request is.
+    never_stops = np.all([schedule.stops(num_layers, Extent(1, 1)) == ALWAYS for schedule in schedules], axis=0)
+    return tuple(
+        Band(index, start, end, bool(never_stops[start]))
+        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
+    )

@@ -105,10 +105,9 @@ class Executor:
         sizes = mixed_sizes(max_step_tokens)
         parts = self.graph_parts(greedy, max_rows)
         decode_graphs = DecodeGraphs(parts)
-        if len(self.bands) == 1:
-            mixed_graphs = MixedGraphs(parts, max(sizes, default=0))
-            mixed_graphs.capture(sizes)
-            self.mixed_graphs = mixed_graphs
+        mixed_graphs = MixedGraphs(parts, max(sizes, default=0))
+        mixed_graphs.capture(sizes)
+        self.mixed_graphs = mixed_graphs
         decode_graphs.capture(graph_sizes(max_rows))
         self.decode_graphs = decode_graphs
 

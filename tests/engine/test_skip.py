@@ -278,6 +278,31 @@ def test_an_answer_that_becomes_a_prompt_is_computed_again_at_full_depth(make, j
         assert_greedy(judge, core, name, follow_up, result, 6)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are real graphs")
+def test_captured_steps_of_prompts_and_of_many_depths_equal_the_oracle(make_core, oracle, static_steps, monkeypatch):
+    """The last request's prompt is computed beside rows that have left some bands."""
+    monkeypatch.setattr("server.engine.executor.mixed_sizes", lambda max_step_tokens: [8])
+    monkeypatch.setattr("server.engine.executor.graph_sizes", lambda max_rows: [1, 3])
+    variants = ("full", "falling=skip(max_layers=3, min_layers=2, horizon=3)")
+    settings = {"attention_backend": "triton", "max_step_tokens": 8, "max_rows": 3, "force_skip": True}
+    core = static_steps(make_core(variants=variants, **settings))
+    executor = core.runner.executor
+    eager = []
+    monkeypatch.setattr(
+        executor, "batch", lambda inputs: eager.append(inputs) or type(executor).batch(executor, inputs)
+    )
+    results: Results = {}
+    wanted = {"early": ("falling", 3, 6), "whole": ("full", 4, 3), "late": ("falling", 5, 2)}
+    for name, (variant, length, num_tokens) in wanted.items():
+        core.add(request(name, prompt_of(length, length), greedy(num_tokens), variant=variant))
+        for _ in range(2):
+            collect(results, core.step())
+    drain(core, results)
+    assert not eager
+    for name, (variant, length, num_tokens) in wanted.items():
+        assert_greedy(oracle, core, variant, prompt_of(length, length), results[name, 0], num_tokens)
+
+
 def test_bands_that_a_row_has_left_give_their_pages_to_others(make, judge):
     """Of seven layers, one never runs after the prompt, and four more stop on the way."""
     core = make("full", *LISTED[:1], page_size=4, prefix_caching=False)
