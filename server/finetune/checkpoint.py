@@ -39,16 +39,18 @@ def load_causal_model(directory: Path, dtype: torch.dtype, device: torch.device)
             use_safetensors=True,
             output_loading_info=True,
         )
+        model, found = loaded
+        moved: PreTrainedModel = model.to(device)
+    except torch.OutOfMemoryError:
+        raise ModelLoadError(f"{directory} does not fit on {device}; learn by --lora, or on a larger device") from None
     except Exception as error:  # Whatever transformers trips over, the user needs the same advice.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelLoadError(
             f"{directory} cannot be loaded: {reason}; give a whole checkpoint in safetensors"
         ) from None
-    model, found = loaded
     wrong = sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]]))
     if wrong:
         raise ModelLoadError(f"{directory} lacks {wrong[0]} or has it in another shape; fetch the checkpoint again")
-    moved: PreTrainedModel = model.to(device)
     return moved
 
 

@@ -207,7 +207,7 @@ def _write(
 ) -> None:
     """The checkpoint, the record and the picture."""
     learner = course.learner
-    scheduled, full = course.judged()
+    judgement = course.last_judgement()
     if args.lora is not None:
         merge_lora(learner.forward.layers)
     write_checkpoint(model, directory, args.output, config.dtype, carried)
@@ -217,8 +217,8 @@ def _write(
         "steps_done": learner.step,
         "data": [path.name for path in args.data],
         "held_out": [path.name for path in args.held_out or ()],
-        "scheduled": scheduled.as_json(),
-        "full": full.as_json(),
+        "examples_too_long": learner.num_passed_over,
+        "judgement": judgement,
         **describe_run(),
     }
     write_record(args.output / RUN_FOLDER, record, learner.history)

@@ -66,8 +66,15 @@ class Course:
             learner.save(folder, settings)
         return learner.is_done
 
-    def judged(self) -> tuple[Judgement, Judgement]:
-        """The held-out rows as the model is now, by its schedule and at full depth."""
+    def last_judgement(self) -> dict[str, Any]:
+        """Of the model as it is now: `step`, `scheduled` and `full`."""
+        evaluations = self.learner.history["evaluations"]
+        if evaluations and evaluations[-1]["step"] == self.learner.step:
+            return evaluations[-1]
+        return self._as_json(*self._judged())
+
+    def _judged(self) -> tuple[Judgement, Judgement]:
+        """The held-out rows by the schedule and at full depth."""
         learner = self.learner
         scheduled, full = (
             judge(learner.forward, self._held_out, reach, learner.recipe.pass_tokens)
@@ -81,7 +88,10 @@ class Course:
         evaluations = learner.history["evaluations"]
         if evaluations and evaluations[-1]["step"] == learner.step:
             return False
-        scheduled, full = self.judged()
-        evaluations.append({"step": learner.step, "scheduled": scheduled.as_json(), "full": full.as_json()})
+        scheduled, full = self._judged()
+        evaluations.append(self._as_json(scheduled, full))
         progress.judged(learner.step, scheduled, full)
         return True
+
+    def _as_json(self, scheduled: Judgement, full: Judgement) -> dict[str, Any]:
+        return {"step": self.learner.step, "scheduled": scheduled.as_json(), "full": full.as_json()}

@@ -88,6 +88,11 @@ class Learner:
         """Numbers that are learned."""
         return sum(weight.numel() for weight in self._learned.values())
 
+    @property
+    def num_passed_over(self) -> int:
+        """Examples that were too long."""
+        return self._cursor - self.step * self.recipe.batch
+
     def take_step(self) -> dict[str, Any]:
         """One step; returns its record: `step`, `loss` and `accuracy` (before the step), `tokens`, `lr`, `norm`.
 
@@ -109,16 +114,16 @@ class Learner:
                 (costs.sum() / num_targets).backward()
                 cost += costs.detach().sum()
                 num_right += is_right.sum()
+            norm = float(torch.nn.utils.clip_grad_norm_(self._learned.values(), CLIP_NORM))
+            loss = cost.item() / num_targets
+            if not math.isfinite(loss) or not math.isfinite(norm):
+                raise ConfigError(f"step {self.step}: the loss is not finite; lower --lr, or try --dtype float32")
+            self._optimizer.step()
         except torch.OutOfMemoryError:
             raise ConfigError(
                 f"{recipe.pass_tokens:,} tokens at once do not fit on {device} beside the weights: "
                 "lower --pass-tokens or --max-length, or learn by --lora"
             ) from None
-        norm = float(torch.nn.utils.clip_grad_norm_(self._learned.values(), CLIP_NORM))
-        loss = cost.item() / num_targets
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise ConfigError(f"step {self.step}: the loss is not finite; lower --lr, or try --dtype float32")
-        self._optimizer.step()
         record = {"step": self.step, "loss": loss, "accuracy": num_right.item() / num_targets, "tokens": num_targets}
         self.step += 1
         self._cursor = cursor

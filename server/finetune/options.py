@@ -28,10 +28,9 @@ _SHOW = "Describe what `rhumb finetune skip` did, and draw its curves."
 def _add_skip(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", help="model directory or hub name; the embedded model when left out")
     command.add_argument("--output", type=Path, required=True, help="folder for the new checkpoint")
-    command.add_argument(
-        "--resume", action="store_true", help="go on from what a run that ended early left in --output"
-    )
-    command.add_argument("--restart", action="store_true", help="begin anew, over what --output holds")
+    start = command.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on from what a run that ended early left in --output")
+    start.add_argument("--restart", action="store_true", help="begin anew, over what --output holds")
     schedule = command.add_argument_group("exit schedule")
     which = schedule.add_mutually_exclusive_group()
     which.add_argument("--speedup", type=_positive, default=2.0, help="layers over layers run, on average (2)")

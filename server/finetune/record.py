@@ -28,7 +28,7 @@ def read_record(output: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     folder = output / RUN_FOLDER
     try:
         record, history = (json.loads((folder / name).read_text()) for name in (RECORD_FILE, HISTORY_FILE))
-        if not {"schedule", "num_steps", "model"} <= record.keys() or not history["evaluations"]:
+        if not {"schedule", "num_steps", "model", "examples_too_long"} <= record.keys() or not history["evaluations"]:
             raise ValueError("something is missing")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
@@ -40,8 +40,10 @@ def read_record(output: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def summary(record: Mapping[str, Any], history: Mapping[str, Any]) -> list[str]:
     """What a run did, in lines."""
     evaluations = history["evaluations"]
+    too_long = record["examples_too_long"]
     return [
-        f"{record['model']}, taught {record['schedule']}: {len(history['steps']):,} of {record['num_steps']:,} steps",
+        f"{record['model']}, taught {record['schedule']}: {len(history['steps']):,} of {record['num_steps']:,} steps"
+        + (f"; {too_long:,} examples were longer than {record['max_length']:,} tokens" if too_long else ""),
         *(_line(evaluation) for evaluation in evaluations),
         *(
             f"  {depth} layers: loss {one['loss']:.4f}, {one['accuracy']:.1%} of {one['tokens']:,} tokens right"

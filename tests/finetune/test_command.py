@@ -62,7 +62,9 @@ def test_the_output_is_a_whole_checkpoint_that_carries_its_schedule(thin_llama, 
     # What was written is what was judged.
     (example,) = hold_out(read_examples([sayings], "train"), 0.05, 42)[1]
     encoder = Encoder(Tokenizer.from_directory(output), ChatTemplate.from_directory(output), [0, 2], 128)
-    assert dense_loss(output, encoder.row(example), schedule) == pytest.approx(record["scheduled"]["loss"], rel=1e-5)
+    assert dense_loss(output, encoder.row(example), schedule) == pytest.approx(
+        record["judgement"]["scheduled"]["loss"], rel=1e-5
+    )
     history = json.loads((output / "finetune" / "history.json").read_text())
     assert [step["step"] for step in history["steps"]] == [0, 1, 2, 3]
     assert "layers run" in (output / "finetune" / "curves.svg").read_text()
