@@ -1,6 +1,7 @@
 """The whole command: what it writes is a checkpoint that carries its schedule, and what it says of bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ from server.errors import ConfigError
 from server.finetune.command import run
 from server.finetune.examples import Encoder, hold_out, read_examples
 from server.finetune.learner import Learner
+from server.finetune.options import parser
 from server.finetune.progress import Progress
 from server.finetune.rows import Row
 from tests.models.dense import load
 from tests.oracle import Oracle
 
+FLAG = re.compile(r"--[a-z][\w-]+")
 SMALL = ("--steps", "4", "--batch", "4", "--lr", "0.005", "--eval-every", "2", "--eval-rows", "2", "--disable-tqdm")
 
 
@@ -170,6 +173,16 @@ def test_rhumb_itself_says_one_line_and_exits_with_2(thin_llama, tmp_path, monke
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("rhumb: cannot read no.jsonl")
+
+
+def test_the_document_names_every_option_and_no_other():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "finetune.md").read_text()
+    listed = {
+        flag for line in text.splitlines() if line.startswith("| `--") for flag in FLAG.findall(line.split("|")[1])
+    }
+    commands = parser("rhumb finetune")._subparsers._group_actions[0].choices
+    known = {flag for action in commands["skip"]._actions for flag in action.option_strings}
+    assert listed == {flag for flag in known if flag.startswith("--")} - {"--help", "--output"}
 
 
 def test_without_a_terminal_progress_is_lines(thin_llama, capsys):
