@@ -24,6 +24,10 @@ def layers_of_groups(plans: Sequenced[KVPlan]) -> list[list[int]]:
     ]
 
 
+ROWS_AT_ONCE = 8
+"""Rows whose pages are let go in one step; each takes the host some tens of microseconds."""
+
+
 class StoppedBands:
     """When each row's groups stop, and what has been let go so far.
 
@@ -49,8 +53,15 @@ class StoppedBands:
             self._next_stop[row] = self._stops[row].min()
 
     def due(self, rows: np.ndarray, next_indices: np.ndarray) -> np.ndarray:
-        """Those of `rows`, int64, some of whose groups no token from these indices on runs any more."""
-        return rows[next_indices >= self._next_stop[rows]]
+        """Some of those of `rows`, int64, that have groups which no token from these indices on runs any more.
+
+        Those that have been so for longest, and all of them where pages are short: nobody computes anything else for
+        pages that come back late, but a whole cohort's at once would hold up the next step.
+        """
+        due = rows[next_indices >= self._next_stop[rows]]
+        if due.size <= ROWS_AT_ONCE or self._manager.pool.num_free < rows.size * len(self._group_layers):
+            return due
+        return due[np.argsort(self._next_stop[due], kind="stable")[:ROWS_AT_ONCE]]
 
     def let_go(self, sequence: Sequence) -> None:
         """Keep nothing any more in the groups that no token from the sequence's next one on runs."""

@@ -97,16 +97,47 @@ def test_tokens_have_the_masked_oracles_log_probabilities(make, judge, name):
     assert (found - expected).abs().max() < 1e-4
 
 
-def test_what_leaves_no_layer_out_is_full_depth_to_the_last_bit(make):
-    core = make("full", "all=skip(speedup=1)", prefix_caching=False)
+def test_what_leaves_nothing_out_is_full_depth_to_the_last_bit(make, pattern):
+    both = duo("both", pattern, sparsity=0) + "+skip(speedup=1)"
+    core = make("full", "all=skip(speedup=1)", both, prefix_caching=False)
     assert core.runner.executor.bands[-1].end == 7
     entries = []
-    for name in ("full", "all"):
+    for name in core.variants:
         core.add(request(name, prompt_of(20), greedy(10, logprobs=0), variant=name))
         result = drain(core)[name, 0]
         entries.append([(entry.token_id, entry.logprob) for entry in result.logprobs])
-    assert entries[0] == entries[1]
+    assert entries[0] == entries[1] == entries[2]
     assert core.stats().layers_skipped == 0
+
+
+def test_a_row_has_the_same_numbers_alone_and_beside_rows_of_other_depths(make):
+    """In whatever order they are sorted; to the last bit where there is batch-invariant arithmetic."""
+    is_exact = torch.cuda.is_available()
+    core = make("full", *LISTED, batch_invariant=is_exact, prefix_caching=False, max_rows=8)
+    wanted = {name: (prompt_of(9 + index, index), 6 + index) for index, name in enumerate(core.variants)}
+
+    def ask(name):
+        prompt, num_tokens = wanted[name]
+        core.add(request(name, prompt, greedy(num_tokens, logprobs=0), variant=name))
+
+    def entries(results):
+        return {
+            name: [number for entry in result.logprobs for number in (entry.token_id, entry.logprob)]
+            for (name, _), result in results.items()
+        }
+
+    alone = {}
+    for name in wanted:
+        ask(name)
+        alone |= entries(drain(core))
+    for order in (list(wanted), list(reversed(wanted))):
+        results: Results = {}
+        for name in order:
+            ask(name)
+            collect(results, core.step())
+        beside = entries(drain(core, results))
+        for name, numbers in alone.items():
+            assert beside[name] == (numbers if is_exact else pytest.approx(numbers, rel=0, abs=1e-5))
 
 
 def test_a_constant_number_of_layers_is_the_network_without_the_others(make, judge):
