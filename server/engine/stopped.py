@@ -37,7 +37,7 @@ class StoppedBands:
 
     def __init__(self, manager: KVManager, group_layers: list[list[int]], max_rows: int) -> None:
         self._manager = manager
-        self._group_layers = group_layers
+        self.group_layers = group_layers
         self._stops = np.full((max_rows, len(group_layers)), ALWAYS, dtype=np.int64)
         self._next_stop = np.full(max_rows, ALWAYS, dtype=np.int64)
 
@@ -49,7 +49,7 @@ class StoppedBands:
         if not sequence.variant.schedule.is_full:
             stops = sequence.layer_stops
             # A group is of use while any of its layers is.
-            self._stops[row] = [stops[layers].max() for layers in self._group_layers]
+            self._stops[row] = [stops[layers].max() for layers in self.group_layers]
             self._next_stop[row] = self._stops[row].min()
 
     def due(self, rows: np.ndarray, next_indices: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ class StoppedBands:
         pages that come back late, but a whole cohort's at once would hold up the next step.
         """
         due = rows[next_indices >= self._next_stop[rows]]
-        if due.size <= ROWS_AT_ONCE or self._manager.pool.num_free < rows.size * len(self._group_layers):
+        if due.size <= ROWS_AT_ONCE or self._manager.pool.num_free < rows.size * len(self.group_layers):
             return due
         return due[np.argsort(self._next_stop[due], kind="stable")[:ROWS_AT_ONCE]]
 
