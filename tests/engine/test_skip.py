@@ -412,6 +412,20 @@ def test_a_cohort_is_waited_for_no_longer_than_was_said(make, judge):
         assert_greedy(judge, core, variant, prompt_of(6, salt), results[name, 0], 3 if name == "whole" else 12)
 
 
+def test_a_cohort_decodes_in_step_however_many_steps_its_prompts_take(make, judge):
+    core = make("full", *LISTED[:1], align_ms=1e6, max_rows=8, max_step_tokens=32, prefix_caching=False)
+    skip = core.variants["linear"].schedule
+    for index in range(5):
+        core.add(request(f"r{index}", prompt_of(21, index), greedy(15), variant="linear"))
+    results = drain(core)
+    depths = [skip.depth(index) for index in range(14)]
+    # 105 tokens of prompts in four steps, and then all rows are at one position.
+    assert core.stats().steps == 4 + 14
+    assert core.stats().layers_read == 4 * 7 + sum(depths)
+    for index in range(5):
+        assert_greedy(judge, core, "linear", prompt_of(21, index), results[f"r{index}", 0], 15)
+
+
 def test_as_many_as_there_is_room_for_need_not_wait(make):
     core = make(*LISTED[:1], align_ms=1e6, max_rows=3)
     core.add(request("a", prompt_of(6), greedy(20), variant="linear"))
