@@ -83,12 +83,12 @@ def test_a_run_that_is_killed_and_resumed_ends_bit_for_bit_like_one_that_is_not(
 
 
 def test_rows_are_learned_at_the_depths_of_the_schedule(make, tmp_path):
-    learner = make(Recipe(num_steps=20, lr=1e-2, batch=8, pass_tokens=512))
+    learner = make(Recipe(num_steps=12, lr=2e-2, batch=8, pass_tokens=512))
     before = judge(learner.forward, make.rows, learner.reach, 512)
-    assert Course(learner, make.rows[:1], 20).run(tmp_path, {}, QUIET)
+    assert Course(learner, make.rows[:1], 12).run(tmp_path, {}, QUIET)
     after = judge(learner.forward, make.rows, learner.reach, 512)
     assert before.exact == 0
-    assert after.loss < 0.6 * before.loss
+    assert after.loss < 0.8 * before.loss
     assert after.accuracy > before.accuracy
     # Eight layers predict the first token, five the second; the tokens add up to all that are predicted.
     assert {8, 5, 4, 3} >= set(after.by_depth) >= {8, 5}
