@@ -113,7 +113,8 @@ def test_what_leaves_nothing_out_is_full_depth_to_the_last_bit(make, pattern):
 def test_a_row_has_the_same_numbers_alone_and_beside_rows_of_other_depths(make):
     """In whatever order they are sorted; to the last bit where there is batch-invariant arithmetic."""
     is_exact = torch.cuda.is_available()
-    core = make("full", *LISTED, batch_invariant=is_exact, prefix_caching=False, max_rows=8)
+    arithmetic = {"batch_invariant": True, "dtype": "bfloat16"} if is_exact else {}
+    core = make("full", *LISTED, prefix_caching=False, max_rows=8, **arithmetic)
     wanted = {name: (prompt_of(9 + index, index), 6 + index) for index, name in enumerate(core.variants)}
 
     def ask(name):
@@ -336,7 +337,7 @@ def test_captured_steps_of_prompts_and_of_many_depths_equal_the_oracle(make_core
 
 def test_bands_that_a_row_has_left_give_their_pages_to_others(make, judge):
     """Of seven layers, one never runs after the prompt, and four more stop on the way."""
-    core = make("full", *LISTED[:1], page_size=4, prefix_caching=False)
+    core = make("full", *LISTED[:1], page_size=4, prefix_caching=False, overlap=False)
     prompt = prompt_of(40)
     core.add(request("r", prompt, greedy(30), variant="linear"))
     held = []
@@ -359,7 +360,7 @@ def test_others_run_in_the_pages_that_stopped_bands_gave_up(make):
     for variant, num_together in (("full", 1), ("lean", 2)):
         core = make(
             "full", "lean=skip(max_layers=2, min_layers=2)", page_size=4, num_pages=pages, max_model_len=44,
-            prefix_caching=False,
+            prefix_caching=False, overlap=False,
         )  # fmt: skip
         core.add(request("first", prompt_of(36), greedy(6), variant=variant))
         for _ in range(3):
@@ -371,7 +372,7 @@ def test_others_run_in_the_pages_that_stopped_bands_gave_up(make):
 
 
 def test_a_cohort_is_waited_for_no_longer_than_was_said(make, judge):
-    core = make("full", *LISTED[:1], align_ms=2000.0, max_rows=6)
+    core = make("full", *LISTED[:1], align_ms=2000.0, max_rows=6, overlap=False)
     now_s = [0.0]
     core.scheduler.cohorts.clock = lambda: now_s[0]
 
@@ -413,7 +414,7 @@ def test_a_cohort_is_waited_for_no_longer_than_was_said(make, judge):
 
 
 def test_a_cohort_decodes_in_step_however_many_steps_its_prompts_take(make, judge):
-    core = make("full", *LISTED[:1], align_ms=1e6, max_rows=8, max_step_tokens=32, prefix_caching=False)
+    core = make("full", *LISTED[:1], align_ms=1e6, max_rows=8, max_step_tokens=32, prefix_caching=False, overlap=False)
     skip = core.variants["linear"].schedule
     for index in range(5):
         core.add(request(f"r{index}", prompt_of(21, index), greedy(15), variant="linear"))
@@ -427,7 +428,7 @@ def test_a_cohort_decodes_in_step_however_many_steps_its_prompts_take(make, judg
 
 
 def test_as_many_as_there_is_room_for_need_not_wait(make):
-    core = make(*LISTED[:1], align_ms=1e6, max_rows=3)
+    core = make(*LISTED[:1], align_ms=1e6, max_rows=3, overlap=False)
     core.add(request("a", prompt_of(6), greedy(20), variant="linear"))
     core.step()
     core.add(request("b", prompt_of(6, 1), greedy(4), variant="linear"))
