@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from server.api.templates import ChatTemplate
 from server.assets import EMBEDDED_MODEL, EMBEDDED_MODEL_ID
 from server.bench.machine import describe_run
+from server.depth.carried import carried_schedule
 from server.depth.skip import Skip
 from server.engine.tokenizer import Tokenizer
 from server.errors import ConfigError
@@ -61,8 +62,8 @@ def _teach(args: argparse.Namespace) -> None:
     examples, held_out = _examples(args)
     directory = resolve_model(args.model or str(EMBEDDED_MODEL), args.revision)
     config = ModelConfig.from_directory(directory)
-    schedule = schedule_for(args.speedup, args.schedule, config.num_layers)
-    carried = schedule.to_config() if isinstance(schedule, Skip) else None
+    schedule = schedule_for(args.speedup, args.schedule, config.num_layers, carried_schedule(directory))
+    taught = schedule.to_config() if isinstance(schedule, Skip) else None
     device, dtype = _device_and_dtype(args)
     encoder = _encoder(args, directory, config)
     held_out_rows = _rows(held_out, encoder, args.eval_rows)
@@ -92,6 +93,8 @@ def _teach(args: argparse.Namespace) -> None:
         "data_digest": digest_of(args.data),
         "held_out_digest": digest_of(args.held_out or ()),
         "num_examples": len(examples),
+        "split": args.split,
+        "forms": args.forms,
         "num_held_out": len(held_out_rows),
         "lora": args.lora,
         "num_steps": args.steps,
@@ -118,7 +121,7 @@ def _teach(args: argparse.Namespace) -> None:
         is_done = course.run(folder, settings, progress, minutes=args.minutes or math.inf)
     finally:
         progress.close()
-    _write(args, course, model, directory, config, carried, settings)
+    _write(args, course, model, directory, config, taught, settings)
     if is_done:
         (folder / STATE_FILE).unlink()
         print(f"Written to {args.output}. Try it: rhumb serve {args.output}")
@@ -202,7 +205,7 @@ def _write(
     model: PreTrainedModel,
     directory: Path,
     config: ModelConfig,
-    carried: dict[str, int | str] | None,
+    taught: dict[str, int | str] | None,
     settings: dict[str, Any],
 ) -> None:
     """The checkpoint, the record and the picture."""
@@ -210,7 +213,7 @@ def _write(
     judgement = course.last_judgement()
     if args.lora is not None:
         merge_lora(learner.forward.layers)
-    write_checkpoint(model, directory, args.output, config.dtype, carried)
+    write_checkpoint(model, directory, args.output, config.dtype, taught)
     record = {
         "model": args.model or EMBEDDED_MODEL_ID,
         **settings,

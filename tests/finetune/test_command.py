@@ -119,9 +119,11 @@ def test_a_run_that_is_killed_goes_on_with_resume_to_the_same_checkpoint(
     assert histories[0] == histories[1]
 
 
-def test_full_depth_is_plain_fine_tuning_and_takes_a_carried_schedule_away(thin_llama, sayings, tmp_path):
+def test_a_carried_schedule_can_be_taught_on_and_full_depth_takes_it_away(thin_llama, sayings, tmp_path):
     teach(thin_llama, sayings, tmp_path / "skip", "--schedule", "skip(max_layers=6, min_layers=4, horizon=9)")
     assert carried_schedule(tmp_path / "skip")["horizon"] == 9
+    teach(tmp_path / "skip", sayings, tmp_path / "more", "--schedule", "skip", "--steps", 1)
+    assert carried_schedule(tmp_path / "more") == carried_schedule(tmp_path / "skip")
     teach(tmp_path / "skip", sayings, tmp_path / "full", "--schedule", "full", "--held-out", sayings)
     assert carried_schedule(tmp_path / "full") is None
     last = json.loads((tmp_path / "full" / "finetune" / "history.json").read_text())["evaluations"][-1]

@@ -23,7 +23,11 @@ CONFIGS = {
     "llama": LlamaConfig(**GATED),
     "qwen3": Qwen3Config(**GATED),
     "mistral": MistralConfig(**GATED, sliding_window=WINDOW),
-    "opt": OPTConfig(**SHAPE, ffn_dim=48, word_embed_proj_dim=16, max_position_embeddings=64),
+    "opt": OPTConfig(**SHAPE, ffn_dim=48, word_embed_proj_dim=32, max_position_embeddings=64),
+    # As the one size is that has neither pre-norm nor embeddings of the model's width.
+    "opt-350m": OPTConfig(
+        **SHAPE, ffn_dim=48, word_embed_proj_dim=16, max_position_embeddings=64, do_layer_norm_before=False
+    ),
 }
 SCHEDULES = [
     FullDepth(),
@@ -140,7 +144,7 @@ def test_a_layer_that_is_left_out_is_not_computed_for_the_positions_that_leave_i
     assert seen == {0: 19, 1: 4, 2: 4, 3: 4, 4: 9, 5: 19}
 
 
-def test_positions_know_how_many_layers_predict_with(model):
+def test_positions_know_how_many_layers_predict_with_them():
     batch = RowBatch.of([Row(tuple(range(8)), 4), Row(tuple(range(9)), 2)])
     counts = Reach(Skip(max_layers=5, min_layers=3, horizon=4), NUM_LAYERS).num_layers_run(batch)
     # The prompt's last position predicts the first token, with all layers.
