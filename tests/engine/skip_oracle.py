@@ -11,6 +11,14 @@ from tests.engine.conftest import Result
 from tests.engine.duo_oracle import mask_of
 from tests.oracle import Oracle
 
+SKIPS = {
+    "linear": "skip(max_layers=6, min_layers=2, horizon=9)",
+    "stretched": "skip(max_layers=5, min_layers=2, horizon=max_tokens)",
+    "power": "skip(max_layers=6, min_layers=3, horizon=12, decay=power)",
+    "absolute": "skip(max_layers=6, min_layers=2, horizon=40, origin=absolute)",
+}
+LISTED = tuple(f"{name}={spec}" for name, spec in SKIPS.items())
+
 
 def num_layers_run(schedule: Skip, generated_index: int, prompt_len: int, max_tokens: int) -> int:
     """By the formula of Del Corro et al. (2023), rounded half up."""

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from server.depth.carried import KEY
 from server.depth.skip import Skip
@@ -15,42 +14,8 @@ from server.engine.request import SamplingParams
 from server.errors import ConfigError
 from tests.engine.conftest import Results, collect, drain, greedy, request
 from tests.engine.duo_oracle import duo, write_scores
-from tests.engine.skip_oracle import assert_greedy, expected_logprobs, layer_mask
+from tests.engine.skip_oracle import LISTED, SKIPS, assert_greedy, expected_logprobs, layer_mask
 from tests.engine.test_schedules import prompt_of
-from tests.oracle import Oracle
-
-SKIPS = {
-    "linear": "skip(max_layers=6, min_layers=2, horizon=9)",
-    "stretched": "skip(max_layers=5, min_layers=2, horizon=max_tokens)",
-    "power": "skip(max_layers=6, min_layers=3, horizon=12, decay=power)",
-    "absolute": "skip(max_layers=6, min_layers=2, horizon=40, origin=absolute)",
-}
-LISTED = tuple(f"{name}={spec}" for name, spec in SKIPS.items())
-
-
-@pytest.fixture(scope="module")
-def deep(tmp_path_factory, tiny_llama):
-    """A random Llama of seven layers."""
-    folder = tmp_path_factory.mktemp("deep")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(tiny_llama / name, folder / name)
-    config = LlamaConfig(
-        vocab_size=384, hidden_size=64, intermediate_size=128, num_hidden_layers=7, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=16, max_position_embeddings=256, tie_word_embeddings=False,
-    )  # fmt: skip
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = LlamaForCausalLM(config)
-        for parameter in model.parameters():
-            if parameter.dim() == 2:
-                torch.nn.init.normal_(parameter, std=0.12)
-    model.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def judge(deep):
-    return Oracle.from_directory(deep)
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +24,9 @@ def pattern(tmp_path_factory):
     return write_scores(tmp_path_factory.mktemp("pattern"), scores=scores)
 
 
-@pytest.fixture
-def make(make_core, deep):
-    """An engine over the deep model whose schedules nobody taught it."""
-
-    def build(*variants, **settings):
-        return make_core(model=deep, variants=variants, force_skip=True, **({"num_pages": 700} | settings))
-
-    return build
-
-
-def test_hiding_keys_that_were_not_written_changes_nothing(judge, make):
+def test_hiding_keys_that_were_not_written_changes_nothing(judge, make_deep):
     """A query that runs a layer never sees a position that did not, so gates alone are the whole oracle."""
-    core = make(*LISTED)
+    core = make_deep(*LISTED)
     ids = prompt_of(31)
     for name in SKIPS:
         runs = layer_mask(core, name, 11, 20, len(ids))
@@ -86,8 +41,8 @@ def test_hiding_keys_that_were_not_written_changes_nothing(judge, make):
 
 
 @pytest.mark.parametrize("name", SKIPS)
-def test_tokens_have_the_masked_oracles_log_probabilities(make, judge, name):
-    core = make(f"{name}={SKIPS[name]}", max_step_tokens=9)
+def test_tokens_have_the_masked_oracles_log_probabilities(make_deep, judge, name):
+    core = make_deep(f"{name}={SKIPS[name]}", max_step_tokens=9)
     prompt = prompt_of(25)
     core.add(request("r", prompt, greedy(20, logprobs=0, prompt_logprobs=0), variant=name))
     result = drain(core)["r", 0]
@@ -97,9 +52,9 @@ def test_tokens_have_the_masked_oracles_log_probabilities(make, judge, name):
     assert (found - expected).abs().max() < 1e-4
 
 
-def test_what_leaves_nothing_out_is_full_depth_to_the_last_bit(make, pattern):
+def test_what_leaves_nothing_out_is_full_depth_to_the_last_bit(make_deep, pattern):
     both = duo("both", pattern, sparsity=0) + "+skip(speedup=1)"
-    core = make("full", "all=skip(speedup=1)", both, prefix_caching=False)
+    core = make_deep("full", "all=skip(speedup=1)", both, prefix_caching=False)
     assert core.runner.executor.bands[-1].end == 7
     entries = []
     for name in core.variants:
@@ -110,11 +65,11 @@ def test_what_leaves_nothing_out_is_full_depth_to_the_last_bit(make, pattern):
     assert core.stats().layers_skipped == 0
 
 
-def test_a_row_has_the_same_numbers_alone_and_beside_rows_of_other_depths(make):
+def test_a_row_has_the_same_numbers_alone_and_beside_rows_of_other_depths(make_deep):
     """In whatever order they are sorted; to the last bit where there is batch-invariant arithmetic."""
     is_exact = torch.cuda.is_available()
     arithmetic = {"batch_invariant": True, "dtype": "bfloat16"} if is_exact else {}
-    core = make("full", *LISTED, prefix_caching=False, max_rows=8, **arithmetic)
+    core = make_deep("full", *LISTED, prefix_caching=False, max_rows=8, **arithmetic)
     wanted = {name: (prompt_of(9 + index, index), 6 + index) for index, name in enumerate(core.variants)}
 
     def ask(name):
@@ -141,9 +96,9 @@ def test_a_row_has_the_same_numbers_alone_and_beside_rows_of_other_depths(make):
             assert beside[name] == (numbers if is_exact else pytest.approx(numbers, rel=0, abs=1e-5))
 
 
-def test_a_constant_number_of_layers_is_the_network_without_the_others(make, judge):
+def test_a_constant_number_of_layers_is_the_network_without_the_others(make_deep, judge):
     """On top of a prompt that all layers have seen."""
-    core = make("four=skip(max_layers=4, min_layers=4, warmup=2)")
+    core = make_deep("four=skip(max_layers=4, min_layers=4, warmup=2)")
     prompt = prompt_of(13)
     core.add(request("r", prompt, greedy(9), variant="four"))
     result = drain(core)["r", 0]
@@ -173,12 +128,12 @@ arrivals = st.lists(
     aborts=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=2),
 )
 def test_a_crowd_of_full_skip_and_duo_rows_gets_the_masked_oracles_tokens_whatever_happens(
-    make, judge, pattern, arrivals, page_size, max_step_tokens, spare_pages, overlap, prefix_caching, align_ms,
+    make_deep, judge, pattern, arrivals, page_size, max_step_tokens, spare_pages, overlap, prefix_caching, align_ms,
     preempts, aborts,
 ):  # fmt: skip
     longest = max(length + num_tokens for length, num_tokens, *_ in arrivals)
     both = duo("both", pattern, recent=5, sinks=2) + "+skip(max_layers=5, min_layers=3, horizon=6, warmup=2)"
-    core = make(
+    core = make_deep(
         "full",
         *LISTED,
         duo("duo", pattern, recent=5, prefill="strict"),
@@ -218,10 +173,10 @@ def test_a_crowd_of_full_skip_and_duo_rows_gets_the_masked_oracles_tokens_whatev
         assert_greedy(judge, core, variant, prompt, results[name, 0], num_tokens)
 
 
-def test_preempting_at_every_step_changes_no_token(make, judge):
+def test_preempting_at_every_step_changes_no_token(make_deep, judge):
     """Generated tokens are computed again as deep as they were, several depths in one step."""
     for when in range(2, 16, 2):
-        core = make("full", *LISTED, max_step_tokens=16, max_rows=5, overlap=when % 4 == 2)
+        core = make_deep("full", *LISTED, max_step_tokens=16, max_rows=5, overlap=when % 4 == 2)
         results: Results = {}
         for index, name in enumerate(core.variants):
             core.add(request(name, prompt_of(12, index), greedy(14), variant=name))
@@ -234,22 +189,22 @@ def test_preempting_at_every_step_changes_no_token(make, judge):
             assert_greedy(judge, core, name, prompt_of(12, index), results[name, 0], 14)
 
 
-def test_computing_again_from_another_origin_would_show(make, judge):
+def test_computing_again_from_another_origin_would_show(make_deep, judge):
     """The oracle would catch a row that came back with its tokens counted anew, or at full depth."""
-    core = make(*LISTED[:1])
+    core = make_deep(*LISTED[:1])
     prompt = prompt_of(12)
     core.add(request("r", prompt, greedy(14), variant="linear"))
     result = drain(core)["r", 0]
     assert_greedy(judge, core, "linear", prompt, result, 14)
     with pytest.raises(AssertionError, match="is not the likeliest"):
         assert_greedy(judge, core, "linear", prompt[:5], result, 14)
-    full = make("full")
+    full = make_deep("full")
     with pytest.raises(AssertionError, match="is not the likeliest"):
         assert_greedy(judge, full, "full", prompt, result, 14)
 
 
-def test_samples_of_one_prompt_have_the_depths_that_each_would_have_alone(make, judge):
-    core = make(*LISTED, page_size=4)
+def test_samples_of_one_prompt_have_the_depths_that_each_would_have_alone(make_deep, judge):
+    core = make_deep(*LISTED, page_size=4)
     prompt = prompt_of(17)
     params = SamplingParams(max_tokens=16, temperature=1.2, seed=5, ignore_eos=True, logprobs=0)
     for name in SKIPS:
@@ -264,8 +219,8 @@ def test_samples_of_one_prompt_have_the_depths_that_each_would_have_alone(make, 
             assert (torch.tensor([entry.logprob for entry in result.logprobs]) - expected).abs().max() < 1e-4
 
 
-def test_pages_that_nobody_wrote_are_never_read(make, judge):
-    core = make("full", *LISTED, page_size=4)
+def test_pages_that_nobody_wrote_are_never_read(make_deep, judge):
+    core = make_deep("full", *LISTED, page_size=4)
     core.pool.storage.fill_(float("nan"))
     for index, name in enumerate(core.variants):
         core.add(request(name, prompt_of(15, index), greedy(14), variant=name))
@@ -275,8 +230,8 @@ def test_pages_that_nobody_wrote_are_never_read(make, judge):
         assert_greedy(judge, core, name, prompt_of(15, index), results[name, 0], 14)
 
 
-def test_every_layer_that_ran_is_counted_and_each_step_reads_as_many_as_its_deepest_row(make):
-    core = make("linear=skip(max_layers=6, min_layers=2, horizon=9)", overlap=False, prefix_caching=False)
+def test_every_layer_that_ran_is_counted_and_each_step_reads_as_many_as_its_deepest_row(make_deep):
+    core = make_deep("linear=skip(max_layers=6, min_layers=2, horizon=9)", overlap=False, prefix_caching=False)
     skip = core.variants["linear"].schedule
     core.add(request("first", prompt_of(10), greedy(20), variant="linear"))
     for _ in range(6):
@@ -294,8 +249,8 @@ def test_every_layer_that_ran_is_counted_and_each_step_reads_as_many_as_its_deep
         assert result.last.timings.mean_depth_layers == pytest.approx(sum(depths) / 19)
 
 
-def test_an_answer_that_becomes_a_prompt_is_computed_again_at_full_depth(make, judge):
-    core = make("full", *LISTED[:1], page_size=4)
+def test_an_answer_that_becomes_a_prompt_is_computed_again_at_full_depth(make_deep, judge):
+    core = make_deep("full", *LISTED[:1], page_size=4)
     prompt = prompt_of(13)
     core.add(request("first", prompt, greedy(12), variant="linear"))
     answer = drain(core)["first", 0].token_ids
@@ -333,111 +288,6 @@ def test_captured_steps_of_prompts_and_of_many_depths_equal_the_oracle(make_core
     assert not eager
     for name, (variant, length, num_tokens) in wanted.items():
         assert_greedy(oracle, core, variant, prompt_of(length, length), results[name, 0], num_tokens)
-
-
-def test_bands_that_a_row_has_left_give_their_pages_to_others(make, judge):
-    """Of seven layers, one never runs after the prompt, and four more stop on the way."""
-    core = make("full", *LISTED[:1], page_size=4, prefix_caching=False, overlap=False)
-    prompt = prompt_of(40)
-    core.add(request("r", prompt, greedy(30), variant="linear"))
-    held = []
-    results: Results = {}
-    while core.has_work:
-        collect(results, core.step())
-        core.check()
-        held.append(core.stats().pages_used)
-    # The prompt has ten blocks; when it is done, one layer has no more use for it.
-    assert held[1] == 6 * 10
-    assert max(held) == 6 * 10 + 7
-    # In the end all 18 blocks of two layers, and the last page of those that have stopped.
-    assert held[-2] == 2 * 18 + 5
-    assert_greedy(judge, core, "linear", prompt, results["r", 0], 30)
-
-
-def test_others_run_in_the_pages_that_stopped_bands_gave_up(make):
-    """In a pool in which one full row and its neighbour do not fit."""
-    pages = 7 * 11 + 7 + 1
-    for variant, num_together in (("full", 1), ("lean", 2)):
-        core = make(
-            "full", "lean=skip(max_layers=2, min_layers=2)", page_size=4, num_pages=pages, max_model_len=44,
-            prefix_caching=False, overlap=False,
-        )  # fmt: skip
-        core.add(request("first", prompt_of(36), greedy(6), variant=variant))
-        for _ in range(3):
-            core.step()
-        core.add(request("second", prompt_of(20, 1), greedy(4), variant=variant))
-        core.step()
-        assert len(core.scheduler.running) == num_together
-        drain(core)
-
-
-def test_a_cohort_is_waited_for_no_longer_than_was_said(make, judge):
-    core = make("full", *LISTED[:1], align_ms=2000.0, max_rows=6, overlap=False)
-    now_s = [0.0]
-    core.scheduler.cohorts.clock = lambda: now_s[0]
-
-    def arrive(name, salt, variant="linear", num_tokens=12):
-        core.add(request(name, prompt_of(6, salt), greedy(num_tokens), variant=variant))
-        (sequence,) = core.scheduler.by_request[name]
-        sequence.arrival_s = now_s[0]
-
-    results: Results = {}
-
-    def steps(count):
-        for _ in range(count):
-            collect(results, core.step())
-        return {sequence.request.request_id for sequence in core.scheduler.running}
-
-    arrive("a", 0)
-    assert steps(2) == {"a"}
-    now_s[0] = 1.0
-    arrive("b", 1)
-    arrive("whole", 2, variant="full", num_tokens=3)
-    # Rows at full depth wait for nobody, and pass those who do.
-    assert steps(2) == {"a", "whole"}
-    now_s[0] = 2.5
-    arrive("c", 3)
-    assert steps(4) == {"a"}
-    assert core.stats().num_waiting == 2
-    now_s[0] = 3.0
-    # The first has waited for two seconds, and takes the other along.
-    assert steps(1) == {"a", "b", "c"}
-    stats = core.stats()
-    assert sum(stats.cohort_wait_counts) == 2
-    assert stats.cohort_wait_s == pytest.approx(2.0 + 0.5)
-    now_s[0] = 3.1
-    arrive("d", 4)
-    drain(core, results)
-    for salt, name in enumerate(["a", "b", "whole", "c", "d"]):
-        variant = "full" if name == "whole" else "linear"
-        assert_greedy(judge, core, variant, prompt_of(6, salt), results[name, 0], 3 if name == "whole" else 12)
-
-
-def test_a_cohort_decodes_in_step_however_many_steps_its_prompts_take(make, judge):
-    core = make("full", *LISTED[:1], align_ms=1e6, max_rows=8, max_step_tokens=32, prefix_caching=False, overlap=False)
-    skip = core.variants["linear"].schedule
-    for index in range(5):
-        core.add(request(f"r{index}", prompt_of(21, index), greedy(15), variant="linear"))
-    results = drain(core)
-    depths = [skip.depth(index) for index in range(14)]
-    # 105 tokens of prompts in four steps, and then all rows are at one position.
-    assert core.stats().steps == 4 + 14
-    assert core.stats().layers_read == 4 * 7 + sum(depths)
-    for index in range(5):
-        assert_greedy(judge, core, "linear", prompt_of(21, index), results[f"r{index}", 0], 15)
-
-
-def test_as_many_as_there_is_room_for_need_not_wait(make):
-    core = make(*LISTED[:1], align_ms=1e6, max_rows=3, overlap=False)
-    core.add(request("a", prompt_of(6), greedy(20), variant="linear"))
-    core.step()
-    core.add(request("b", prompt_of(6, 1), greedy(4), variant="linear"))
-    core.step()
-    assert len(core.scheduler.running) == 1
-    core.add(request("c", prompt_of(6, 2), greedy(4), variant="linear"))
-    core.step()
-    assert len(core.scheduler.running) == 3
-    drain(core)
 
 
 def test_a_checkpoint_with_a_schedule_is_served_by_it_without_flags(make_core, deep, judge, tmp_path):
