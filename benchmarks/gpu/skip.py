@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu.skip --shape opt-6.7b                # about four minutes on an H200
     python -m benchmarks.gpu.skip --shape opt-1.3b --speedups 2 --only aligned
+    python -m benchmarks.gpu.skip --shape tiny --layers 32 --only steady --count     # anywhere: what steps would read
 
 Prompts of 128 tokens, answers of 128. `aligned` rows give the time between a batch's first and last tokens, over the
 tokens between; all of the batch stand at one position. In `steady` rows each client asks again as soon as it is
@@ -31,8 +32,11 @@ from server.bench.datasets import Lengths, Prompt, random_ids
 from server.bench.latency import measure_latency
 from server.bench.timer import Timer
 from server.config import EngineConfig
+from server.engine.core import EngineCore
+from server.engine.executor import StepOutput
 from server.engine.loop import Core
 from server.engine.request import EngineRequest, EngineStats, SamplingParams
+from server.engine.step import StepInputs
 from server.errors import EngineStepError
 
 LENGTH = 128
@@ -173,8 +177,11 @@ def _counted(before: EngineStats, after: EngineStats) -> dict[str, Any]:
 class Bench:
     """Loads an engine for each variant, and waiting time."""
 
-    def __init__(self, record: Record, model: Path, shape: str, sizes: Sizes, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, record: Record, model: Path, shape: str, sizes: Sizes, settings: dict[str, Any], *, counts: bool
+    ) -> None:
         self.record = record
+        self.counts = counts
         self.shape = shape
         self.sizes = sizes
         self._model = model
@@ -189,6 +196,8 @@ class Bench:
         )
         engine = Engine(config)
         try:
+            if self.counts:
+                compute_nothing(engine.core)
             yield engine.core
         finally:
             engine.drop()
@@ -202,6 +211,17 @@ class Bench:
     def row(self, name: str, unit: str, *, is_rate: bool = False) -> Iterator[Row]:
         with self.record.row(f"{self.shape}, {name}", unit, is_rate=is_rate) as row:
             yield row
+
+
+def compute_nothing(core: Core) -> None:
+    """Have every step scheduled and none computed: all tokens are 0."""
+    assert isinstance(core, EngineCore)
+    vocab_size = core.info.vocab_size
+
+    def execute(inputs: StepInputs) -> StepOutput:
+        return StepOutput(torch.zeros(inputs.logit_tokens.size, vocab_size) if inputs.logit_tokens.size else None)
+
+    core.runner.executor.execute = execute  # type: ignore[method-assign]
 
 
 def head_ms(core: Core, batch: int) -> float:
@@ -247,13 +267,16 @@ def steady_rows(bench: Bench, speedups: list[str], waits_ms: list[float]) -> Non
             with bench.engine(variant, align_ms=wait_ms) as core:
                 for clients in bench.sizes.clients:
                     title = f"{clients} clients: {name}" + ("" if name == "full" else f", waiting {wait_ms:g} ms")
-                    with bench.row(title, "tok/s", is_rate=True) as row:
+                    with bench.row(title, "layers" if bench.counts else "tok/s", is_rate=not bench.counts) as row:
                         steady(core, row, clients, bench.sizes.length)
+                        if bench.counts:
+                            row.value = row.details["layers_read_per_token"]
                     if name == "full":
                         fulls[clients] = row
                         continue
-                    with bench.row(f"{title}, speed-up", "times", is_rate=True) as out:
-                        divide(out, row.value, fulls[clients].value)
+                    if not bench.counts:
+                        with bench.row(f"{title}, speed-up", "times", is_rate=True) as out:
+                            divide(out, row.value, fulls[clients].value)
                     with bench.row(f"{title}, fewer layers read", "times", is_rate=True) as out:
                         reads = [each.details.get("layers_read_per_token") for each in (fulls[clients], row)]
                         divide(out, *reads)
@@ -274,6 +297,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--waits-ms", default=WAITS_MS, help="that steady clients are measured with")
     parser.add_argument("--only", default="", help="aligned or steady")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of EngineConfig")
+    parser.add_argument("--count", action="store_true", help="of steady clients, only what steps would read")
     parser.add_argument("--shrink", type=int, default=1, help="divide lengths and crowds by this, to try the script")
     parser.add_argument("--output", type=Path, default=None)
     options = parser.parse_args(arguments)
@@ -292,7 +316,7 @@ def main(arguments: list[str] | None = None) -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         model = build_shape(options.shape, Path(folder) / options.shape, **changes)
-        bench = Bench(record, model, options.shape, sizes, settings)
+        bench = Bench(record, model, options.shape, sizes, settings, counts=options.count)
         for name in [name for name in options.only.split(",") if name] or list(parts):
             parts[name](bench)
     record.save()

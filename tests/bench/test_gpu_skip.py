@@ -27,3 +27,14 @@ def test_the_skip_script_holds_every_batch_and_every_wait_against_full_depth(tmp
     # Rows that begin together share their prompts' steps, which read every layer.
     assert waiting["layers_read_per_token"] < mixed["layers_read_per_token"] < full["layers_read_per_token"]
 
+
+def test_what_steps_would_read_is_counted_without_computing_any(tmp_path):
+    counted = {}
+    for flags in ((), ("--count",)):
+        path = tmp_path / "steady.json"
+        skip_script.main([*TINY, "--only", "steady", "--waits-ms", "0", *flags, "--output", str(path)])
+        rows = json.loads(path.read_text())["rows"]
+        assert all(row["error"] is None for row in rows), rows
+        counted[flags] = {row["name"]: row["details"]["layers_read"] for row in rows if row["details"]}
+    assert len(counted[()]) == 4
+    assert counted[()] == counted["--count",]
