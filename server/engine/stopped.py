@@ -13,7 +13,7 @@ from server.depth.schedule import ALWAYS
 from server.engine.sequence import Sequence
 from server.kv.manager import KVManager
 from server.kv.plan import KVPlan
-from server.kv.policy import window
+from server.kv.policy import Retention, window
 
 
 def layers_of_groups(plans: Sequenced[KVPlan]) -> list[list[int]]:
@@ -24,7 +24,7 @@ def layers_of_groups(plans: Sequenced[KVPlan]) -> list[list[int]]:
     ]
 
 
-ROWS_AT_ONCE = 8
+ROWS_AT_ONCE = 4
 """Rows whose pages are let go in one step; each takes the host some tens of microseconds."""
 
 
@@ -40,6 +40,8 @@ class StoppedBands:
         self.group_layers = group_layers
         self._stops = np.full((max_rows, len(group_layers)), ALWAYS, dtype=np.int64)
         self._next_stop = np.full(max_rows, ALWAYS, dtype=np.int64)
+        # By variant, what each group keeps when it has stopped.
+        self._stopped: dict[int, list[Retention]] = {}
 
     def start(self, sequence: Sequence) -> None:
         """The sequence has entered its row, with all that its policy keeps."""
@@ -71,11 +73,16 @@ class StoppedBands:
         # Before the first generated token is computed, the prompt's last one has to be.
         if next_index < 0 or next_index < self._next_stop[row]:
             return
+        variant = sequence.variant
+        if variant.index not in self._stopped:
+            # Sinks stay: those that a window has kept so far are not told from what lies behind them.
+            self._stopped[variant.index] = [window(retention.sinks, recent=1) for retention in variant.retentions]
         has_stopped = self._stops[row] <= next_index
         retentions = [
-            # Sinks stay: those that a window has kept so far are not told from what lies behind them.
-            window(retention.sinks, recent=1) if stopped else retention
-            for retention, stopped in zip(sequence.variant.retentions, has_stopped.tolist(), strict=True)
+            nothing if stopped else retention
+            for retention, nothing, stopped in zip(
+                variant.retentions, self._stopped[variant.index], has_stopped.tolist(), strict=True
+            )
         ]
         self._manager.keep(row, retentions)
         self._next_stop[row] = self._stops[row][~has_stopped].min(initial=ALWAYS)
