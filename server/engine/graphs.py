@@ -187,7 +187,7 @@ class DecodeGraphs:
     def _whole_step(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         parts, batch = self._parts, self._whole_batch(size)
         parts.attention.begin_step(batch)
-        x = parts.model.embed(batch.token_ids, batch.positions)
+        x = parts.model.embed(self._token_ids(size), batch.positions)
         x, residual = run_bands(parts.model, parts.attention, parts.bands, batch, x, None)
         return self._end(size, x, residual)
 
@@ -196,7 +196,7 @@ class DecodeGraphs:
         parts, batch = self._parts, self._whole_batch(size)
         self._band_rows.fill(self._inputs, size)
         parts.attention.begin_step(batch)
-        x, residual = parts.model.embed(batch.token_ids, batch.positions), None
+        x, residual = parts.model.embed(self._token_ids(size), batch.positions), None
         for band in self._lower:
             x, residual = run_layers(parts.model, parts.attention, band, batch, x, residual)
         if self._stream_of_rows is None:
@@ -248,7 +248,8 @@ class DecodeGraphs:
     ) -> StepBatch:
         return StepBatch(
             rows=rows,
-            token_ids=self._token_ids(size),
+            # As they came, with those missing that are on the device: only the embedding asks for them.
+            token_ids=self._inputs.token_ids[:size],
             positions=positions,
             token_rows=rows,
             query_starts=self._starts[: size + 1],
