@@ -1,4 +1,4 @@
-"""The `rhumb` command: serve, check, bench, eval, calibrate, version."""
+"""The `rhumb` command: serve, check, bench, eval, calibrate, finetune, version."""
 
 import asyncio
 import inspect
@@ -120,6 +120,17 @@ def evaluate(context: typer.Context) -> int:
 def calibrate(context: typer.Context) -> int:
     """Find out which KV heads need their whole context; see `rhumb calibrate --help`."""
     from server.calibrate.command import run
+
+    return run(context.args)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def finetune(context: typer.Context) -> int:
+    """Teach a model its exit schedule; see `rhumb finetune --help`."""
+    from server.finetune.command import run
 
     return run(context.args)
 

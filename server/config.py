@@ -11,6 +11,8 @@ WeightFormat = Literal["auto", "fp8", "int8"]
 KVFormatName = Literal["auto", "float32", "bfloat16", "float16", "fp8", "int8", "int4"]
 SchedulingPolicy = Literal["fcfs", "priority"]
 
+DEFAULT_VARIANTS = ("full",)
+
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
@@ -40,7 +42,11 @@ class EngineConfig:
         prefix_caching: reuse the pages of equal prompt beginnings.
         overlap: launch a step before the previous one's tokens are read; `None` means only on GPU.
         attention_backend: `auto` takes the first backend without a reason against it.
-        variants: what to serve, as `--variants` has it, see `server/engine/variant_specs.py`; the first is default.
+        variants: what to serve, as `--variants` has it, see `server/engine/variant_specs.py`; the first is default. A
+            checkpoint that carries an exit schedule is served by it, too, where only `full` is named.
+        force_skip: serve exit schedules that the checkpoint was not fine-tuned for.
+        align_ms: longest time for which a new row with an exit schedule waits for those that run to end, so that rows
+            stand at like positions and leave the same layers out; 0 waits for nobody.
         num_threads: CPU threads for the model; all cores when None.
         graphs: replay captured CUDA graphs where a step allows it; `None` means on GPU.
         batch_invariant: compute every token with the same arithmetic whatever runs beside it, at some cost in speed.
@@ -69,7 +75,9 @@ class EngineConfig:
     prefix_caching: bool = True
     overlap: bool | None = None
     attention_backend: str = "auto"
-    variants: tuple[str, ...] = field(default=("full",))
+    variants: tuple[str, ...] = field(default=DEFAULT_VARIANTS)
+    force_skip: bool = False
+    align_ms: float = 0.0
     num_threads: int | None = None
     graphs: bool | None = None
     batch_invariant: bool = False
@@ -83,6 +91,8 @@ class EngineConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, not {value}")
+        if not 0 <= self.align_ms < float("inf"):
+            raise ConfigError(f"align_ms must be a time of at least 0, not {self.align_ms}")
         if None not in (self.max_rows, self.max_step_tokens):
             _check_budget(self.max_step_tokens, self.max_rows)
         parse_variants(self.variants)

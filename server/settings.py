@@ -81,6 +81,8 @@ class EngineSettings(BaseSettings):
     variants: CommaSeparated = Field(
         ("full",), description="Variants to serve as model:variant, name or name=policy(...); the first is default."
     )
+    force_skip: bool = Field(False, description="Serve exit schedules that the model was not fine-tuned for.")
+    align_ms: float = Field(0.0, ge=0, description="Longest time that new rows wait to leave the same layers out.")
     num_threads: int | None = Field(None, description="CPU threads of the model; all cores by default.")
     graphs: bool | None = Field(None, description="Replay captured CUDA graphs; auto: on GPU.")
     batch_invariant: bool = Field(False, description="Give a request bitwise the same tokens in any batch.")

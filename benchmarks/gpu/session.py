@@ -105,6 +105,10 @@ STEPS = (
     module("duo-decode", "duo", "--only", "decode", expected_s=44),
     module("duo-long", "duo", "--only", "longest,prefill", expected_s=240),
     module("duo-crowd", "duo", "--only", "crowd", expected_s=420),
+    module("skip-6.7b", "skip", "--only", "aligned", expected_s=200),
+    module("skip-1.3b", "skip", "--shape", "opt-1.3b", "--only", "aligned", expected_s=120),
+    module("skip-8b", "skip", "--shape", "llama-3-8b", "--only", "aligned", expected_s=200),
+    module("skip-steady", "skip", "--speedups", "2", "--only", "steady", expected_s=240),
     module("tensor-parallel", "tensor_parallel", expected_s=120, num_gpus=2),
     module("check-parallel", "check_parallel", expected_s=200, num_gpus=2),
 )

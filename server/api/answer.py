@@ -17,25 +17,35 @@ from server.errors import EngineStepError, RequestError
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The fields that all chunks of one answer repeat."""
+    """The fields that all chunks of one answer repeat.
+
+    Args:
+        schedule: the exit schedule of the variant that answers; None where every token runs every layer.
+    """
 
     id: str
     created: int
     model: str
     fingerprint: str
+    schedule: str | None = None
 
     @classmethod
-    def new(cls, prefix: str, model: str, serving: Serving) -> "Head":
-        return cls(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model, serving.fingerprint)
+    def new(cls, prefix: str, model: str, variant: str, serving: Serving) -> "Head":
+        schedule = serving.info.schedules.get(variant)
+        return cls(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model, serving.fingerprint, schedule)
 
     def fields(self, kind: str) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "id": self.id,
             "object": kind,
             "created": self.created,
             "model": self.model,
             "system_fingerprint": self.fingerprint,
         }
+        if self.schedule is not None:
+            # Whoever reads log probabilities has to know that they are not those of the whole model.
+            fields["exit_schedule"] = self.schedule
+        return fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ async def create_chat_completion(
         grammar=plan.grammar,
     )
     params = await sampling_params(body, wanted, serving)
-    head = Head.new("chatcmpl", model, serving)
+    head = Head.new("chatcmpl", model, variant, serving)
     requests = engine_requests(
         body, prompts, params, wanted, serving, variant=variant, response_id=head.id, param="messages"
     )

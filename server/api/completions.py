@@ -47,7 +47,7 @@ async def create_completion(
         prompt_logprobs=_max(body.prompt_logprobs, body.logprobs if body.echo else None),
     )
     params = await sampling_params(body, wanted, serving)
-    head = Head.new("cmpl", model, serving)
+    head = Head.new("cmpl", model, variant, serving)
     requests = engine_requests(
         body, prompts, params, wanted, serving, variant=variant, response_id=head.id, param="prompt"
     )

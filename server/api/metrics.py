@@ -4,16 +4,20 @@ Every label is bounded: model and variant names, finish reasons, route patterns 
 client chooses.
 """
 
+import itertools
+import math
 import os
 import time
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.utils import floatToGoString
 
 from server.api.fleet import METRICS_FOLDER
 from server.engine.client import Delta
+from server.engine.cohorts import WAIT_BOUNDS_S
 from server.engine.request import EngineInfo, EngineRequest, EngineStats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +44,9 @@ _COUNTERS = (
     ("vllm:num_preemptions", "Times a row gave its pages up to others.", "num_preemptions"),
     ("rhumb:steps", "Steps of the engine.", "steps"),
     ("rhumb:step_tokens", "Tokens computed in all steps.", "step_tokens"),
+    ("rhumb:layers_run", "Token and layer pairs that were computed.", "layers_run"),
     ("rhumb:layers_skipped", "Token and layer pairs that an exit schedule left out.", "layers_skipped"),
+    ("rhumb:layers_read", "Layers that some token of a step ran, over all steps.", "layers_read"),
 )
 
 
@@ -67,11 +73,31 @@ class _EngineCollector:
         usage = GaugeMetricFamily("vllm:kv_cache_usage_perc", "Share of KV pages in use, 1 is all.", labels=labels)
         usage.add_metric(values, self.stats.pages_used / max(1, self.stats.pages_total))
         yield usage
+        depths = self.stats.depth_counts
+        if depths:
+            yield self._histogram(
+                "rhumb:token_depth_layers", "Layers that generated tokens ran.",
+                list(map(float, range(1, len(depths)))), depths[1:], sum(n * count for n, count in enumerate(depths)),
+            )  # fmt: skip
+        if self.stats.cohort_wait_counts:
+            yield self._histogram(
+                "rhumb:cohort_wait_seconds", "Time for which samples were held back for others to join.",
+                [*WAIT_BOUNDS_S, math.inf], self.stats.cohort_wait_counts, self.stats.cohort_wait_s,
+            )  # fmt: skip
         if self.info is not None:
             yield self._cache_config(self.info)
         ready = GaugeMetricFamily("rhumb:ready", "1 while requests can be served.", labels=labels)
         ready.add_metric(values, int(self.is_ready))
         yield ready
+
+    def _histogram(
+        self, name: str, help_text: str, bounds: list[float], counts: list[int], total: float
+    ) -> HistogramMetricFamily:
+        """What the engine has counted in buckets up to these bounds; the last one has no other above it."""
+        ends = [*(floatToGoString(bound) for bound in bounds[:-1]), "+Inf"]
+        family = HistogramMetricFamily(name, help_text, labels=["model_name"])
+        family.add_metric([self.model], list(zip(ends, itertools.accumulate(counts), strict=True)), total)
+        return family
 
     @staticmethod
     def _cache_config(info: EngineInfo) -> Metric:

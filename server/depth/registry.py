@@ -2,7 +2,9 @@
 
 from server.depth.full import FullDepth
 from server.depth.schedule import ExitSchedule
+from server.depth.skip import Skip
 
 EXIT_SCHEDULES: dict[str, type[ExitSchedule]] = {
     "full": FullDepth,
+    "skip": Skip,
 }

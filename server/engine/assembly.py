@@ -9,8 +9,9 @@ import torch
 
 from server.attention.backend import AttentionBackend, AttentionSpec
 from server.attention.registry import select_backend
-from server.config import EngineConfig, ResolvedLimits
-from server.depth.schedule import Band, common_bands
+from server.config import DEFAULT_VARIANTS, EngineConfig, ResolvedLimits
+from server.depth.carried import carried_schedule
+from server.depth.schedule import Band, ScheduleContext, common_bands
 from server.engine.executor import Executor
 from server.engine.memory import free_bytes, size_pool, work_hardest, working_bytes
 from server.engine.rehearsal import rehearsal
@@ -18,6 +19,7 @@ from server.engine.request import EngineInfo
 from server.engine.rows import RowStates
 from server.engine.runner import Runner
 from server.engine.sampler import Sampler
+from server.engine.stopped import layers_of_groups
 from server.engine.tokenizer import Tokenizer
 from server.engine.variant_specs import parse_variants
 from server.engine.variants import Variant, build_policies, build_variants, plan_for
@@ -56,7 +58,12 @@ class Stages:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """What an engine is made of. `identity` names everything about the model that changes KV."""
+    """What an engine is made of.
+
+    Args:
+        identity: names everything about the model that changes KV.
+        group_layers: layers that each group of the plan has slots of, on any rank.
+    """
 
     info: EngineInfo
     device: torch.device
@@ -64,6 +71,7 @@ class Assembly:
     identity: tuple[str, ...]
     model: Model
     plan: KVPlan
+    group_layers: list[list[int]]
     variants: dict[str, Variant]
     tables: PageTables
     pool: PagePool
@@ -89,11 +97,17 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
     team.connect(device)
     limits = config.resolve(device.type)
     num_kv_heads = facts.num_kv_heads // team.size
-    specs = parse_variants(config.variants)
+    carried = carried_schedule(model_dir)
+    listed = config.variants
+    if carried is not None and listed == DEFAULT_VARIANTS:
+        listed = (*listed, str(carried["name"]))
+    specs = parse_variants(listed)
     policies = build_policies(specs, _policy_context(model, model_dir, team))
     heads = assign_heads(1, facts.num_kv_heads, team.size)[0].tolist()
-    plan = plan_for(policies, facts.sliding_windows, heads, team.rank).to(device)
-    variants = build_variants(specs, policies, plan)
+    plans = [plan_for(policies, facts.sliding_windows, heads, rank) for rank in range(team.size)]
+    plan = plans[team.rank].to(device)
+    schedules = ScheduleContext("", facts.num_layers, carried, config.force_skip)
+    variants = build_variants(specs, policies, plan, schedules)
     fmt = kv_format(config.kv_format, dtype)
     spec = AttentionSpec(
         num_layers=facts.num_layers,
@@ -156,8 +170,8 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
     if limits.graphs and attention.can_be_captured:
         executor.capture(sampler.greedy, limits.max_rows, limits.max_step_tokens)
         stages.end("graphs")
-    states = RowStates(limits.max_rows)
-    runner = Runner(executor, manager, states, bands, variants, sampler)
+    states = RowStates(limits.max_rows, [band.start for band in bands])
+    runner = Runner(executor, manager, states, bands, sampler)
     info = EngineInfo(
         model=config.served_name or str(config.model).rstrip("/").rsplit("/", 1)[-1],
         model_path=str(model_dir),
@@ -182,12 +196,29 @@ def assemble(config: EngineConfig, team: Team = ALONE) -> Assembly:
         kv_token_bytes=facts.num_layers * facts.num_kv_heads * fmt.bytes_per_token(facts.head_dim),
         variant_lens=dict(zip(variants, size.max_model_lens, strict=True)),
         descriptions={name: variant.description for name, variant in variants.items()},
+        schedules={
+            name: variant.schedule.identity for name, variant in variants.items() if not variant.schedule.is_full
+        },
     )
     for name, description in info.descriptions.items():
         logger.info("variant %s: %s; up to %d tokens", name, description, info.limit_of(name))
     weights = (str(model_dir), config.revision or "", config.load_format, str(config.seed), config.weight_format)
     identity = (*weights, str(dtype), fmt.name)
-    return Assembly(info, device, limits, identity, model, plan, variants, tables, pool, manager, states, runner)
+    return Assembly(
+        info=info,
+        device=device,
+        limits=limits,
+        identity=identity,
+        model=model,
+        plan=plan,
+        group_layers=layers_of_groups(plans),
+        variants=variants,
+        tables=tables,
+        pool=pool,
+        manager=manager,
+        states=states,
+        runner=runner,
+    )
 
 
 def _policy_context(model: Model, model_dir: Path, team: Team) -> PolicyContext:

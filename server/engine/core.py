@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from server.config import EngineConfig
+from server.engine.cohorts import Cohorts
 from server.engine.report import Counters, live_table, stats_of, timings_of
 from server.engine.request import (
     EngineRequest,
@@ -21,6 +22,7 @@ from server.engine.request import (
 from server.engine.runner import PendingStep
 from server.engine.scheduler import Schedule, ScheduledRow, Scheduler
 from server.engine.sequence import Sequence
+from server.engine.stopped import StoppedBands
 from server.engine.tokenizer import Tokenizer
 from server.engine.variants import Variant
 from server.errors import ConfigError, RhumbError
@@ -48,7 +50,9 @@ class EngineCore:
         self.tables = parts.tables
         self.pool = parts.pool
         self.manager = parts.manager
-        self.scheduler = Scheduler(parts.limits, self.manager, parts.states)
+        stopped = StoppedBands(self.manager, parts.group_layers, parts.limits.max_rows)
+        cohorts = Cohorts(config.align_ms / 1000)
+        self.scheduler = Scheduler(parts.limits, self.manager, parts.states, stopped, cohorts)
         self.runner = parts.runner
         self._config = config
         self._identity = parts.identity
@@ -59,6 +63,8 @@ class EngineCore:
         self._rejected: list[SampleOutput] = []
         self._num_arrivals = 0
         self._counters = Counters()
+        if self.info.schedules:
+            self._counters.depth_counts = np.zeros(self.model.config.num_layers + 1, dtype=np.int64)
         self._idle_checked = True
 
     @property
@@ -162,6 +168,7 @@ class EngineCore:
         self._counters.steps += 1
         self._counters.step_tokens += pending.num_tokens
         self._counters.iteration_tokens.append(pending.num_tokens)
+        self._counters.layers_read += pending.layers_read
         for chunk in schedule.chunks:
             self._advance_chunk(chunk, now)
         self._advance_decoding(pending)
@@ -197,6 +204,7 @@ class EngineCore:
                 sampler.launched()
         for member in (sequence, *chunk.forks):
             assert member.row is not None
+            self.scheduler.stopped.let_go(member)
             member.variant.policy.after_step(self.manager, np.array([member.row]), None)
 
     def _advance_decoding(self, pending: PendingStep) -> None:
@@ -204,17 +212,17 @@ class EngineCore:
         states, rows = self.scheduler.rows, pending.decoding
         num_layers = self.model.config.num_layers
         states.depth_tokens[rows] += 1
-        if pending.layers_run is None:
-            states.depth_layers[rows] += num_layers
-        else:
-            states.depth_layers[rows] += pending.layers_run
-            self._counters.layers_skipped += int((num_layers - pending.layers_run).sum())
+        layers_run = np.full(rows.size, num_layers) if pending.layers_run is None else pending.layers_run
+        states.depth_layers[rows] += layers_run
+        self._count_layers(layers_run)
         states.advance(rows)
         self.manager.written[rows] = states.computed[rows]
 
     def _trim_decoding(self, rows: np.ndarray) -> None:
         """Let the rows that decode let go of what they have come past; most have not, in most steps."""
         manager, states = self.manager, self.scheduler.rows
+        for row in self.scheduler.stopped.due(rows, states.computed[rows] - states.prompt_len[rows]).tolist():
+            self.scheduler.stopped.let_go(states.sequences[row])
         rows = rows[manager.written[rows] >= manager.next_trim[rows]]
         if rows.size:
             indices = states.variant_index[rows]
@@ -226,12 +234,21 @@ class EngineCore:
     def _count(self, sequence: Sequence, start: int, end: int) -> None:
         """Account for positions [start, end): prompt tokens, and the layers that generated ones ran."""
         prompt_len = sequence.prompt_len
-        self._counters.prompt_tokens += max(0, min(end, prompt_len) - start)
-        num_layers = self.model.config.num_layers
-        generated = range(max(start, prompt_len) - prompt_len, end - prompt_len)
-        num_run = sum(sequence.variant.layers_run(index, num_layers) for index in generated)
-        sequence.count_depth(len(generated), num_run)
-        self._counters.layers_skipped += len(generated) * num_layers - num_run
+        num_prompt = max(0, min(end, prompt_len) - start)
+        self._counters.prompt_tokens += num_prompt
+        self._counters.layers_run += num_prompt * self.model.config.num_layers
+        generated = np.arange(max(start, prompt_len) - prompt_len, end - prompt_len)
+        layers_run = (generated[:, None] < sequence.layer_stops).sum(1)
+        sequence.count_depth(generated.size, int(layers_run.sum()))
+        self._count_layers(layers_run)
+
+    def _count_layers(self, layers_run: np.ndarray) -> None:
+        """Generated tokens were launched that run so many layers each, int64."""
+        counters, num_run = self._counters, int(layers_run.sum())
+        counters.layers_run += num_run
+        counters.layers_skipped += layers_run.size * self.model.config.num_layers - num_run
+        if counters.depth_counts.size:
+            counters.depth_counts += np.bincount(layers_run, minlength=counters.depth_counts.size)
 
     def _recover_from_out_of_memory(self, schedule: Schedule, outputs: list[SampleOutput]) -> None:
         """Retry with fewer rows or tokens; a lone row that still does not fit fails alone."""

@@ -3,6 +3,7 @@
 Next-token ids live here, so that a step can be launched before the previous one was read.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from server.attention.backend import AttentionBackend
 from server.depth.schedule import Band
 from server.engine.batch import StepBatch
-from server.engine.forward import run_bands
+from server.engine.forward import BandPart, run_bands, run_parts
 from server.engine.graph_parts import GraphParts, Greedy
 from server.engine.graphs import DecodeGraphs, graph_sizes
 from server.engine.mixed_graphs import MixedGraphs, mixed_sizes
@@ -81,9 +82,12 @@ class Executor:
         if self.mixed_graphs is not None and self.mixed_graphs.can_run(inputs):
             return StepOutput(*self.mixed_graphs.run(inputs))
         batch = self.batch(inputs)
-        self.attention.begin_step(batch)
         x, residual = self.model.embed(batch.token_ids, batch.positions), None
-        x, residual = run_bands(self.model, self.attention, self.bands, batch, x, residual)
+        if inputs.band_lens.size:
+            x = run_parts(self.model, self.attention, self.bands, self._parts(inputs), x)
+        else:
+            self.attention.begin_step(batch)
+            x, residual = run_bands(self.model, self.attention, self.bands, batch, x, residual)
         prompt_logits = [
             self.model.head(x[start:stop], None if residual is None else residual[start:stop])
             for start, stop in inputs.prompt_slices
@@ -101,10 +105,9 @@ class Executor:
         sizes = mixed_sizes(max_step_tokens)
         parts = self.graph_parts(greedy, max_rows)
         decode_graphs = DecodeGraphs(parts)
-        if len(self.bands) == 1:
-            mixed_graphs = MixedGraphs(parts, max(sizes, default=0))
-            mixed_graphs.capture(sizes)
-            self.mixed_graphs = mixed_graphs
+        mixed_graphs = MixedGraphs(parts, max(sizes, default=0))
+        mixed_graphs.capture(sizes)
+        self.mixed_graphs = mixed_graphs
         decode_graphs.capture(graph_sizes(max_rows))
         self.decode_graphs = decode_graphs
 
@@ -129,6 +132,16 @@ class Executor:
             greedy=greedy,
             memory=torch.cuda.graph_pool_handle(),
         )
+
+    def _parts(self, inputs: StepInputs) -> Iterator[BandPart]:
+        """What runs each band, one at a time."""
+        part: BandPart | None = None
+        for band in self.bands:
+            # Neighbours that the same tokens run share the work.
+            if part is None or not np.array_equal(inputs.band_lens[band.index], inputs.band_lens[band.index - 1]):
+                of_band, tokens = inputs.of_band(band.index)
+                part = BandPart(upload(tokens, self.device), self.batch(of_band))
+            yield part
 
     def set_next_ids(self, rows: np.ndarray, token_ids: torch.Tensor) -> None:
         """Remember int64 [S] tokens on the device, those of rank 0, as the next ids of `rows`."""

@@ -5,20 +5,21 @@ Rows that a step lacks are padding: they point at the null row, whose pages are 
 
 With one band a graph is the whole step, from token ids to the most likely next ones. With several, the graphs are
 (begin, band, ..., band, end), and a band is replayed at the size that fits the rows that still run it: schedules
-that differ only in how many rows reach a band share its graphs.
+that differ only in how many rows reach a band share its graphs. Bands that every token runs belong to begin and end.
 """
 
 import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 
 import numpy as np
 import torch
 
 from server.depth.schedule import Band
 from server.engine.batch import StepBatch
-from server.engine.forward import run_bands
+from server.engine.forward import run_bands, run_layers
 from server.engine.graph_parts import GraphParts, capture_sizes, record_graph
 from server.engine.step import StepInputs
 from server.engine.upload import upload
@@ -68,6 +69,36 @@ class GraphInputs:
         self._buffer.copy_(upload(staged, self._buffer.device))
 
 
+class BandRows:
+    """The rows of each band, fixed buffers that a step fills once for all of them: the others are padding.
+
+    Attributes:
+        rows, positions: int64 [bands, max_rows].
+        kv_lens: int32 [bands, max_rows].
+        counts: int32 [bands, 2], as in `StepBatch`.
+        is_in: bool [bands, max_rows, 1].
+    """
+
+    def __init__(self, max_rows: int, num_bands: int, null_row: int, device: torch.device) -> None:
+        shape = (num_bands, max_rows)
+        self._null_row = null_row
+        self._indices = torch.arange(max_rows, dtype=torch.int32, device=device)
+        self.rows = torch.full(shape, null_row, dtype=torch.int64, device=device)
+        self.positions = torch.zeros(shape, dtype=torch.int64, device=device)
+        self.kv_lens = torch.ones(shape, dtype=torch.int32, device=device)
+        self.counts = torch.zeros((num_bands, 2), dtype=torch.int32, device=device)
+        self.is_in = torch.zeros((*shape, 1), dtype=torch.bool, device=device)
+
+    def fill(self, inputs: GraphInputs, size: int) -> None:
+        """Take the numbers of a step of up to `size` rows; captured with what comes before the bands."""
+        is_in = self._indices[:size] < inputs.rows_in_band[:, None]
+        self.is_in[:, :size, 0] = is_in
+        self.rows[:, :size] = inputs.rows[:size].where(is_in, self._null_row)
+        self.positions[:, :size] = inputs.positions[:size].where(is_in, 0)
+        self.kv_lens[:, :size] = inputs.kv_lens[:size].where(is_in, 1)
+        self.counts[:, 0] = inputs.rows_in_band
+
+
 @dataclass(slots=True)
 class Captured:
     """The graphs of one number of rows, and where the last one leaves its results.
@@ -97,6 +128,12 @@ class DecodeGraphs:
         self._captured: dict[int, Captured] = {}
         self._band_graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
         self._stream_of_rows: torch.Tensor | None = None
+        # What every token runs stands around the bands that some have left.
+        self._lower = tuple(takewhile(lambda band: band.is_always, parts.bands))
+        upper = takewhile(lambda band: band.is_always, reversed(parts.bands[len(self._lower) :]))
+        self._upper = tuple(reversed(list(upper)))
+        self._inner = parts.bands[len(self._lower) : len(parts.bands) - len(self._upper)]
+        self._band_rows = BandRows(parts.max_rows, len(parts.bands), parts.null_row, parts.device)
         self.sizes: list[int] = []
 
     @torch.inference_mode()
@@ -124,7 +161,8 @@ class DecodeGraphs:
         captured = self._captured[self._size_for(num_rows)]
         captured.first.replay()
         if captured.last is not None:
-            for band, count in zip(self._parts.bands, inputs.rows_in_band, strict=True):
+            for band in self._inner:
+                count = inputs.rows_in_band[band.index]
                 if count:
                     self._band_graphs[band.index, self._size_for(count)].replay()
             captured.last.replay()
@@ -134,33 +172,46 @@ class DecodeGraphs:
         return self.sizes[bisect.bisect_left(self.sizes, num_rows)]
 
     def _capture(self, size: int) -> None:
-        bands, memory = self._parts.bands, self._parts.memory
-        if len(bands) == 1:
+        memory = self._parts.memory
+        if not self._inner:
             first, (logits, token_ids) = record_graph(lambda: self._whole_step(size), memory)
             self._captured[size] = Captured(first, None, logits, token_ids)
             return
         first, _ = record_graph(lambda: self._begin(size), memory)
-        for band in bands:
+        for band in self._inner:
             graph, _ = record_graph(partial(self._run_band, band, size), memory)
             self._band_graphs[band.index, size] = graph
-        last, (logits, token_ids) = record_graph(lambda: self._end(size, self._stream(size), None), memory)
+        last, (logits, token_ids) = record_graph(lambda: self._finish(size), memory)
         self._captured[size] = Captured(first, last, logits, token_ids)
 
     def _whole_step(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs, parts = self._inputs, self._parts
-        batch = self._batch(size, inputs.rows[:size], inputs.positions[:size], inputs.kv_lens[:size], inputs.counts)
+        parts, batch = self._parts, self._whole_batch(size)
         parts.attention.begin_step(batch)
-        x = parts.model.embed(batch.token_ids, batch.positions)
+        x = parts.model.embed(self._token_ids(size), batch.positions)
         x, residual = run_bands(parts.model, parts.attention, parts.bands, batch, x, None)
         return self._end(size, x, residual)
 
     def _begin(self, size: int) -> None:
-        """Embed the tokens into the stream that all bands share."""
-        x = self._parts.model.embed(self._token_ids(size), self._inputs.positions[:size])
+        """Run the bands below those that some have left, into the stream that all bands share."""
+        parts, batch = self._parts, self._whole_batch(size)
+        self._band_rows.fill(self._inputs, size)
+        parts.attention.begin_step(batch)
+        x, residual = parts.model.embed(self._token_ids(size), batch.positions), None
+        for band in self._lower:
+            x, residual = run_layers(parts.model, parts.attention, band, batch, x, residual)
         if self._stream_of_rows is None:
             # Captured largest first, so this is as large as it gets.
             self._stream_of_rows = torch.empty_like(x)
-        self._stream(size).copy_(x)
+        self._stream(size).copy_(x if residual is None else x + residual)
+
+    def _finish(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the bands above, and choose tokens."""
+        parts, batch = self._parts, self._whole_batch(size)
+        parts.attention.begin_step(batch)
+        x, residual = self._stream(size), None
+        for band in self._upper:
+            x, residual = run_layers(parts.model, parts.attention, band, batch, x, residual)
+        return self._end(size, x, residual)
 
     def _stream(self, size: int) -> torch.Tensor:
         assert self._stream_of_rows is not None
@@ -168,22 +219,22 @@ class DecodeGraphs:
 
     def _run_band(self, band: Band, size: int) -> None:
         """Run one band on the rows that reach it; the others keep their stream, and write to the null page."""
-        parts, inputs, stream = self._parts, self._inputs, self._stream(size)
-        count = inputs.rows_in_band[band.index]
-        is_in = torch.arange(size, device=parts.device) < count
-        batch = self._batch(
-            size,
-            inputs.rows[:size].where(is_in, parts.null_row),
-            inputs.positions[:size].where(is_in, 0),
-            inputs.kv_lens[:size].where(is_in, 1),
-            torch.stack((count, torch.zeros_like(count))),
-        )
+        parts, band_rows, stream = self._parts, self._band_rows, self._stream(size)
+        rows, positions, kv_lens, counts, is_in = (
+            numbers[band.index]
+            for numbers in (
+                band_rows.rows, band_rows.positions, band_rows.kv_lens, band_rows.counts, band_rows.is_in
+            )
+        )  # fmt: skip
+        batch = self._batch(size, rows[:size], positions[:size], kv_lens[:size], counts)
         parts.attention.begin_step(batch)
-        x, residual = stream.clone(), None
-        for layer in band.layers:
-            x, residual = parts.model.layers[layer](x, residual, batch, parts.attention)
-        x = x if residual is None else x + residual
-        stream.copy_(x.where(is_in.unsqueeze(1), stream))
+        # A copy, because layers add to what they are given.
+        x, residual = run_layers(parts.model, parts.attention, band, batch, stream.clone(), None)
+        torch.where(is_in[:size], x if residual is None else x + residual, stream, out=stream)
+
+    def _whole_batch(self, size: int) -> StepBatch:
+        inputs = self._inputs
+        return self._batch(size, inputs.rows[:size], inputs.positions[:size], inputs.kv_lens[:size], inputs.counts)
 
     def _end(self, size: int, x: torch.Tensor, residual: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         logits = self._parts.model.head(x, residual)
@@ -197,7 +248,8 @@ class DecodeGraphs:
     ) -> StepBatch:
         return StepBatch(
             rows=rows,
-            token_ids=self._token_ids(size),
+            # As they came, with those missing that are on the device: only the embedding asks for them.
+            token_ids=self._inputs.token_ids[:size],
             positions=positions,
             token_rows=rows,
             query_starts=self._starts[: size + 1],

@@ -57,6 +57,7 @@ def work_hardest(executor: Executor, sampler: Sampler, limits: ResolvedLimits, m
             token_ids=np.zeros(num_tokens, dtype=np.int64),
             num_prefill_rows=num_rows,
             rows_in_band=[num_rows] * len(executor.bands),
+            band_lens=np.zeros((0, num_rows), dtype=np.int64),
             logit_tokens=np.arange(num_samples),
             logit_rows=np.full(num_samples, null_row, dtype=np.int64),
             prompt_slices=[],

@@ -2,17 +2,21 @@
 
 Launching an eager step takes the host longer than the GPU needs for a few hundred tokens. Here, too, a replay reads
 all it needs from fixed buffers: which rows are prompts, where their tokens begin and whose logits are wanted.
+
+Prompts run every band, so there is one graph for all of them, whose bands leave alone the tokens that have exited.
 """
 
 import bisect
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 
+from server.depth.schedule import Band
 from server.engine.batch import StepBatch
-from server.engine.forward import run_bands
+from server.engine.forward import run_layers
 from server.engine.graph_parts import GraphParts, capture_sizes, record_graph
 from server.engine.step import StepInputs
 from server.engine.upload import upload
@@ -31,22 +35,24 @@ def mixed_sizes(max_step_tokens: int) -> list[int]:
 class MixedInputs:
     """The fixed buffers that these graphs read; names as in `StepBatch` and `StepInputs`.
 
+    `in_band` is int32 [2, bands]: how many leading rows, and how many leading tokens, run each.
     Tokens that a step lacks belong to the null row, and so do rows and samples that it lacks.
     """
 
-    def __init__(self, max_rows: int, max_tokens: int, null_row: int, device: torch.device) -> None:
+    def __init__(self, max_rows: int, max_tokens: int, num_bands: int, null_row: int, device: torch.device) -> None:
         self._max_rows = max_rows
         self._max_tokens = max_tokens
         self._null_row = null_row
         self._num_longs = 3 * max_rows + 3 * max_tokens
-        self._num_ints = 2 * max_rows + 3
+        self._num_ints = 2 * max_rows + 3 + 2 * num_bands
         self._buffer = torch.zeros(8 * self._num_longs + 4 * self._num_ints, dtype=torch.uint8, device=device)
         longs = self._buffer[: 8 * self._num_longs].view(torch.int64)
         ints = self._buffer[8 * self._num_longs :].view(torch.int32)
         self.rows, self.logit_tokens, self.logit_rows, self.token_ids, self.positions, self.token_rows = longs.split(
             [max_rows] * 3 + [max_tokens] * 3
         )
-        self.query_starts, self.kv_lens, self.counts = ints.split([max_rows + 1, max_rows, 2])
+        self.query_starts, self.kv_lens, self.counts, in_band = ints.split([max_rows + 1, max_rows, 2, 2 * num_bands])
+        self.in_band = in_band.view(2, num_bands)
 
     def fill(self, inputs: StepInputs) -> None:
         """Take a step's numbers."""
@@ -57,7 +63,7 @@ class MixedInputs:
         ints = staged[8 * self._num_longs :].view(np.int32)
         rows, logit_tokens, logit_rows = longs[: 3 * max_rows].reshape(3, max_rows)
         token_ids, positions, token_rows = longs[3 * max_rows :].reshape(3, max_tokens)
-        query_starts, kv_lens, counts = np.split(ints, [max_rows + 1, 2 * max_rows + 1])
+        query_starts, kv_lens, counts, in_band = np.split(ints, [max_rows + 1, 2 * max_rows + 1, 2 * max_rows + 3])
         starts = inputs.token_starts()
         rows[:] = logit_rows[:] = token_rows[:] = self._null_row
         rows[:num_rows] = inputs.rows
@@ -71,11 +77,12 @@ class MixedInputs:
         kv_lens[:] = 1
         kv_lens[:num_rows] = inputs.kv_lens
         counts[:] = (num_rows, inputs.num_prefill_rows)
+        in_band[:] = np.concatenate([inputs.rows_in_band, starts[inputs.rows_in_band]])
         self._buffer.copy_(upload(staged, self._buffer.device))
 
 
 class MixedGraphs:
-    """Captured steps with prompts. Needs a model whose layers form one band.
+    """Captured steps with prompts.
 
     Attributes:
         sizes: numbers of tokens that there are graphs for, ascending.
@@ -83,7 +90,9 @@ class MixedGraphs:
 
     def __init__(self, parts: GraphParts, max_tokens: int) -> None:
         self._parts = parts
-        self._inputs = MixedInputs(parts.max_rows, max_tokens, parts.null_row, parts.device)
+        self._inputs = MixedInputs(parts.max_rows, max_tokens, len(parts.bands), parts.null_row, parts.device)
+        self._row_indices = torch.arange(parts.max_rows, dtype=torch.int32, device=parts.device)
+        self._token_indices = torch.arange(max_tokens, dtype=torch.int32, device=parts.device)
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]] = {}
         self.sizes: list[int] = []
 
@@ -105,6 +114,7 @@ class MixedGraphs:
             and inputs.num_tokens <= self.sizes[-1]
             and inputs.num_prefill_rows <= MAX_PREFILL_ROWS
             and not inputs.prompt_slices
+            and not inputs.band_lens.size
         )
 
     def run(self, inputs: StepInputs) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -136,15 +146,40 @@ class MixedGraphs:
             host_kv_lens=[],
             num_prefill_rows=MAX_PREFILL_ROWS,
             num_prefill_tokens=size,
-            rows_in_band=[parts.max_rows],
-            tokens_in_band=[size],
+            rows_in_band=[parts.max_rows] * len(parts.bands),
+            tokens_in_band=[size] * len(parts.bands),
             counts=inputs.counts,
             is_static=True,
             max_prefill_rows=min(MAX_PREFILL_ROWS, parts.max_rows),
         )
-        parts.attention.begin_step(batch)
-        x = parts.model.embed(batch.token_ids, batch.positions)
-        x, residual = run_bands(parts.model, parts.attention, parts.bands, batch, x, None)
+        x, residual = parts.model.embed(batch.token_ids, batch.positions), None
+        for band in parts.bands:
+            if band.is_always:
+                parts.attention.begin_step(batch)
+                x, residual = run_layers(parts.model, parts.attention, band, batch, x, residual)
+                continue
+            stream = x if residual is None else x + residual
+            part, is_in = self._of_band(batch, band)
+            parts.attention.begin_step(part)
+            x, residual = run_layers(parts.model, parts.attention, band, part, stream.clone(), None)
+            x, residual = (x if residual is None else x + residual).where(is_in[:, None], stream), None
         where = inputs.logit_tokens
         logits = parts.model.head(x[where], None if residual is None else residual[where])
         return logits, parts.choose_tokens(logits, inputs.logit_rows)
+
+    def _of_band(self, batch: StepBatch, band: Band) -> tuple[StepBatch, torch.Tensor]:
+        """The batch with rows that have left the band as padding, and which tokens have not, bool [tokens]."""
+        num_rows, num_tokens = self._inputs.in_band[:, band.index]
+        null_row = self._parts.null_row
+        has_row = self._row_indices < num_rows
+        has_token = self._token_indices[: batch.num_tokens] < num_tokens
+        part = replace(
+            batch,
+            rows=batch.rows.where(has_row, null_row),
+            positions=batch.positions.where(has_token, 0),
+            token_rows=batch.token_rows.where(has_token, null_row),
+            query_starts=batch.query_starts.clamp(max=num_tokens),
+            kv_lens=batch.kv_lens.where(has_row, 1),
+            counts=torch.stack((num_rows, batch.counts[1])),
+        )
+        return part, has_token

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from server.engine.request import EngineStats, RowInfo, Timings
 from server.engine.scheduler import Scheduler
 from server.engine.sequence import Sequence
@@ -12,13 +14,19 @@ from server.kv.pool import PagePool
 
 @dataclass(slots=True)
 class Counters:
-    """Totals since the core started, except `iteration_tokens`: tokens of each step since the last report."""
+    """Totals since the core started, except `iteration_tokens`: tokens of each step since the last report.
+
+    `depth_counts`, int64 [layers + 1], counts generated tokens by the layers that they ran.
+    """
 
     steps: int = 0
     step_tokens: int = 0
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    layers_run: int = 0
     layers_skipped: int = 0
+    layers_read: int = 0
+    depth_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     iteration_tokens: list[int] = field(default_factory=list)
 
 
@@ -38,7 +46,12 @@ def stats_of(scheduler: Scheduler, pool: PagePool, counters: Counters) -> Engine
         step_tokens=counters.step_tokens,
         prompt_tokens=counters.prompt_tokens,
         generated_tokens=counters.generated_tokens,
+        layers_run=counters.layers_run,
         layers_skipped=counters.layers_skipped,
+        layers_read=counters.layers_read,
+        depth_counts=counters.depth_counts.tolist(),
+        cohort_wait_counts=list(scheduler.cohorts.wait_counts) if scheduler.cohorts.is_on else [],
+        cohort_wait_s=scheduler.cohorts.wait_s,
         iteration_tokens=iteration_tokens,
     )
 

@@ -189,8 +189,18 @@ class EngineStats:
     """Tokens computed, over all steps."""
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    layers_run: int = 0
+    """(token, layer) pairs that were computed."""
     layers_skipped: int = 0
     """(token, layer) pairs that an exit schedule left out."""
+    layers_read: int = 0
+    """Layers that some token of a step ran, over all steps."""
+    depth_counts: list[int] = field(default_factory=list)
+    """Generated tokens computed, by how many layers they ran: 0, 1, ...; empty where every schedule is full."""
+    cohort_wait_counts: list[int] = field(default_factory=list)
+    """Samples held back for others to join, by how long, in the buckets of `WAIT_BOUNDS_S`."""
+    cohort_wait_s: float = 0.0
+    """How long all of those waited, in all."""
     iteration_tokens: list[int] = field(default_factory=list)
     """Tokens in each step since the last report."""
 
@@ -269,6 +279,8 @@ class EngineInfo:
     """Variant -> longest prompt plus output, where it is not `max_model_len`, which all of them serve."""
     descriptions: dict[str, str] = field(default_factory=dict)
     """Variant -> what it is, in one line."""
+    schedules: dict[str, str] = field(default_factory=dict)
+    """Variant -> its exit schedule, where generated tokens do not run every layer."""
 
     def limit_of(self, variant: str) -> int:
         """Longest prompt plus output that the variant serves."""

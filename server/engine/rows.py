@@ -3,9 +3,12 @@
 `Sequence` keeps the same numbers for itself while it waits; `Sequence.enter` and `Sequence.leave` move them.
 """
 
+from collections.abc import Sequence as Sequenced
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from server.depth.schedule import ALWAYS
 
 if TYPE_CHECKING:
     from server.engine.sequence import Sequence
@@ -18,6 +21,9 @@ NO_ID = -1
 
 class RowStates:
     """Arrays over `max_rows` rows; entries of rows that are not running are meaningless.
+
+    Args:
+        band_starts: the first layer of each band.
 
     Attributes:
         is_running: bool.
@@ -32,13 +38,14 @@ class RowStates:
         has_grammar: bool, the next mask needs the previous token on the host.
         variant_index: int64, which of the engine's variants.
         is_full_depth: bool, every generated token runs every layer.
+        stops: int64 [max_rows, bands], generated tokens below this index run the band.
         end_ids: int64 [max_rows, MAX_END_IDS], padded with -1.
         can_sample: bool, the sampler has the row's parameters.
         needs_care: bool, each of the row's tokens is looked at by itself: logprobs, a grammar, timings, many end ids.
         depth_tokens, depth_layers: int64, as in `Sequence`.
     """
 
-    def __init__(self, max_rows: int) -> None:
+    def __init__(self, max_rows: int, band_starts: Sequenced[int] = (0,)) -> None:
         def integers() -> np.ndarray:
             return np.zeros(max_rows, dtype=np.int64)
 
@@ -58,6 +65,8 @@ class RowStates:
         self.has_grammar = flags()
         self.variant_index = integers()
         self.is_full_depth = flags()
+        self.band_starts = np.array(band_starts, dtype=np.int64)
+        self.stops = np.full((max_rows, len(band_starts)), ALWAYS, dtype=np.int64)
         self.end_ids = np.full((max_rows, MAX_END_IDS), NO_ID, dtype=np.int64)
         self.can_sample = flags()
         self.needs_care = flags()

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from server.depth.schedule import Band
-from server.engine.depths import DepthTable
 from server.engine.executor import Executor, StepOutput
 from server.engine.logprobs import Logprobs, prompt_logprobs
 from server.engine.rows import NO_ID, RowStates
@@ -19,7 +18,6 @@ from server.engine.scheduler import Schedule, ScheduledRow
 from server.engine.sequence import Sequence
 from server.engine.step import StepInputs
 from server.engine.upload import upload
-from server.engine.variants import Variant
 from server.kv.manager import KVManager
 from server.kv.policy import Retention
 
@@ -62,6 +60,7 @@ class PendingStep:
         prompts_done: sequences that want no token and have their whole prompt computed by this step.
         decoding: int64, rows that computed one generated token each.
         layers_run: int64, how many layers each of those ran; None if all ran all.
+        layers_read: layers that some token of the step ran.
     """
 
     sampled: SampledTokens | None
@@ -70,6 +69,7 @@ class PendingStep:
     prompts_done: list[Sequence]
     decoding: np.ndarray
     layers_run: np.ndarray | None
+    layers_read: int
     num_tokens: int
 
 
@@ -82,7 +82,6 @@ class Runner:
         manager: KVManager,
         states: RowStates,
         bands: tuple[Band, ...],
-        variants: dict[str, Variant],
         sampler: Sampler,
     ) -> None:
         self.executor = executor
@@ -92,8 +91,6 @@ class Runner:
         self.device = executor.device
         self._num_bands = len(bands)
         self._band_widths = np.array([len(band.layers) for band in bands])
-        num_layers = bands[-1].end
-        self._depths = [DepthTable(variant.schedule, bands, num_layers) for variant in variants.values()]
 
     @torch.inference_mode()
     def launch(self, schedule: Schedule) -> PendingStep:
@@ -125,6 +122,7 @@ class Runner:
             ],
             decoding=decoding,
             layers_run=None if runs is None else runs @ self._band_widths,
+            layers_read=int(self._band_widths[_bands_read(inputs)].sum()),
             num_tokens=inputs.num_tokens,
         )
 
@@ -155,14 +153,27 @@ class Runner:
         rows = rows[np.argsort(-states.computed[rows], kind="stable")]
         if self._num_bands == 1 or states.is_full_depth[rows].all():
             return rows, None
-        runs = np.ones((rows.size, self._num_bands), dtype=np.bool_)
         indices = states.computed[rows] - states.prompt_len[rows]
-        variants = states.variant_index[rows]
-        for variant in np.unique(variants).tolist():
-            chosen = variants == variant
-            runs[chosen] = self._depths[variant].runs(indices[chosen])
+        runs = indices[:, None] < states.stops[rows]
         order = np.argsort(-runs.sum(1), kind="stable")
         return rows[order], runs[order]
+
+    def _band_lens(self, chunks: list[ScheduledRow], runs: np.ndarray | None, num_decoding: int) -> np.ndarray:
+        """`StepInputs.band_lens`; empty where every band runs on all the tokens of leading rows."""
+        num_rows = len(chunks) + num_decoding
+        if self._num_bands == 1:
+            return np.zeros((0, num_rows), dtype=np.int64)
+        lens = np.zeros((num_rows, self._num_bands), dtype=np.int64)
+        is_sliced = False
+        for index, chunk in enumerate(chunks):
+            stops = self.states.stops[chunk.sequence.row]
+            lens[index] = np.clip(chunk.sequence.prompt_len + stops - chunk.start, 0, chunk.num_tokens)
+            is_sliced |= bool((lens[index] < chunk.num_tokens).any())
+        lens[len(chunks) :] = 1 if runs is None else runs
+        # Schedules whose sets of layers are not nested in each other's have rows that no order sorts.
+        if not is_sliced and (runs is None or not (runs[1:] > runs[:-1]).any()):
+            return np.zeros((0, num_rows), dtype=np.int64)
+        return lens.T
 
     def _inputs(
         self, chunks: list[ScheduledRow], decoding: np.ndarray, runs: np.ndarray | None, sampler_rows: np.ndarray
@@ -183,6 +194,7 @@ class Runner:
             token_ids=np.concatenate([*(_known_ids(chunk) for chunk in chunks), newest]),
             num_prefill_rows=sum(chunk.num_tokens > 1 for chunk in chunks),
             rows_in_band=[num_rows] * self._num_bands if runs is None else (num_chunks + runs.sum(0)).tolist(),
+            band_lens=self._band_lens(chunks, runs, decoding.size),
             logit_tokens=_logit_tokens(chunks, decoding.size),
             logit_rows=sampler_rows,
             prompt_slices=_prompt_slices(chunks),
@@ -250,6 +262,13 @@ class Runner:
             next_ids = np.array(sequence.ids[positions.start + 1 : positions.stop + 1], dtype=np.int64)
             scored = prompt_logprobs(predicted, upload(next_ids, self.device), num_top)
             sequence.prompt_logprobs += scored.records([num_top] * len(positions))
+
+
+def _bands_read(inputs: StepInputs) -> np.ndarray:
+    """bool [bands]: whether some token runs the band."""
+    if inputs.band_lens.size:
+        return np.logical_or.reduce(inputs.band_lens > 0, axis=1)
+    return np.array(inputs.rows_in_band) > 0
 
 
 def _known_ids(chunk: ScheduledRow) -> np.ndarray:

@@ -6,15 +6,16 @@ that is last in order gives its pages back and waits at its old place.
 """
 
 import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from server.config import ResolvedLimits
+from server.engine.cohorts import Cohorts
 from server.engine.mixed_budget import MixedBudget
 from server.engine.rows import RowStates
 from server.engine.sequence import Sequence
+from server.engine.stopped import StoppedBands
 from server.kv.manager import KVManager
 from server.kv.policy import KVPolicy, Stretch
 from server.kv.prefix import PrefixCache, extend_chain
@@ -61,8 +62,17 @@ class Schedule:
 class Scheduler:
     """Decides who runs. Owns the waiting queue, the running list and the rows."""
 
-    def __init__(self, limits: ResolvedLimits, manager: KVManager, rows: RowStates) -> None:
+    def __init__(
+        self,
+        limits: ResolvedLimits,
+        manager: KVManager,
+        rows: RowStates,
+        stopped: StoppedBands,
+        cohorts: Cohorts,
+    ) -> None:
         self.manager = manager
+        self.stopped = stopped
+        self.cohorts = cohorts
         self.max_step_tokens = limits.max_step_tokens
         self.mixed_budget = MixedBudget(limits.max_mixed_tokens)
         self.max_running = limits.max_rows
@@ -74,6 +84,8 @@ class Scheduler:
         self.by_request: dict[str, list[Sequence]] = {}
         self._waiting: list[tuple[tuple[int, int], int, Sequence]] = []
         self._free_rows = list(range(limits.max_rows - 1, -1, -1))
+        # Some of a cohort have started, and others wait for the next step's budget.
+        self._is_cohort_cut = False
         # Rows whose sequence has ended, with the policy that will give their pages back.
         self._ended: list[tuple[int, KVPolicy]] = []
 
@@ -90,8 +102,11 @@ class Scheduler:
         self.by_request.setdefault(sequence.request.request_id, []).extend([sequence, *sequence.pending_forks])
         self._enqueue(sequence)
 
-    def waiting(self) -> Iterable[Sequence]:
-        return [sequence for _, _, sequence in sorted(self._waiting) if not sequence.is_finished]
+    def waiting(self) -> list[Sequence]:
+        """Sequences without a row, in order."""
+        return [
+            sequence for _, _, sequence in sorted(self._waiting) if not sequence.is_finished and sequence.row is None
+        ]
 
     def schedule(self) -> Schedule:
         """Hand out one step's budget. Pages are reserved for every row returned."""
@@ -116,6 +131,7 @@ class Scheduler:
             self._admit(budget, chunks)
         else:
             # Rows that had to go gave their pages to rows that stay.
+            self._is_cohort_cut = False
             decoding = decoding[self.rows.is_running[decoding]]
         return Schedule(list(chunks.values()), decoding)
 
@@ -127,6 +143,8 @@ class Scheduler:
     def _reserve_decoding(self) -> np.ndarray:
         """Rows that decode in this step; all of them fit any budget, and few need pages."""
         decoding = self.rows.decoding()
+        if self.cohorts.is_on:
+            decoding = self._without_early(decoding)
         growing = [self.rows.sequences[row] for row in self.manager.needs_growth(decoding)]
         if not growing:
             return decoding
@@ -135,6 +153,18 @@ class Scheduler:
             if sequence.row is not None:
                 self._reserve(sequence, 1, {})
         return decoding if self.num_preemptions == num_preemptions else decoding[self.rows.is_running[decoding]]
+
+    def _without_early(self, decoding: np.ndarray) -> np.ndarray:
+        """Those of the rows that need not wait for prompts of their cohort, so that all of it decodes in step."""
+        states = self.rows
+        are_behind = self._is_cohort_cut or any(
+            not sequence.variant.schedule.is_full and sequence.computed < sequence.prompt_len
+            for sequence in states.chunked()
+        )
+        if not are_behind:
+            return decoding
+        is_early = ~states.is_full_depth[decoding] & (states.computed[decoding] == states.prompt_len[decoding])
+        return decoding[~is_early]
 
     def _chunk(self, sequence: Sequence, num_tokens: int) -> ScheduledRow:
         end = sequence.computed + num_tokens
@@ -206,14 +236,29 @@ class Scheduler:
 
     def _admit(self, budget: int, chunks: dict[Sequence, ScheduledRow]) -> None:
         """Start waiting sequences, in order, while rows, budget and pages last."""
+        held: set[Sequence] = set()
+        if self.cohorts.is_on and budget > 0:
+            held = self.cohorts.held(self.waiting(), self.running, len(self._free_rows))
+        if held:
+            # Whoever need not wait goes past those who wait for their cohort.
+            self._waiting = [entry for entry in self._waiting if entry[2] not in held]
+            heapq.heapify(self._waiting)
+        is_left = self._admit_unheld(budget, chunks)
+        # What the next step has room for; whoever lacks rows or pages is not waited for.
+        self._is_cohort_cut = is_left and any(not chunk.variant.schedule.is_full for chunk in chunks)
+        for sequence in held:
+            self._enqueue(sequence)
+
+    def _admit_unheld(self, budget: int, chunks: dict[Sequence, ScheduledRow]) -> bool:
+        """Whether the budget alone kept somebody from starting."""
         while budget > 0 and self._free_rows and len(self.running) < self.max_running:
             sequence = self._first_waiting()
             # A sequence preempted with tokens in flight comes back once the host has read them.
             if sequence is None or sequence.in_flight:
-                return
+                return False
             prefix_pages = self._match_prefix(sequence)
             if not self._fits(sequence, prefix_pages):
-                return
+                return False
             heapq.heappop(self._waiting)
             self._start(sequence, prefix_pages)
             num_tokens = sequence.next_chunk(budget)
@@ -224,9 +269,10 @@ class Scheduler:
                 self._leave_row(sequence)
                 sequence.computed = 0
                 self._enqueue(sequence)
-                return
+                return False
             chunks[sequence] = self._chunk(sequence, num_tokens)
             budget -= num_tokens
+        return budget <= 0 and bool(self._free_rows) and self._first_waiting() is not None
 
     def _match_prefix(self, sequence: Sequence) -> np.ndarray:
         """Pages to start from, int32 [blocks, groups]."""
@@ -265,6 +311,8 @@ class Scheduler:
         sequence.stretch_end = first.end
         self.manager.open(row, sequence.variant.retentions_since(first.since), prefix_pages, first.end)
         self.follow_stretch(sequence)
+        self.stopped.start(sequence)
+        self.cohorts.started(sequence)
         if sequence.num_preemptions == 0:
             sequence.cached_tokens = min(sequence.computed, sequence.prompt_len)
             self.prefix_queries += sequence.prompt_len
@@ -293,6 +341,7 @@ class Scheduler:
         child.num_published = parent.num_published
         child.cached_tokens = parent.prompt_len
         child.enter(self.rows, row)
+        self.stopped.start(child)
         self.running.append(child)
 
     def release_forks(self, sequence: Sequence) -> None:

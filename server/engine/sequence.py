@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from server.engine.request import EngineRequest, SamplingParams, TokenLogprobs
 from server.engine.rows import MAX_END_IDS, NO_ID, RowStates
 from server.engine.variants import Variant
@@ -25,6 +27,8 @@ class Sequence:
         pending_forks: samples of the same request that will share this one's prompt pages.
         block_keys: prefix-cache keys of the leading full blocks of `ids`.
         stretch_end: where the retentions that the row has now end; no chunk goes beyond.
+        held_since_s: when it was first held back for others to join; None if it never was.
+        layer_stops: int64 [layers], generated tokens below this index run the layer.
         prompt_len: tokens of the prompt.
         max_len: tokens of the prompt and of the longest output wanted.
     """
@@ -47,8 +51,10 @@ class Sequence:
     first_scheduled_s: float | None = None
     first_token_s: float | None = None
     stretch_end: int = UNLIMITED
+    held_since_s: float | None = None
     prompt_len: int = field(init=False)
     max_len: int = field(init=False)
+    layer_stops: np.ndarray = field(init=False)
     _states: RowStates | None = None
     _computed: int = 0
     _in_flight: int = 0
@@ -59,6 +65,7 @@ class Sequence:
     def __post_init__(self) -> None:
         self.prompt_len = len(self.request.prompt_ids)
         self.max_len = self.prompt_len + self.request.params.max_tokens
+        self.layer_stops = self.variant.layer_stops(self.prompt_len, self.request.params.max_tokens)
 
     def enter(self, states: RowStates, row: int) -> None:
         """Run in `row`: from now on its numbers are those of `states`."""
@@ -77,6 +84,7 @@ class Sequence:
         states.has_grammar[row] = self.grammar is not None
         states.variant_index[row] = self.variant.index
         states.is_full_depth[row] = self.variant.schedule.is_full
+        states.stops[row] = self.layer_stops[states.band_starts]
         states.end_ids[row] = NO_ID
         states.end_ids[row, : len(end_ids[:MAX_END_IDS])] = end_ids[:MAX_END_IDS]
         states.needs_care[row] = (

@@ -4,7 +4,7 @@ The scheduler's decisions end here. Everything that runs on a device follows fro
 devices that get the same records stay alike.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class StepInputs:
         token_ids: int64 [T]; -1 stands for the row's next id, which is on the device.
         num_prefill_rows: rows [0, num_prefill_rows) have more than one new token.
         rows_in_band: how many leading rows run each band.
+        band_lens: int64 [bands, R], how many of each row's new tokens, its first ones, run each band, in a step where
+            those are not all the tokens of leading rows; empty otherwise.
         logit_tokens: int64 [S], the tokens whose logits are wanted.
         logit_rows: int64 [S], the rows that the tokens sampled from those logits go to.
         prompt_slices: ranges of tokens whose logits are wanted besides, one range at a time.
@@ -35,6 +37,7 @@ class StepInputs:
     token_ids: np.ndarray
     num_prefill_rows: int
     rows_in_band: list[int]
+    band_lens: np.ndarray
     logit_tokens: np.ndarray
     logit_rows: np.ndarray
     prompt_slices: list[tuple[int, int]]
@@ -67,4 +70,33 @@ class StepInputs:
     @property
     def is_pure_decode(self) -> bool:
         """Every row has one new token, and its logits are wanted."""
-        return self.num_rows == self.num_tokens == self.logit_tokens.shape[0] and not self.prompt_slices
+        return (
+            self.num_rows == self.num_tokens == self.logit_tokens.shape[0]
+            and not self.prompt_slices
+            and not self.band_lens.size
+        )
+
+    def of_band(self, band: int) -> tuple["StepInputs", np.ndarray]:
+        """The part of a step with `band_lens` that runs one band, and int64 [T], which of the step's tokens it has.
+
+        It is a step like others: rows with several tokens come first there, too.
+        """
+        lens = self.band_lens[band]
+        running = np.flatnonzero(lens)
+        order = running[np.argsort(lens[running] == 1, kind="stable")]
+        lens = lens[order]
+        starts = self.token_starts()[order]
+        ends = np.cumsum(lens)
+        tokens = np.arange(lens.sum()) + np.repeat(starts - (ends - lens), lens)
+        part = replace(
+            self,
+            rows=self.rows[order],
+            query_lens=lens,
+            kv_lens=self.kv_lens[order] - self.query_lens[order] + lens,
+            # The layers ask for none.
+            token_ids=np.zeros(tokens.size, dtype=np.int64),
+            num_prefill_rows=int((lens > 1).sum()),
+            rows_in_band=[order.size],
+            band_lens=self.band_lens[:0],
+        )
+        return part, tokens

@@ -2,7 +2,7 @@
 
     list     = variant { "," variant }
     variant  = name [ "=" spec ]
-    spec     = call [ "+" call ]              a KV policy, then an exit schedule
+    spec     = call [ "+" call ]              a KV policy, an exit schedule, or the one and then the other
     call     = name [ "(" [ name "=" value { "," name "=" value } ] ")" ]
 
 A value is any text without commas and parentheses, or any text at all in single or double quotes. A name alone stands
@@ -13,9 +13,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from server.depth.registry import EXIT_SCHEDULES
 from server.errors import ConfigError
 
-VARIANTS = {"full": "full", "duo": "duo"}
+VARIANTS = {
+    "full": "full",
+    "duo": "duo",
+    "skip": "skip",
+    **{f"skip{speedup}": f"skip(speedup={speedup})" for speedup in (2, 3, 4, 5)},
+}
 """Names that need no spec, and what they stand for."""
 
 _VARIANT_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -98,6 +104,10 @@ def parse_variant(text: str) -> VariantSpec:
     calls = [_parse_call(part, text) for part in _split(spec, "+", text)]
     if len(calls) > 2:
         raise ConfigError(f"variant {text!r}: one KV policy and one exit schedule, not {len(calls)} parts")
+    if calls[0].name in EXIT_SCHEDULES and calls[0].name != "full":
+        if len(calls) > 1:
+            raise ConfigError(f"variant {text!r}: the exit schedule comes last, as in {calls[1]}+{calls[0]}")
+        return VariantSpec(name, Call("full"), calls[0])
     return VariantSpec(name, *calls)
 
 

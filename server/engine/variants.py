@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from server.depth.registry import EXIT_SCHEDULES
-from server.depth.schedule import ExitSchedule
+from server.depth.schedule import ExitSchedule, Extent, ScheduleContext
 from server.engine.variant_specs import VariantSpec
 from server.errors import ConfigError
 from server.kv.demand import most_pages
@@ -20,6 +20,7 @@ class Variant:
     """One way to run a loaded model. `index` is its place among the engine's.
 
     Args:
+        num_layers: of the model.
         retentions: one per group of the engine's plan, in the end.
         stretches: bool [groups], which of them keep more within a stretch; not those with the model's own window.
         sinks, recent: int64 [groups], of `retentions`.
@@ -30,6 +31,7 @@ class Variant:
     name: str
     policy: KVPolicy
     schedule: ExitSchedule
+    num_layers: int
     retentions: list[Retention]
     stretches: np.ndarray
     sinks: np.ndarray
@@ -51,7 +53,7 @@ class Variant:
         """What this is, for people, in one line."""
         groups = int(np.count_nonzero(self.stretches))
         shares = f" ({groups} of {len(self.retentions)} page groups)" if groups else ""
-        schedule = "" if self.schedule.is_full else f"; {self.schedule.identity}"
+        schedule = "" if self.schedule.is_full else f"; {self.schedule.describe(self.num_layers)}"
         return f"{self.policy.description}{shares}{schedule}"
 
     def retentions_since(self, since: int) -> list[Retention]:
@@ -79,12 +81,9 @@ class Variant:
         reach = np.minimum(self.reach(prompt_len), UNLIMITED).tolist()
         return [Retention(sinks, recent) for sinks, recent in zip(self.sinks.tolist(), reach, strict=True)]
 
-    def layers_run(self, generated_index: int, num_layers: int) -> int:
-        """Layers that the forward pass of generated token `generated_index` runs."""
-        if self.schedule.is_full:
-            return num_layers
-        depth = self.schedule.depth(generated_index)
-        return sum(self.schedule.runs(layer, depth, num_layers) for layer in range(num_layers))
+    def layer_stops(self, prompt_len: int, max_tokens: int) -> np.ndarray:
+        """int64 [layers]: generated tokens of such a request below this index run the layer."""
+        return self.schedule.stops(self.num_layers, Extent(prompt_len, max_tokens))
 
 
 def build_policies(specs: Sequence[VariantSpec], context: PolicyContext) -> dict[str, KVPolicy]:
@@ -119,11 +118,16 @@ def plan_for(
     return plan_by_patterns(heads_of_ranks, rank, sliding_windows, streaming)
 
 
-def build_variants(specs: Sequence[VariantSpec], policies: Mapping[str, KVPolicy], plan: KVPlan) -> dict[str, Variant]:
+def build_variants(
+    specs: Sequence[VariantSpec], policies: Mapping[str, KVPolicy], plan: KVPlan, context: ScheduleContext
+) -> dict[str, Variant]:
     """The variants to serve; the first is the default.
 
+    Args:
+        context: the model's facts; its variant's name is filled in here.
+
     Raises:
-        ConfigError: an exit schedule is unknown, or has arguments.
+        ConfigError: an exit schedule is unknown, or cannot use its arguments, or the checkpoint would not bear it.
     """
     variants: dict[str, Variant] = {}
     for index, spec in enumerate(specs):
@@ -131,15 +135,14 @@ def build_variants(specs: Sequence[VariantSpec], policies: Mapping[str, KVPolicy
         if schedule.name not in EXIT_SCHEDULES:
             known = ", ".join(EXIT_SCHEDULES)
             raise ConfigError(f"variant {spec.name!r}: there is no exit schedule {schedule.name!r}; known are {known}")
-        if schedule.arguments:
-            raise ConfigError(f"variant {spec.name!r}: {schedule.name} takes no arguments")
         policy = policies[spec.name]
         retentions = [policy.retention(group) for group in plan.groups]
         variants[spec.name] = Variant(
             index=index,
             name=spec.name,
             policy=policy,
-            schedule=EXIT_SCHEDULES[schedule.name](),
+            schedule=EXIT_SCHEDULES[schedule.name].build(schedule.arguments, replace(context, variant=spec.name)),
+            num_layers=context.num_layers,
             retentions=retentions,
             stretches=np.array(
                 [

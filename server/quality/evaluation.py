@@ -11,6 +11,7 @@ from server.quality.plan import TaskSettings, split
 from server.quality.questions import Question, read_questions
 from server.quality.result import Run
 from server.quality.tasks.copying import copy_items
+from server.quality.tasks.describe import describe_items
 from server.quality.tasks.maps import check_forms, map_items
 from server.quality.tasks.passkey import passkey_items
 from server.quality.tasks.perplexity import perplexity_items
@@ -72,6 +73,8 @@ def make_items(flags: TaskSettings, inputs: Inputs, model: Model) -> list[Item]:
         passages, lengths = flags.copied()
         text = Haystack(list(inputs.texts.values()))
         items += copy_items(model, text, passages, lengths, flags.copy_repeats, flags.seed)
+    if "describe" in inputs.tasks:
+        items += describe_items(model, flags.describe_places, flags.seed)
     if "perplexity" in inputs.tasks:
         items += _drawn(_windows(flags, model, inputs.texts), flags.limit, flags.seed)
     return items

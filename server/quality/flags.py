@@ -21,7 +21,7 @@ _VARIANTS_HELP = (
 
 # Help text, and the least value where there is one.
 _TASK_HELP: dict[str, tuple[str, int | None]] = {
-    "tasks": (f"Which of {', '.join(TASKS)}; by default all that have their files.", None),
+    "tasks": (f"Which of {', '.join(TASKS)}; by default all but describe that have their files.", None),
     "questions": ("File of map questions, .jsonl or .jsonl.zst (repeatable).", None),
     "split": ("Which questions of the files: test, validation, train or all.", None),
     "forms": ("Forms of the context: text, json, closed (without).", None),
@@ -38,6 +38,7 @@ _TASK_HELP: dict[str, tuple[str, int | None]] = {
     "copy_passages": ("Tokens of the passages to repeat.", None),
     "copy_lengths": ("Tokens of the texts to repeat a sentence of.", None),
     "copy_repeats": ("Items of each kind and length of copying.", 1),
+    "describe_places": ("Places to describe.", 1),
     "seed": ("Seed of everything that is drawn.", 0),
 }
 

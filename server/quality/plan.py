@@ -6,7 +6,9 @@ from typing import Any
 
 from server.errors import ConfigError
 
-TASKS = ("map", "passkey", "perplexity", "copy", "tools")
+TASKS = ("map", "passkey", "perplexity", "copy", "tools", "describe")
+ONLY_IF_NAMED = frozenset({"describe"})
+"""Tasks that say something only of models that were fine-tuned for them."""
 
 _DEFAULT_LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 
@@ -32,13 +34,15 @@ class TaskSettings:
     copy_passages: str = "32,64,128"
     copy_lengths: str = "256,512"
     copy_repeats: int = 16
+    describe_places: int = 100
     seed: int = 0
 
     def chosen_tasks(self) -> list[str]:
         """The tasks to run; raises `ConfigError` for an unknown one, or one without its file."""
         if self.tasks is None:
             with_files = {"map": self.questions, "tools": self.questions, "perplexity": self.text}
-            return [task for task in TASKS if task not in with_files or with_files[task]]
+            usual = (task for task in TASKS if task not in ONLY_IF_NAMED)
+            return [task for task in usual if task not in with_files or with_files[task]]
         tasks = split(self.tasks)
         for task in tasks:
             if task not in TASKS:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from server.quality.items import COUNTED, Outcome, Record
+from server.quality.overlap import overlap
 from server.quality.statistics import (
     Interval,
     bootstrap_ratio,
@@ -29,6 +30,7 @@ BROKEN_DOWN_BY: dict[str, tuple[str, ...]] = {
     "passkey": (LENGTH, "depth"),
     "copy": (LENGTH,),
     "tools": ("category", "skill", "num_calls"),
+    "describe": ("num_facts",),
     "perplexity": (),
 }
 
@@ -69,6 +71,9 @@ def _figures(group: list[Record], seed: int) -> Row:
         scores = [record.score or 0.0 for record in counted]
         row["similarity"] = sum(scores) / len(scores)
         row["similarity_interval"] = asdict(_mean_interval(scores, counted, seed))
+    if counted and counted[0].task == "describe":
+        row["stated"] = sum(record.score or 0.0 for record in counted) / len(counted)
+        row |= overlap([record.reply for record in counted], [record.facts["references"] for record in counted])
     scored = scored_windows(group)
     if scored:
         row |= _perplexity(scored, seed)

@@ -119,6 +119,10 @@ def _besides(row: Row) -> str:
         parts.insert(0, f"by context {_percents(row['by_cluster'])}")
     if "similarity" in row:
         parts.insert(0, f"{100 * row['similarity']:.1f} % alike")
+    if "rouge_l" in row:
+        parts.insert(0, f"BLEU {row['bleu']:.1f}, ROUGE-L {row['rouge_l']:.1f}")
+    if "stated" in row:
+        parts.insert(0, f"{100 * row['stated']:.1f} % of facts stated")
     if "bits_per_byte" in row:
         parts.insert(0, f"{row['bits_per_byte']:.4f} bits a byte, {row['num_tokens']:,} tokens")
     return ", ".join(parts)

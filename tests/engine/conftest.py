@@ -1,12 +1,13 @@
 """Helpers that run an engine core step by step, without a process or HTTP."""
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from server.config import EngineConfig
 from server.engine import graphs, mixed_graphs
@@ -135,6 +136,41 @@ def tiny_mistral(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> 
                 torch.nn.init.normal_(parameter, std=0.12)
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def deep(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
+    """A random Llama of seven layers, for those that leave some out."""
+    folder = tmp_path_factory.mktemp("deep")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_llama / name, folder / name)
+    config = LlamaConfig(
+        vocab_size=384, hidden_size=64, intermediate_size=128, num_hidden_layers=7, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=16, max_position_embeddings=256, tie_word_embeddings=False,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = LlamaForCausalLM(config)
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.12)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def judge(deep: Path) -> Oracle:
+    return Oracle.from_directory(deep)
+
+
+@pytest.fixture(scope="session")
+def make_deep(make_core: CoreFactory, deep: Path) -> CoreFactory:
+    """An engine over the deep model whose schedules nobody taught it."""
+
+    def build(*variants: str, **settings) -> EngineCore:
+        return make_core(model=deep, variants=variants, force_skip=True, **({"num_pages": 700} | settings))
+
+    return build
 
 
 class Replayed:

@@ -1,10 +1,11 @@
 """Rows of different depths in one batch: each gets the tokens of a dense model with its own layer mask."""
 
+import numpy as np
 import pytest
 import torch
 
 from server.depth.registry import EXIT_SCHEDULES
-from server.depth.schedule import ExitSchedule
+from server.depth.schedule import ALWAYS, ANY, ExitSchedule, Extent
 from server.engine.variant_specs import VARIANTS
 from tests.engine.conftest import Results, collect, drain, greedy, request
 from tests.engine.duo_oracle import assert_greedy, duo, write_scores
@@ -17,7 +18,7 @@ class Shrinking(ExitSchedule):
 
     name = "shrinking"
 
-    def depth(self, generated_index: int) -> int:
+    def depth(self, generated_index: int, extent: Extent = ANY) -> int:
         return 3 if generated_index < 3 else 2
 
     def boundaries(self, num_layers: int) -> tuple[int, ...]:
@@ -25,6 +26,9 @@ class Shrinking(ExitSchedule):
 
     def runs(self, layer: int, depth: int, num_layers: int) -> bool:
         return depth == 3 or layer in (0, num_layers - 1)
+
+    def stops(self, num_layers: int, extent: Extent = ANY) -> np.ndarray:
+        return np.array([ALWAYS, 3, 3, ALWAYS])
 
     @property
     def identity(self) -> str:

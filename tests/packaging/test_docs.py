@@ -58,7 +58,7 @@ def test_every_flag_variable_and_default_in_the_text_exists(document: str) -> No
     assert set(re.findall(r"\bRHUMB_\w+", text)) <= {f"RHUMB_{name.upper()}" for name in SETTINGS}
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/duo.md", "docs/kv-formats.md", "docs/maps.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/duo.md", "docs/skip.md", "docs/kv-formats.md", "docs/maps.md"])
 def test_every_path_and_link_in_the_text_exists(document: str) -> None:
     text = (ROOT / document).read_text()
     links = re.findall(r"\]\(([^)#]+)\)", text)

@@ -43,6 +43,7 @@ STEPS = st.builds(
     token_ids=arrays(),
     num_prefill_rows=INTEGERS,
     rows_in_band=st.lists(INTEGERS, max_size=3),
+    band_lens=arrays(4),
     logit_tokens=arrays(),
     logit_rows=arrays(),
     prompt_slices=st.lists(st.tuples(INTEGERS, INTEGERS), max_size=3),

@@ -4,7 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from server.api.protocol.common import FinishReasonName, PromptLogprobs, RequestModel, Sampling, TimingsBlock, Usage
+from server.api.protocol.common import (
+    FinishReasonName,
+    PromptLogprobs,
+    ReducedDepth,
+    RequestModel,
+    Sampling,
+    TimingsBlock,
+    Usage,
+)
 
 
 class ContentPart(RequestModel):
@@ -141,6 +149,7 @@ class ChatCompletion(BaseModel):
     created: int
     model: str
     system_fingerprint: str
+    exit_schedule: ReducedDepth = None
     choices: list[ChatChoice]
     usage: Usage
     prompt_logprobs: PromptLogprobs | None = None
@@ -183,6 +192,7 @@ class ChatChunk(BaseModel):
     created: int
     model: str
     system_fingerprint: str
+    exit_schedule: ReducedDepth = None
     choices: list[ChunkChoice]
     usage: Usage | None = None
     prompt_token_ids: list[int] | None = None

@@ -215,6 +215,13 @@ class ErrorResponse(BaseModel):
     error: ErrorFields
 
 
+ReducedDepth = Annotated[
+    str | None,
+    Field(
+        description="The exit schedule by which generated tokens come from fewer layers, and so do all their log "
+        "probabilities but the first one's; the prompt's come from all layers. Absent at full depth."
+    ),
+]
 FinishReasonName = Literal["stop", "length", "tool_calls", "content_filter"]
 PromptLogprobs = list[dict[str, dict[str, Any]] | None]
 """vLLM's shape: per prompt token, token id -> {logprob, rank, decoded_token}; null for the first."""

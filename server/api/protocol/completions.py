@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
 
-from server.api.protocol.common import FinishReasonName, PromptLogprobs, Sampling, TimingsBlock, Usage
+from server.api.protocol.common import FinishReasonName, PromptLogprobs, ReducedDepth, Sampling, TimingsBlock, Usage
 
 Prompt = str | list[str] | list[int] | list[list[int]]
 
@@ -74,6 +74,7 @@ class Completion(BaseModel):
     created: int
     model: str
     system_fingerprint: str
+    exit_schedule: ReducedDepth = None
     choices: list[CompletionChoice]
     usage: Usage | None = None
     timings: TimingsBlock | None = None
