@@ -173,7 +173,7 @@ def _questions(name: str, longest: int, *, only: str, goal: float | None, tokens
         if length >= 1024:
             parts.append(Part("passkeys", length, 0.05 * share))
         if length <= 1024:
-            parts += _choices(length, 0.15 * share)
+            parts += _choices(length, 0.25 * share)
     return Stage(name, tuple(parts), tokens_per_step=tokens, max_steps=max_steps)
 
 
@@ -187,7 +187,10 @@ def _choices(length: int, share: float) -> Iterator[Part]:
     ways = [(False, share)] if length < 512 else [(False, share / 2), (True, share / 2)]
     for has_turns, part in ways:
         turns = {"has_turns": True} if has_turns else {}
-        yield Part("choose", length, part, None, names | {"longest_value": 5} | turns)
+        values = names | {"longest_value": 5} | turns
+        yield Part("choose", length, 0.7 * part, None, values)
+        # Found from its value, a name is the wrong one more often than any letter is.
+        yield Part("choose", length, 0.3 * part, None, values | {"asks": "name_of"})
         # An amount in brackets behind another takes a longer row than a name does.
         yield Part("compare", max(256, length), part, None, names | turns)
 
