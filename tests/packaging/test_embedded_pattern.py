@@ -1,4 +1,4 @@
-"""The head pattern beside the embedded model: heads that it calls retrieval heads find things, streaming ones do not."""
+"""The head pattern beside the embedded model: what it calls retrieval heads find things, streaming heads do not."""
 
 import pytest
 
