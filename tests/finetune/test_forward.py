@@ -68,7 +68,7 @@ def gradients(model: PreTrainedModel, loss: torch.Tensor) -> list[torch.Tensor]:
     ("model", "schedule"),
     [*(("llama", schedule) for schedule in SCHEDULES), *((name, SCHEDULES[1]) for name in CONFIGS if name != "llama")],
     indirect=["model"],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else value.identity,
 )
 def test_costs_and_gradients_are_those_of_decoding_token_by_token(model, schedule):
     rng = np.random.default_rng(7)
