@@ -6,8 +6,8 @@ small real tokenizers, it is low by a factor that hardly changes with the text, 
 
 | tokenizer (vocabulary) | text | tokens / estimate: median, 10th to 90th percentile |
 | --- | --- | --- |
-| rhumb-tiny (2,048) | MapEval contexts | 2.00, 1.67 to 2.28 |
-| rhumb-tiny (2,048) | wikitext-2, 4,000 characters each | 1.83, 1.72 to 1.94 |
+| rhumb-tiny (4,096) | MapEval contexts | 1.74, 1.55 to 1.99 |
+| rhumb-tiny (4,096) | wikitext-2, 4,000 characters each | 1.65, 1.55 to 1.77 |
 | stories260K (512) | MapEval contexts | 2.60, 2.12 to 2.90 |
 | stories260K (512) | wikitext-2, 4,000 characters each | 2.62, 2.38 to 2.86 |
 """
