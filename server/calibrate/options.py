@@ -4,21 +4,11 @@ By argparse, because calibration also runs where only torch and the tokenizers a
 """
 
 import argparse
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from server.calibrate.passkeys import KEY_LENGTH, MAX_PASSKEYS
-from server.errors import ConfigError
 from server.kv.patterns import DEFAULT_RECENT, DEFAULT_SINKS
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see {self.prog} --help")
+from server.options import OneLineParser, not_negative, number, positive
 
 
 def parser(program: str) -> argparse.ArgumentParser:
@@ -48,12 +38,12 @@ def _add_duo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--score", action="store_true", help="score heads without training, which takes seconds")
     command.add_argument("--restart", action="store_true", help="begin anew, over what --output holds")
     window = command.add_argument_group("the window of heads that stream")
-    window.add_argument("--sinks", type=_number(0), default=DEFAULT_SINKS, help="leading positions (%(default)s)")
-    window.add_argument("--recent", type=_number(1), default=DEFAULT_RECENT, help="trailing positions (%(default)s)")
+    window.add_argument("--sinks", type=number(0), default=DEFAULT_SINKS, help="leading positions (%(default)s)")
+    window.add_argument("--recent", type=number(1), default=DEFAULT_RECENT, help="trailing positions (%(default)s)")
     rows = command.add_argument_group("rows")
-    rows.add_argument("--min-context", type=_number(1), help="tokens of the shortest; 1,000, or more if keys need it")
-    rows.add_argument("--max-context", type=_number(1), help="tokens of the longest; 32,000, or the model's limit")
-    rows.add_argument("--contexts", type=_number(1), default=50, help="lengths between them (%(default)s)")
+    rows.add_argument("--min-context", type=number(1), help="tokens of the shortest; 1,000, or more if keys need it")
+    rows.add_argument("--max-context", type=number(1), help="tokens of the longest; 32,000, or the model's limit")
+    rows.add_argument("--contexts", type=number(1), default=50, help="lengths between them (%(default)s)")
     rows.add_argument(
         "--passkeys",
         type=int,
@@ -63,17 +53,17 @@ def _add_duo(command: argparse.ArgumentParser) -> None:
         help="of a row, 1 to 10 (10)",
     )
     rows.add_argument("--key", choices=tuple(KEY_LENGTH), default="words", help="what keys consist of (%(default)s)")
-    rows.add_argument("--key-length", type=_number(1), help="words or digits of a key; 32 or 5")
+    rows.add_argument("--key-length", type=number(1), help="words or digits of a key; 32 or 5")
     rows.add_argument("--chat", action="store_true", help="lay rows out as conversations, by the chat template")
     recipe = command.add_argument_group("optimisation")
-    recipe.add_argument("--steps", type=_number(1), default=2000, help="rows to learn from (%(default)s)")
-    recipe.add_argument("--lr", type=_positive, default=0.02, help="peak learning rate (%(default)s)")
-    recipe.add_argument("--reg", type=_positive_or_zero, default=0.05, help="price of the mean gate (%(default)s)")
-    recipe.add_argument("--seed", type=_number(0), default=42, help="of rows and samples (%(default)s)")
-    recipe.add_argument("--minutes", type=_positive, help="stop after so long; the same command goes on")
+    recipe.add_argument("--steps", type=number(1), default=2000, help="rows to learn from (%(default)s)")
+    recipe.add_argument("--lr", type=positive, default=0.02, help="peak learning rate (%(default)s)")
+    recipe.add_argument("--reg", type=not_negative, default=0.05, help="price of the mean gate (%(default)s)")
+    recipe.add_argument("--seed", type=number(0), default=42, help="of rows and samples (%(default)s)")
+    recipe.add_argument("--minutes", type=positive, help="stop after so long; the same command goes on")
     scoring = command.add_argument_group("--score")
-    scoring.add_argument("--samples", type=_number(1), default=8, help="pieces of text (%(default)s)")
-    scoring.add_argument("--sample-length", type=_number(1), default=4096, help="tokens of each, at most (%(default)s)")
+    scoring.add_argument("--samples", type=number(1), default=8, help="pieces of text (%(default)s)")
+    scoring.add_argument("--sample-length", type=number(1), default=4096, help="tokens of each, at most (%(default)s)")
     machine = command.add_argument_group("machine")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     machine.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), default="auto")
@@ -88,29 +78,3 @@ def _add_duo(command: argparse.ArgumentParser) -> None:
 def _add_show(command: argparse.ArgumentParser) -> None:
     command.add_argument("pattern", type=Path, help="folder of a pattern, or its file of gates")
     command.add_argument("--plot", type=Path, help="picture to draw, .svg or .png")
-
-
-def _number(least: int) -> Callable[[str], int]:
-    """A whole number of at least `least`."""
-
-    def whole_number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
-        return value
-
-    return whole_number
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
-    return value
-
-
-def _positive_or_zero(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
-    return value

@@ -8,6 +8,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from server.engine.request import SamplingParams
 from tests.engine.conftest import Results, collect, drain, greedy, request
+from tests.engine.crowds import crowd_of, run_crowd
 from tests.engine.duo_oracle import assert_greedy, duo, mask_of, write_scores
 from tests.engine.test_schedules import prompt_of
 from tests.oracle import Oracle
@@ -74,29 +75,9 @@ def test_a_crowd_of_variants_gets_the_masked_oracles_tokens_whatever_happens(
         overlap=overlap,
         prefix_caching=prefix_caching,
     )
-    names = list(core.variants)
-    # Requests of a few salts share beginnings.
-    wanted = {
-        f"r{index}": (prompt_of(length, index % 2), num_tokens, names[which % len(names)], num_samples, 3 * delay)
-        for index, (length, num_tokens, delay, num_samples, which) in enumerate(arrivals)
-    }
-    results: Results = {}
-    step, left = 0, dict(wanted)
-    while left or core.has_work:
-        for name, (prompt, num_tokens, variant, num_samples, arrives) in list(left.items()):
-            if arrives <= step:
-                core.add(request(name, prompt, greedy(num_tokens), num_samples=num_samples, variant=variant))
-                del left[name]
-        for when, which in aborts:
-            if when == step:
-                core.abort([f"r{which}"])
-                wanted.pop(f"r{which}", None)
-        collect(results, core.step())
-        core.check()
-        step += 1
-    assert core.pool.num_free == core.pool.capacity
-    for name, (prompt, _, variant, num_samples, _) in wanted.items():
-        assert len({tuple(results[name, sample].token_ids) for sample in range(num_samples)}) == 1
+    wanted = crowd_of(core, arrivals)
+    results = run_crowd(core, wanted, aborts)
+    for name, (prompt, _, variant, _, _) in wanted.items():
         assert_greedy(oracle, core, variant, prompt, results[name, 0])
 
 

@@ -13,6 +13,7 @@ from server.depth.skip import Skip
 from server.engine.request import SamplingParams
 from server.errors import ConfigError
 from tests.engine.conftest import Results, collect, drain, greedy, request
+from tests.engine.crowds import crowd_of, run_crowd
 from tests.engine.duo_oracle import duo, write_scores
 from tests.engine.skip_oracle import LISTED, SKIPS, assert_greedy, expected_logprobs, layer_mask
 from tests.engine.test_schedules import prompt_of
@@ -146,30 +147,9 @@ def test_a_crowd_of_full_skip_and_duo_rows_gets_the_masked_oracles_tokens_whatev
         prefix_caching=prefix_caching,
         align_ms=align_ms,
     )
-    names = list(core.variants)
-    wanted = {
-        f"r{index}": (prompt_of(length, index % 2), num_tokens, names[which % len(names)], num_samples, 3 * delay)
-        for index, (length, num_tokens, delay, num_samples, which) in enumerate(arrivals)
-    }
-    results: Results = {}
-    step, left = 0, dict(wanted)
-    while left or core.has_work:
-        for name, (prompt, num_tokens, variant, num_samples, arrives) in list(left.items()):
-            if arrives <= step:
-                core.add(request(name, prompt, greedy(num_tokens), num_samples=num_samples, variant=variant))
-                del left[name]
-        for when, which in aborts:
-            if when == step:
-                core.abort([f"r{which}"])
-                wanted.pop(f"r{which}", None)
-        if step in preempts and core.scheduler.running:
-            core.scheduler.preempt(core.scheduler.running[-1])
-        collect(results, core.step())
-        core.check()
-        step += 1
-    assert core.pool.num_free == core.pool.capacity
-    for name, (prompt, num_tokens, variant, num_samples, _) in wanted.items():
-        assert len({tuple(results[name, sample].token_ids) for sample in range(num_samples)}) == 1
+    wanted = crowd_of(core, arrivals)
+    results = run_crowd(core, wanted, aborts, preempts)
+    for name, (prompt, num_tokens, variant, _, _) in wanted.items():
         assert_greedy(judge, core, variant, prompt, results[name, 0], num_tokens)
 
 
